@@ -1,0 +1,57 @@
+//! What the examples with a command line share: the choice of a device, and how errors are shown.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use wgpu_linear::{Gpu, GpuError, GpuOptions};
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Device {
+    /// A hardware GPU; without one, the CPU twin
+    Auto,
+    /// Any GPU adapter, software ones such as llvmpipe too
+    Gpu,
+    /// The CPU twin (ndarray)
+    Cpu,
+}
+
+impl Device {
+    /// The GPU to use, or none for the CPU twin. Says on standard error when `auto` finds no hardware.
+    pub(crate) fn open(self) -> Result<Option<Gpu>, GpuError> {
+        match self {
+            Self::Cpu => Ok(None),
+            Self::Gpu => Gpu::new().map(Some),
+            Self::Auto => match Gpu::open(&GpuOptions {
+                allow_software: false,
+                ..GpuOptions::default()
+            }) {
+                Err(GpuError::NoAdapter { seen, .. }) => {
+                    let seen = if seen.is_empty() {
+                        "no adapter at all".to_owned()
+                    } else {
+                        seen.join(", ")
+                    };
+                    eprintln!("No hardware GPU will do the work (found: {seen}).");
+                    eprintln!("The CPU twin does it instead; `--device gpu` takes any adapter.");
+                    Ok(None)
+                }
+                opened => opened.map(Some),
+            },
+        }
+    }
+}
+
+/// Shows an error with its causes, and turns it into the exit code.
+pub(crate) fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+    ExitCode::FAILURE
+}

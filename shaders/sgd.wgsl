@@ -1,0 +1,46 @@
+// g = gradient + weight_decay · p
+// v ← momentum · v + g
+// p ← p − learning_rate · (g + momentum · v  with Nesterov, else v)
+//
+// Stochastic gradient descent with momentum (Sutskever et al., "On the importance of initialization and momentum in deep
+// learning", ICML 2013) in the form of PyTorch's torch.optim.SGD with dampening 0.
+//
+// Shapes      all operands hold `count` elements
+// Grid        one thread per element in workgroups of 256, folded into x and y
+// Edges       threads past the end do nothing
+// Host        src/nn/kernels.rs
+
+const WORKGROUP: u32 = 256u;
+
+struct Dims {
+    count: u32,
+}
+
+struct Settings {
+    learning_rate: f32,
+    momentum: f32,
+    weight_decay: f32,
+    nesterov: u32,
+}
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<uniform> settings: Settings;
+@group(0) @binding(2) var<storage, read> gradients: array<f32>;
+@group(0) @binding(3) var<storage, read_write> velocity: array<f32>;
+@group(0) @binding(4) var<storage, read_write> parameters: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn sgd(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let i = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + local.x;
+    if i < dims.count {
+        let g = gradients[i] + settings.weight_decay * parameters[i];
+        let v = settings.momentum * velocity[i] + g;
+        let direction = select(v, g + settings.momentum * v, settings.nesterov != 0u);
+        velocity[i] = v;
+        parameters[i] -= settings.learning_rate * direction;
+    }
+}

@@ -1,0 +1,88 @@
+// row_loss_i = log Σ_j exp(t_ij) − t_i,label_i        dt_ij = (softmax(t)_ij − [j = label_i]) / batch
+//
+// The loss of the batch is the mean of row_loss; dt is the gradient of that mean. The maximum of a row is subtracted
+// before exponentials are taken, so that large logits do not overflow.
+//
+// Shapes      t, dt batch × classes; labels, row_loss batch
+// Layout      row-major, dense; labels are u32. A label of `classes` or more matches nothing: the host must reject it
+// Grid        one workgroup of 64 threads per row, folded into x and y; each thread takes every 64th class
+// Edges       workgroups past the last row return at once
+// Host        src/nn/kernels.rs
+
+const LANES: u32 = 64u;
+const LOWEST: f32 = -3.4028234e38;
+
+struct Dims {
+    batch: u32,
+    classes: u32,
+}
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> t: array<f32>;
+@group(0) @binding(2) var<storage, read> labels: array<u32>;
+@group(0) @binding(3) var<storage, read_write> row_loss: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dt: array<f32>;
+
+var<workgroup> scratch: array<f32, LANES>;
+
+fn maximum_over_lanes(lane: u32, value: f32) -> f32 {
+    scratch[lane] = value;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier(); // the previous round has been written
+        if lane < half {
+            scratch[lane] = max(scratch[lane], scratch[lane + half]);
+        }
+    }
+    workgroupBarrier(); // the result is in scratch[0]
+    return scratch[0];
+}
+
+fn sum_over_lanes(lane: u32, value: f32) -> f32 {
+    workgroupBarrier(); // the previous result has been read by all
+    scratch[lane] = value;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier(); // the previous round has been written
+        if lane < half {
+            scratch[lane] += scratch[lane + half];
+        }
+    }
+    workgroupBarrier(); // the result is in scratch[0]
+    return scratch[0];
+}
+
+@compute @workgroup_size(LANES)
+fn softmax_cross_entropy(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let row = workgroup.y * workgroups.x + workgroup.x;
+    if row >= dims.batch {
+        return;
+    }
+    let first = row * dims.classes;
+    let lane = local.x;
+
+    var largest = LOWEST;
+    for (var j = lane; j < dims.classes; j += LANES) {
+        largest = max(largest, t[first + j]);
+    }
+    largest = maximum_over_lanes(lane, largest);
+
+    var sum = 0.0;
+    for (var j = lane; j < dims.classes; j += LANES) {
+        sum += exp(t[first + j] - largest);
+    }
+    sum = sum_over_lanes(lane, sum);
+
+    let label = labels[row];
+    let mean = 1.0 / f32(dims.batch);
+    for (var j = lane; j < dims.classes; j += LANES) {
+        let hit = select(0.0, 1.0, j == label);
+        dt[first + j] = (exp(t[first + j] - largest) / sum - hit) * mean;
+        if j == label {
+            // The difference of the logits first: log(sum) would be lost beside a large maximum.
+            row_loss[row] = log(sum) - (t[first + j] - largest);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Prepared work.
+
+/// One operation with everything it needs: pipeline, bindings and grid. Prepared once, recorded as often as you like.
+///
+/// A dispatch holds its buffers, so they live as long as it does; their contents are read when the recorded pass is executed.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    pub(crate) label: &'static str,
+    /// `None` where the output has no elements: there is nothing to do.
+    pub(crate) work: Option<Work>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    pub(crate) bindings: wgpu::BindGroup,
+    pub(crate) workgroups: [u32; 2],
+}
+
+impl Dispatch {
+    /// Records the operation into `pass`. Cannot fail and allocates nothing of its own; sets the pass's pipeline and bind group 0.
+    ///
+    /// Within one pass, wgpu makes each dispatch see the writes of those before it.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        if let Some(work) = &self.work {
+            pass.set_pipeline(&work.pipeline);
+            pass.set_bind_group(0, &work.bindings, &[]);
+            pass.dispatch_workgroups(work.workgroups[0], work.workgroups[1], 1);
+        }
+    }
+
+    /// Full label of the operation, for example `wgpu_linear::forward`.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        self.label
+    }
+
+    /// Workgroups in x and y; `[0, 0]` where there is nothing to do.
+    #[must_use]
+    pub fn workgroups(&self) -> [u32; 2] {
+        self.work.as_ref().map_or([0, 0], |work| work.workgroups)
+    }
+}
+
+/// Spreads `total` workgroups over x and y, at most `limit` in each; `None` if they do not fit.
+///
+/// The kernels number their workgroups as y · x_count + x; up to x_count − 1 of them lie past the end and do nothing.
+pub(crate) fn fold(total: u64, limit: u32) -> Option<[u32; 2]> {
+    let x = u32::try_from(total).unwrap_or(u32::MAX).min(limit);
+    let y = u32::try_from(total.div_ceil(u64::from(x.max(1)))).ok()?;
+    (y <= limit).then_some([x, y])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    #[test]
+    fn fold_covers_the_total_within_the_limit() {
+        for (total, expected) in [
+            (1, [1, 1]),
+            (65_535, [65_535, 1]),
+            (65_536, [65_535, 2]),
+            (65_535 * 65_535, [65_535, 65_535]),
+        ] {
+            assert_eq!(fold(total, 65_535), Some(expected));
+        }
+    }
+
+    #[test]
+    fn fold_refuses_more_than_two_dimensions_hold() {
+        assert_eq!(fold(65_535 * 65_535 + 1, 65_535), None);
+        assert_eq!(fold(u64::MAX, 65_535), None);
+    }
+}

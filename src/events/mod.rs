@@ -1,0 +1,63 @@
+//! Metrics as TensorBoard event files: opened once, appended to, flushed when asked, closed when told.
+//!
+//! [`EventWriter`] takes scalars and writes them to any [`std::io::Write`]. This module knows nothing of GPUs.
+//!
+//! ```
+//! use wgpu_linear::events::EventWriter;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! # let temporary = tempfile::tempdir()?;
+//! # let run = temporary.path().join("run-1");
+//! let mut events = EventWriter::create(run)?; // runs/run-1, say; then: tensorboard --logdir runs
+//! for step in 0..100 {
+//!     let loss = 1.0 / (1 + step) as f32;
+//!     events.scalar("train/loss", step, loss)?;
+//! }
+//! events.close()
+//! # }
+//! ```
+//!
+//! # Format
+//!
+//! An event file is a sequence of *records*, each of them framed as a TFRecord, all integers little-endian:
+//!
+//! | bytes  | content                                             |
+//! |--------|-----------------------------------------------------|
+//! | 8      | `length` of the data, `u64`                         |
+//! | 4      | masked CRC-32C of these eight bytes, `u32`          |
+//! | length | data: one `Event`, a protocol-buffer message        |
+//! | 4      | masked CRC-32C of the data, `u32`                   |
+//!
+//! `masked(crc) = (crc rotated right by 15 bits) + 0xa282ead8`, modulo 2³². The fields of the messages that are written here:
+//!
+//! | message         | field          | number | type                                              |
+//! |-----------------|----------------|--------|---------------------------------------------------|
+//! | `Event`         | `wall_time`    | 1      | `double`, seconds since 1970-01-01 00:00 UTC      |
+//! | `Event`         | `step`         | 2      | `int64`                                           |
+//! | `Event`         | `file_version` | 3      | `string`, `brain.Event:2`, in the first record    |
+//! | `Event`         | `summary`      | 5      | `Summary`, in every later record                  |
+//! | `Summary`       | `value`        | 1      | `Summary.Value`, exactly one here                 |
+//! | `Summary.Value` | `tag`          | 1      | `string`, the name of the curve                   |
+//! | `Summary.Value` | `simple_value` | 2      | `float`                                           |
+//!
+//! As in every proto3 encoder, a `wall_time`, `step` or `tag` that is zero or empty is left out and read back as such.
+//!
+//! Sources: TensorFlow's
+//! [`event.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/event.proto) and
+//! [`summary.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/summary.proto), its
+//! [description of TFRecord](https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details), and the
+//! [encoding of protocol buffers](https://protobuf.dev/programming-guides/encoding/).
+//!
+//! # Resuming
+//!
+//! Readers give up on a file at its first damaged record. To append behind a tail that an earlier crash has torn would
+//! therefore hide everything that follows. A resumed run calls [`EventWriter::create`] on the same directory: it opens a new
+//! file, and TensorBoard shows the files of a directory as one run.
+
+mod checksum;
+mod message;
+mod name;
+mod record;
+mod writer;
+
+pub use writer::{BacklogFull, EventWriter};

@@ -1,0 +1,441 @@
+//! A device for those who have none: finds an adapter, opens it, uploads and reads back.
+//!
+//! This is the only file that acquires an adapter. Applications that own a device wrap it with [`Gpu::wrap`], or do without:
+//! the kernels need nothing but a [`wgpu::Device`].
+
+use std::time::Duration;
+
+use wgpu::{Backends, DeviceType, PowerPreference};
+
+use crate::dispatch::Dispatch;
+use crate::error::GpuError;
+use crate::readback;
+
+/// Which adapter to take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AdapterChoice {
+    /// The one named by the environment variable `WGPU_ADAPTER_NAME`, else the best according to the power preference.
+    #[default]
+    Auto,
+    /// The first whose name contains this text, whatever the case.
+    Name(String),
+    /// The one at this position of [`Gpu::adapters`].
+    Index(usize),
+}
+
+/// What to look for in an adapter. `GpuOptions::default()` takes the best there is, hardware or software.
+#[derive(Clone, Debug)]
+pub struct GpuOptions {
+    /// Which adapter.
+    pub adapter: AdapterChoice,
+    /// Which backends to look at. Default: those in the environment variable `WGPU_BACKEND`, else all.
+    pub backends: Option<Backends>,
+    /// Discrete or integrated first. Default: as in the environment variable `WGPU_POWER_PREF` (`low` or `high`), else high performance.
+    pub power_preference: Option<PowerPreference>,
+    /// Whether a software adapter that runs on the CPU, such as llvmpipe, will do. Default: yes.
+    pub allow_software: bool,
+    /// How long to wait for the device before [`GpuError::Timeout`]. Default: two minutes.
+    pub timeout: Duration,
+}
+
+impl Default for GpuOptions {
+    fn default() -> Self {
+        Self {
+            adapter: AdapterChoice::Auto,
+            backends: None,
+            power_preference: None,
+            allow_software: true,
+            timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+/// An open device with its queue. Cloning is cheap and refers to the same device.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    timeout: Duration,
+}
+
+impl Gpu {
+    /// Opens the best adapter of this machine, a software one if there is no other.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn new() -> Result<Self, GpuError> {
+        Self::open(&GpuOptions::default())
+    }
+
+    /// [`Self::request`], waiting for the answer.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open(options: &GpuOptions) -> Result<Self, GpuError> {
+        pollster::block_on(Self::request(options))
+    }
+
+    /// Opens an adapter that matches `options`, with all the limits that it really has (wgpu's default is WebGPU's floor).
+    ///
+    /// # Errors
+    /// [`GpuError::NoAdapter`] with the list of what was found and what to install, [`GpuError::RequestDevice`] where the adapter
+    /// refuses to open.
+    pub async fn request(options: &GpuOptions) -> Result<Self, GpuError> {
+        let adapters = enumerate(options).await;
+        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+        let adapter = choose(options, &infos)
+            .and_then(|index| adapters.get(index))
+            .ok_or_else(|| GpuError::NoAdapter {
+                wanted: describe_request(options),
+                seen: infos.iter().map(describe).collect(),
+                hint: install_hint(),
+            })?;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgpu_linear::device"),
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|source| GpuError::RequestDevice {
+                adapter: describe(&adapter.get_info()),
+                source,
+            })?;
+        Ok(Self {
+            device,
+            queue,
+            timeout: options.timeout,
+        })
+    }
+
+    /// Wraps a device and its queue that the application already owns. Neither is changed: no handler is replaced.
+    #[must_use]
+    pub fn wrap(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Self {
+            device,
+            queue,
+            timeout: GpuOptions::default().timeout,
+        }
+    }
+
+    /// The adapters that `options.backends` offers, in words, in the order that [`AdapterChoice::Index`] counts.
+    pub async fn adapters(options: &GpuOptions) -> Vec<String> {
+        enumerate(options)
+            .await
+            .iter()
+            .map(|adapter| describe(&adapter.get_info()))
+            .collect()
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// Name, backend and driver of the adapter, in words.
+    #[must_use]
+    pub fn description(&self) -> String {
+        describe(&self.device.adapter_info())
+    }
+
+    /// Whether the adapter is a program on the CPU.
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        self.device.adapter_info().device_type == DeviceType::Cpu
+    }
+
+    /// A new buffer of `bytes` bytes, rounded up to a multiple of 4 and to at least 4.
+    pub(crate) fn create_buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer, GpuError> {
+        readback::create_buffer(&self.device, label, bytes, usage)
+    }
+
+    /// A new storage buffer with `len` zeros of f32, ready for every operation of this crate and for [`Self::read`].
+    ///
+    /// # Errors
+    /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
+    pub fn zeros(&self, label: &str, len: usize) -> Result<wgpu::Buffer, GpuError> {
+        // wgpu hands out zeroed memory.
+        self.create_buffer(label, 4 * len as u64, STORAGE)
+    }
+
+    /// A new storage buffer with a copy of `contents`, ready for every operation of this crate and for [`Self::read`].
+    ///
+    /// # Errors
+    /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
+    pub fn upload<T: Element>(
+        &self,
+        label: &str,
+        contents: &[T],
+    ) -> Result<wgpu::Buffer, GpuError> {
+        let bytes: &[u8] = bytemuck::cast_slice(contents);
+        let buffer = self.create_buffer(label, bytes.len() as u64, STORAGE)?;
+        self.queue.write_buffer(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
+    /// Runs the dispatches in order, in one compute pass of one submission. Does not wait for them.
+    pub fn run(&self, dispatches: &[Dispatch]) -> wgpu::SubmissionIndex {
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor {
+                label: Some("wgpu_linear::run"),
+            });
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("wgpu_linear::run"),
+                timestamp_writes: None,
+            });
+            for dispatch in dispatches {
+                dispatch.record(&mut pass);
+            }
+        }
+        self.queue.submit([encoder.finish()])
+    }
+
+    /// Waits until `submission` has been executed.
+    ///
+    /// # Errors
+    /// [`GpuError::Timeout`] or [`GpuError::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        readback::wait(&self.device, submission, self.timeout)
+    }
+
+    /// [`Self::read_range`] over the whole buffer.
+    ///
+    /// # Errors
+    /// As [`Self::read_range`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read<T: Element>(&self, buffer: &wgpu::Buffer) -> Result<Vec<T>, GpuError> {
+        let len = buffer.size() as usize / size_of::<T>();
+        self.read_range(buffer, 0, len)
+    }
+
+    /// [`Self::read_range_async`], waiting for the answer.
+    ///
+    /// # Errors
+    /// As [`Self::read_range_async`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read_range<T: Element>(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset_bytes: u64,
+        len: usize,
+    ) -> Result<Vec<T>, GpuError> {
+        pollster::block_on(self.read_range_async(buffer, offset_bytes, len))
+    }
+
+    /// Copies `len` elements, from byte `offset_bytes` on, to the host, after all work submitted before.
+    ///
+    /// The offset is a multiple of 4; the buffer needs `COPY_SRC`.
+    ///
+    /// # Errors
+    /// [`GpuError::Unreadable`], [`GpuError::OutOfMemory`], [`GpuError::Timeout`] or [`GpuError::DeviceLost`].
+    pub async fn read_range_async<T: Element>(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset_bytes: u64,
+        len: usize,
+    ) -> Result<Vec<T>, GpuError> {
+        let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
+        let range = readback::Range {
+            buffer,
+            offset_bytes,
+            bytes,
+        };
+        readback::read(&self.device, &self.queue, range, self.timeout).await
+    }
+}
+
+/// The types that shaders know and buffers hold: f32 for all numbers, u32 for labels.
+///
+/// Not implemented for f64, so that a forgotten suffix cannot send numbers that the GPU would misread.
+pub trait Element: bytemuck::Pod + sealed::Sealed {}
+
+impl Element for f32 {}
+impl Element for u32 {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for u32 {}
+}
+
+const STORAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
+    .union(wgpu::BufferUsages::COPY_SRC)
+    .union(wgpu::BufferUsages::COPY_DST);
+
+async fn enumerate(options: &GpuOptions) -> Vec<wgpu::Adapter> {
+    let backends = options
+        .backends
+        .or_else(Backends::from_env)
+        .unwrap_or(Backends::all());
+    let adapters = instance().enumerate_adapters(backends).await;
+    let computes = |adapter: &wgpu::Adapter| {
+        adapter
+            .get_downlevel_capabilities()
+            .flags
+            .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+    };
+    adapters.into_iter().filter(computes).collect()
+}
+
+/// One instance serves the whole process. Buffers are numbered per instance: with one each, a buffer of another device would be
+/// taken for one of our own instead of being refused.
+#[cfg(not(target_arch = "wasm32"))]
+fn instance() -> &'static wgpu::Instance {
+    static INSTANCE: std::sync::OnceLock<wgpu::Instance> = std::sync::OnceLock::new();
+    INSTANCE.get_or_init(new_instance)
+}
+
+/// The browser numbers nothing, and its objects stay on their thread.
+#[cfg(target_arch = "wasm32")]
+fn instance() -> wgpu::Instance {
+    new_instance()
+}
+
+fn new_instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: Backends::all(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle_from_env()
+    })
+}
+
+/// Position of the adapter that `options` asks for.
+fn choose(options: &GpuOptions, infos: &[wgpu::AdapterInfo]) -> Option<usize> {
+    let power = options
+        .power_preference
+        .or_else(PowerPreference::from_env)
+        .unwrap_or(PowerPreference::HighPerformance);
+    let wanted = wanted_name(options);
+    let suits = |index: usize, info: &wgpu::AdapterInfo| {
+        (options.allow_software || info.device_type != DeviceType::Cpu)
+            && match &options.adapter {
+                AdapterChoice::Index(wanted) => index == *wanted,
+                AdapterChoice::Auto | AdapterChoice::Name(_) => wanted
+                    .as_ref()
+                    .is_none_or(|name| info.name.to_lowercase().contains(&name.to_lowercase())),
+            }
+    };
+    let candidates = infos
+        .iter()
+        .enumerate()
+        .filter(|(index, info)| suits(*index, info));
+    candidates
+        .min_by_key(|(_, info)| rank(info.device_type, power))
+        .map(|(index, _)| index)
+}
+
+fn wanted_name(options: &GpuOptions) -> Option<String> {
+    match &options.adapter {
+        AdapterChoice::Auto => std::env::var("WGPU_ADAPTER_NAME")
+            .ok()
+            .filter(|name| !name.is_empty()),
+        AdapterChoice::Name(name) => Some(name.clone()),
+        AdapterChoice::Index(_) => None,
+    }
+}
+
+/// Lower is better.
+fn rank(device_type: DeviceType, power: PowerPreference) -> u8 {
+    let low_power = power == PowerPreference::LowPower;
+    match device_type {
+        DeviceType::DiscreteGpu => u8::from(low_power),
+        DeviceType::IntegratedGpu => u8::from(!low_power),
+        DeviceType::VirtualGpu => 2,
+        DeviceType::Other => 3,
+        DeviceType::Cpu => 4,
+    }
+}
+
+fn describe(info: &wgpu::AdapterInfo) -> String {
+    let wgpu::AdapterInfo {
+        name,
+        backend,
+        device_type,
+        driver,
+        driver_info,
+        ..
+    } = info;
+    let kind = match device_type {
+        DeviceType::DiscreteGpu => "discrete GPU",
+        DeviceType::IntegratedGpu => "integrated GPU",
+        DeviceType::VirtualGpu => "virtual GPU",
+        DeviceType::Cpu => "software, runs on the CPU",
+        DeviceType::Other => "kind unknown",
+    };
+    let driver = [driver.as_str(), driver_info.as_str()].join(" ");
+    format!("{name} ({kind}; {backend:?}; {})", driver.trim())
+}
+
+fn describe_request(options: &GpuOptions) -> String {
+    let what = match (&options.adapter, wanted_name(options)) {
+        (AdapterChoice::Index(index), _) => format!("number {index}"),
+        (_, Some(name)) => format!("the name \"{name}\""),
+        (_, None) => "this machine".to_owned(),
+    };
+    let software = if options.allow_software {
+        ""
+    } else {
+        ", software adapters excluded"
+    };
+    let backends = options
+        .backends
+        .or_else(Backends::from_env)
+        .map(|b| format!(", backends {b:?}"))
+        .unwrap_or_default();
+    format!("{what}{software}{backends}")
+}
+
+fn install_hint() -> &'static str {
+    if cfg!(target_os = "linux") {
+        "Install the Vulkan driver of your GPU (NVIDIA: the proprietary driver and libvulkan1; AMD and Intel: mesa-vulkan-drivers). \
+         Without a GPU, mesa-vulkan-drivers brings the software adapter llvmpipe. `vulkaninfo --summary` lists what is there"
+    } else if cfg!(target_os = "macos") {
+        "Metal needs macOS 10.13 or later and a session with access to the GPU"
+    } else if cfg!(target_os = "windows") {
+        "Install the driver of your GPU; DirectX 12 or Vulkan 1.1 is needed. Windows brings the software adapter WARP"
+    } else if cfg!(target_arch = "wasm32") {
+        "Use a browser with WebGPU enabled"
+    } else {
+        "A Vulkan driver is needed"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rank_prefers_hardware_and_follows_the_power_preference() {
+        use DeviceType::{Cpu, DiscreteGpu, IntegratedGpu, Other, VirtualGpu};
+        let order = |power| {
+            let mut kinds = [Cpu, Other, IntegratedGpu, VirtualGpu, DiscreteGpu];
+            kinds.sort_by_key(|kind| rank(*kind, power));
+            kinds
+        };
+        assert_eq!(
+            order(PowerPreference::HighPerformance),
+            [DiscreteGpu, IntegratedGpu, VirtualGpu, Other, Cpu]
+        );
+        assert_eq!(
+            order(PowerPreference::LowPower),
+            [IntegratedGpu, DiscreteGpu, VirtualGpu, Other, Cpu]
+        );
+    }
+}

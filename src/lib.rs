@@ -1,0 +1,36 @@
+#![doc = include_str!("../docs/CRATE.md")]
+
+pub use wgpu;
+
+pub mod events;
+pub mod linear;
+pub mod model;
+pub mod nn;
+pub mod reference;
+pub mod shader;
+pub mod train;
+
+mod dispatch;
+mod error;
+mod gpu;
+mod kernel;
+mod readback;
+mod view;
+
+pub use dispatch::Dispatch;
+pub use error::{GpuError, PrepareError};
+pub use gpu::{AdapterChoice, Element, Gpu, GpuOptions};
+pub use kernel::{Access, Binding, Kernel};
+pub use linear::{BiasGrad, Forward, InputGrad, LinearKernels, WeightGrad};
+pub use view::{Matrix, Vector};
+
+/// Every kernel of the crate as it is compiled, so that you can read, count or translate what runs on your GPU.
+///
+/// ```
+/// for kernel in wgpu_linear::kernels() {
+///     println!("{} is `{}` in shaders/{}", kernel.label, kernel.entry_point, kernel.file);
+/// }
+/// ```
+pub fn kernels() -> impl Iterator<Item = Kernel> {
+    linear::KERNELS.into_iter().chain(nn::KERNELS)
+}

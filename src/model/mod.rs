@@ -1,0 +1,228 @@
+//! What a trainable model is, and how a multi-layer perceptron is described. Knows neither the GPU nor the reference.
+
+mod config;
+mod init;
+
+pub use config::{
+    Activation, AdamSettings, Initialization, Loss, MlpConfig, Optimizer, SgdSettings,
+};
+pub use init::initial_parameters;
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use crate::error::{GpuError, PrepareError};
+
+/// Weights and bias of one layer, or gradients of the same shapes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerParameters<F = f32> {
+    /// W, inputs × outputs. PyTorch's `nn.Linear.weight` is the transpose.
+    pub w: Array2<F>,
+    /// b, outputs elements.
+    pub b: Array1<F>,
+}
+
+/// What a batch should have come out as.
+#[derive(Clone, Copy, Debug)]
+pub enum Targets<'a> {
+    /// The class of each example, for [`Loss::SoftmaxCrossEntropy`].
+    Classes(&'a [u32]),
+    /// The outputs wanted, batch × outputs, for [`Loss::MeanSquaredError`].
+    Values(ArrayView2<'a, f32>),
+}
+
+impl Targets<'_> {
+    /// Number of examples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Values(values) => values.nrows(),
+        }
+    }
+
+    /// Whether there is no example.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A model could not be built, or could not take a batch.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A network needs at least an input and an output, each of one element or more.
+    #[error("a network needs two or more layer sizes, all at least 1; got {sizes:?}")]
+    LayerSizes {
+        /// The sizes that were asked for.
+        sizes: Vec<usize>,
+    },
+    /// An array has the wrong shape.
+    #[error("{what}: expected {expected:?} (rows, columns), got {actual:?}")]
+    Shape {
+        /// Which array.
+        what: &'static str,
+        /// Rows and columns that the model needs; a vector counts as one row.
+        expected: [usize; 2],
+        /// Rows and columns of the array.
+        actual: [usize; 2],
+    },
+    /// A class is out of range.
+    #[error("example {example} has class {class}, but the model has {classes} classes")]
+    Class {
+        /// Index within the batch.
+        example: usize,
+        /// Its class.
+        class: u32,
+        /// Number of outputs of the model.
+        classes: usize,
+    },
+    /// The targets do not fit the loss: classes for cross-entropy, values for the mean squared error.
+    #[error(
+        "the loss {loss:?} takes other targets: classes for cross-entropy, values for the mean squared error"
+    )]
+    TargetKind {
+        /// The loss of the model.
+        loss: Loss,
+    },
+    /// A setting of the optimizer is not a finite number in its range.
+    #[error("the setting {name} = {value} is out of range")]
+    Setting {
+        /// Which setting.
+        name: &'static str,
+        /// Its value.
+        value: f32,
+    },
+    /// An operation could not be prepared.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The GPU did not do its work.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+}
+
+/// Mean loss over a number of examples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeanLoss {
+    /// Σ loss / examples; NaN without examples.
+    pub mean: f32,
+    /// How many examples it is the mean of.
+    pub examples: u64,
+}
+
+/// Something that learns from batches: [`crate::nn::Mlp`] on the GPU, [`crate::reference::Mlp`] on the CPU.
+pub trait Model {
+    /// Sizes of input, hidden layers and output.
+    fn layer_sizes(&self) -> &[usize];
+
+    /// Where the work is done, in words: for a GPU its name, backend and driver.
+    fn device(&self) -> String;
+
+    /// One optimizer step on one batch: forward, loss, backward, update. May return before the device has finished.
+    ///
+    /// An empty batch changes nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`], [`ModelError::Class`] or [`ModelError::TargetKind`] where batch and model do not fit; the model is unchanged then.
+    /// Otherwise what the device reports.
+    fn train_batch(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        targets: Targets<'_>,
+    ) -> Result<(), ModelError>;
+
+    /// The mean loss over all examples trained on since the last call, each measured before its own update. Waits for the device.
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn take_loss(&mut self) -> Result<MeanLoss, ModelError>;
+
+    /// The outputs (logits, for cross-entropy) for each row of `x`: batch × outputs.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] where `x` has other columns than the model has inputs; otherwise what the device reports.
+    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError>;
+
+    /// The loss that the model minimizes.
+    fn loss(&self) -> Loss;
+
+    /// The step size of the optimizer.
+    fn learning_rate(&self) -> f32;
+
+    /// Sets the step size from the next batch on.
+    fn set_learning_rate(&mut self, learning_rate: f32);
+
+    /// A copy of weights and biases, first layer first.
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError>;
+
+    /// Replaces weights and biases; the optimizer's state stays.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] where a shape differs; nothing is changed then.
+    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError>;
+}
+
+/// Checks a batch against a model, so that both implementors answer alike.
+pub(crate) fn check_batch(
+    sizes: &[usize],
+    loss: Loss,
+    x: ArrayView2<'_, f32>,
+    targets: Targets<'_>,
+) -> Result<(), ModelError> {
+    check_inputs(sizes, x)?;
+    let outputs = sizes[sizes.len() - 1];
+    match (loss, targets) {
+        (Loss::SoftmaxCrossEntropy, Targets::Classes(classes)) => {
+            check_shape("classes", [1, x.nrows()], [1, classes.len()])?;
+            match classes.iter().position(|class| *class as usize >= outputs) {
+                Some(example) => Err(ModelError::Class {
+                    example,
+                    class: classes[example],
+                    classes: outputs,
+                }),
+                None => Ok(()),
+            }
+        }
+        (Loss::MeanSquaredError, Targets::Values(values)) => check_shape(
+            "target values",
+            [x.nrows(), outputs],
+            [values.nrows(), values.ncols()],
+        ),
+        (loss, _) => Err(ModelError::TargetKind { loss }),
+    }
+}
+
+pub(crate) fn check_inputs(sizes: &[usize], x: ArrayView2<'_, f32>) -> Result<(), ModelError> {
+    check_shape("x", [x.nrows(), sizes[0]], [x.nrows(), x.ncols()])
+}
+
+pub(crate) fn check_parameters(
+    sizes: &[usize],
+    parameters: &[LayerParameters],
+) -> Result<(), ModelError> {
+    check_shape("layers", [1, sizes.len() - 1], [1, parameters.len()])?;
+    for (layer, ends) in parameters.iter().zip(sizes.windows(2)) {
+        check_shape("w", [ends[0], ends[1]], [layer.w.nrows(), layer.w.ncols()])?;
+        check_shape("b", [1, ends[1]], [1, layer.b.len()])?;
+    }
+    Ok(())
+}
+
+fn check_shape(
+    what: &'static str,
+    expected: [usize; 2],
+    actual: [usize; 2],
+) -> Result<(), ModelError> {
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(ModelError::Shape {
+            what,
+            expected,
+            actual,
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! The kernels around the linear layer: file, entry point, constants and bindings.
+
+use crate::kernel::{Access, Binding, Kernel};
+use crate::model::Activation;
+use crate::shader::Constant;
+
+const DIMS: Binding = Binding::new(0, "dims", Access::Uniform);
+const SETTINGS: Binding = Binding::new(1, "settings", Access::Uniform);
+
+const ACTIVATION_BINDINGS: &[Binding] = &[
+    DIMS,
+    Binding::new(1, "t", Access::Read),
+    Binding::new(3, "result", Access::ReadWrite),
+];
+const ACTIVATION_GRAD_BINDINGS: &[Binding] = &[
+    DIMS,
+    Binding::new(1, "t", Access::Read),
+    Binding::new(2, "da", Access::Read),
+    Binding::new(3, "result", Access::ReadWrite),
+];
+
+const fn activation_kernel(
+    label: &'static str,
+    entry_point: &'static str,
+    bindings: &'static [Binding],
+    constants: &'static [(&'static str, Constant)],
+) -> Kernel {
+    let source = include_str!("../../shaders/activation.wgsl");
+    Kernel {
+        label,
+        file: "activation.wgsl",
+        source,
+        entry_point,
+        constants,
+        bindings,
+    }
+}
+
+/// `KIND` in the shader, one entry per activation.
+const KINDS: [&[(&str, Constant)]; 6] = [
+    &[("KIND", Constant::U32(0))],
+    &[("KIND", Constant::U32(1))],
+    &[("KIND", Constant::U32(2))],
+    &[("KIND", Constant::U32(3))],
+    &[("KIND", Constant::U32(4))],
+    &[("KIND", Constant::U32(5))],
+];
+
+const fn kind(activation: Activation) -> usize {
+    match activation {
+        Activation::Identity => 0,
+        Activation::Relu => 1,
+        Activation::LeakyRelu { .. } => 2,
+        Activation::Tanh => 3,
+        Activation::Sigmoid => 4,
+        Activation::Gelu => 5,
+    }
+}
+
+pub(super) const fn activation(activation: Activation) -> Kernel {
+    let constants = KINDS[kind(activation)];
+    activation_kernel(
+        "wgpu_linear::activation",
+        "activation",
+        ACTIVATION_BINDINGS,
+        constants,
+    )
+}
+
+pub(super) const fn activation_grad(activation: Activation) -> Kernel {
+    let constants = KINDS[kind(activation)];
+    activation_kernel(
+        "wgpu_linear::activation_grad",
+        "activation_grad",
+        ACTIVATION_GRAD_BINDINGS,
+        constants,
+    )
+}
+
+pub(super) const SOFTMAX_CROSS_ENTROPY: Kernel = Kernel {
+    label: "wgpu_linear::softmax_cross_entropy",
+    file: "softmax_cross_entropy.wgsl",
+    source: include_str!("../../shaders/softmax_cross_entropy.wgsl"),
+    entry_point: "softmax_cross_entropy",
+    constants: &[],
+    bindings: &[
+        DIMS,
+        Binding::new(1, "t", Access::Read),
+        Binding::new(2, "labels", Access::Read),
+        Binding::new(3, "row_loss", Access::ReadWrite),
+        Binding::new(4, "dt", Access::ReadWrite),
+    ],
+};
+
+pub(super) const MEAN_SQUARED_ERROR: Kernel = Kernel {
+    label: "wgpu_linear::mean_squared_error",
+    file: "mean_squared_error.wgsl",
+    source: include_str!("../../shaders/mean_squared_error.wgsl"),
+    entry_point: "mean_squared_error",
+    constants: &[],
+    bindings: &[
+        DIMS,
+        Binding::new(1, "t", Access::Read),
+        Binding::new(2, "y", Access::Read),
+        Binding::new(3, "element_loss", Access::ReadWrite),
+        Binding::new(4, "dt", Access::ReadWrite),
+    ],
+};
+
+pub(super) const ACCUMULATE_LOSS: Kernel = Kernel {
+    label: "wgpu_linear::accumulate_loss",
+    file: "accumulate_loss.wgsl",
+    source: include_str!("../../shaders/accumulate_loss.wgsl"),
+    entry_point: "accumulate_loss",
+    constants: &[],
+    bindings: &[
+        DIMS,
+        Binding::new(1, "losses", Access::Read),
+        Binding::new(2, "total", Access::ReadWrite),
+    ],
+};
+
+pub(super) const SGD: Kernel = Kernel {
+    label: "wgpu_linear::sgd",
+    file: "sgd.wgsl",
+    source: include_str!("../../shaders/sgd.wgsl"),
+    entry_point: "sgd",
+    constants: &[],
+    bindings: &[
+        DIMS,
+        SETTINGS,
+        Binding::new(2, "gradients", Access::Read),
+        Binding::new(3, "velocity", Access::ReadWrite),
+        Binding::new(4, "parameters", Access::ReadWrite),
+    ],
+};
+
+pub(super) const ADAM_ADVANCE: Kernel = Kernel {
+    label: "wgpu_linear::adam_advance",
+    file: "adam.wgsl",
+    source: include_str!("../../shaders/adam.wgsl"),
+    entry_point: "adam_advance",
+    constants: &[],
+    bindings: &[SETTINGS, Binding::new(2, "corrections", Access::ReadWrite)],
+};
+
+pub(super) const ADAM: Kernel = Kernel {
+    label: "wgpu_linear::adam",
+    file: "adam.wgsl",
+    source: include_str!("../../shaders/adam.wgsl"),
+    entry_point: "adam",
+    constants: &[],
+    bindings: &[
+        DIMS,
+        SETTINGS,
+        Binding::new(2, "corrections", Access::ReadWrite),
+        Binding::new(3, "gradients", Access::Read),
+        Binding::new(4, "m", Access::ReadWrite),
+        Binding::new(5, "v", Access::ReadWrite),
+        Binding::new(6, "parameters", Access::ReadWrite),
+    ],
+};
+
+/// All of them, for [`crate::kernels`].
+pub(crate) const ALL: [Kernel; 18] = [
+    activation(Activation::Identity),
+    activation(Activation::Relu),
+    activation(Activation::LeakyRelu { slope: 0.0 }),
+    activation(Activation::Tanh),
+    activation(Activation::Sigmoid),
+    activation(Activation::Gelu),
+    activation_grad(Activation::Identity),
+    activation_grad(Activation::Relu),
+    activation_grad(Activation::LeakyRelu { slope: 0.0 }),
+    activation_grad(Activation::Tanh),
+    activation_grad(Activation::Sigmoid),
+    activation_grad(Activation::Gelu),
+    SOFTMAX_CROSS_ENTROPY,
+    MEAN_SQUARED_ERROR,
+    ACCUMULATE_LOSS,
+    SGD,
+    ADAM_ADVANCE,
+    ADAM,
+];

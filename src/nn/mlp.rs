@@ -1,0 +1,326 @@
+//! A multi-layer perceptron on the GPU.
+
+use std::collections::{HashMap, VecDeque};
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::dispatch::Dispatch;
+use crate::error::{GpuError, PrepareError};
+use crate::gpu::Gpu;
+use crate::linear::LinearKernels;
+use crate::model::{
+    LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets, check_batch,
+    check_inputs, check_parameters, initial_parameters,
+};
+
+use super::operations::NetworkKernels;
+use super::step::{Builder, Workspace};
+use super::storage::{Layout, OptimizerState};
+
+/// Rows that [`Mlp::predict_async`] sends through the network at a time.
+const PREDICT_ROWS: usize = 1024;
+/// Steps that may wait on the queue: enough to keep a GPU busy, few enough to bound memory.
+const STEPS_IN_FLIGHT: usize = 32;
+
+/// A multi-layer perceptron whose weights, gradients and optimizer state stay on the device.
+///
+/// A training step is one list of dispatches, prepared once per batch size and recorded into one compute pass. Its twin,
+/// [`crate::reference::Mlp`], computes the same on the CPU.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::Gpu;
+/// use wgpu_linear::model::{MlpConfig, Model, Targets};
+/// use wgpu_linear::nn::Mlp;
+///
+/// let mut mlp = Mlp::new(&Gpu::new()?, MlpConfig::new(&[2, 16, 2]))?;
+/// let x = array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
+/// for _ in 0..500 {
+///     mlp.train_batch(x.view(), Targets::Classes(&[0, 1, 1, 0]))?;
+/// }
+/// println!("mean loss {}", mlp.take_loss()?.mean);
+/// # Ok::<(), wgpu_linear::model::ModelError>(())
+/// ```
+#[derive(Debug)]
+pub struct Mlp {
+    gpu: Gpu,
+    config: MlpConfig,
+    linear: LinearKernels,
+    network: NetworkKernels,
+    layout: Layout,
+    parameters: wgpu::Buffer,
+    gradients: wgpu::Buffer,
+    optimizer: OptimizerState,
+    /// Sum of losses and number of examples since they were last read.
+    total: wgpu::Buffer,
+    workspace: Workspace,
+    /// Prepared dispatches by batch size.
+    predict_steps: HashMap<u32, Vec<Dispatch>>,
+    train_steps: HashMap<u32, Vec<Dispatch>>,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+}
+
+impl Mlp {
+    /// A network with the weights of [`initial_parameters`].
+    ///
+    /// # Errors
+    /// [`ModelError::LayerSizes`] or [`ModelError::Setting`] where `config` describes no network, [`ModelError::Gpu`] where the device has
+    /// not enough memory.
+    pub fn new(gpu: &Gpu, config: MlpConfig) -> Result<Self, ModelError> {
+        config.check()?;
+        let layout = Layout::new(&config.layer_sizes, &gpu.device().limits());
+        // Asked for before the weights are drawn: a network that does not fit is refused before it fills the host's memory.
+        let parameters = gpu.zeros("wgpu_linear::parameters", (layout.bytes() / 4) as usize)?;
+        let gradients = gpu.zeros("wgpu_linear::gradients", (layout.bytes() / 4) as usize)?;
+        let flat = layout.pack(&initial_parameters(&config));
+        gpu.queue()
+            .write_buffer(&parameters, 0, bytemuck::cast_slice(&flat));
+        Ok(Self {
+            linear: LinearKernels::new(gpu.device()),
+            network: NetworkKernels::new(gpu.device()),
+            optimizer: OptimizerState::new(gpu, &config.optimizer, &layout)?,
+            total: gpu.zeros("wgpu_linear::total", 2)?,
+            workspace: Workspace::new(gpu, &config.layer_sizes, 0)?,
+            predict_steps: HashMap::new(),
+            train_steps: HashMap::new(),
+            in_flight: VecDeque::new(),
+            gpu: gpu.clone(),
+            parameters,
+            gradients,
+            layout,
+            config,
+        })
+    }
+
+    /// The outputs for each row of `x`; see [`Model::predict`].
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub async fn predict_async(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+    ) -> Result<Array2<f32>, ModelError> {
+        check_inputs(&self.config.layer_sizes, x)?;
+        let outputs = self.config.layer_sizes[self.config.layer_sizes.len() - 1];
+        let mut values = Vec::with_capacity(x.nrows() * outputs);
+        for rows in x.axis_chunks_iter(ndarray::Axis(0), PREDICT_ROWS) {
+            let batch = rows.nrows() as u32;
+            self.reserve(batch)?;
+            write_f32(&self.gpu, &self.workspace.x, rows);
+            if !self.predict_steps.contains_key(&batch) {
+                let step = self.builder(batch).forward()?;
+                self.predict_steps.insert(batch, step);
+            }
+            self.gpu.run(&self.predict_steps[&batch]);
+            values.extend(
+                self.gpu
+                    .read_range_async::<f32>(self.workspace.outputs(), 0, rows.nrows() * outputs)
+                    .await?,
+            );
+        }
+        // The number of values is right by construction; no rows at all make an empty array.
+        Ok(Array2::from_shape_vec((x.nrows(), outputs), values).unwrap_or_default())
+    }
+
+    /// The mean loss since the last call; see [`Model::take_loss`].
+    ///
+    /// # Errors
+    /// As [`Model::take_loss`].
+    pub async fn take_loss_async(&mut self) -> Result<MeanLoss, ModelError> {
+        let total = self.gpu.read_range_async::<u32>(&self.total, 0, 2).await?;
+        self.gpu.queue().write_buffer(&self.total, 0, &[0; 8]);
+        let (sum, examples) = (total[0], total[1]);
+        Ok(MeanLoss {
+            mean: f32::from_bits(sum) / examples as f32,
+            examples: u64::from(examples),
+        })
+    }
+
+    /// A copy of weights and biases; see [`Model::parameters`].
+    ///
+    /// # Errors
+    /// As [`Model::parameters`].
+    pub async fn parameters_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
+        self.download(&self.parameters).await
+    }
+
+    /// The gradients of the last batch, in the shapes of the parameters; zeros before the first.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub async fn gradients_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
+        self.download(&self.gradients).await
+    }
+
+    async fn download(&self, flat: &wgpu::Buffer) -> Result<Vec<LayerParameters>, ModelError> {
+        let values = self
+            .gpu
+            .read_range_async::<f32>(flat, 0, (self.layout.bytes() / 4) as usize)
+            .await?;
+        Ok(self.layout.unpack(&values))
+    }
+
+    /// Makes room for batches of `batch` rows.
+    fn reserve(&mut self, batch: u32) -> Result<(), ModelError> {
+        if batch > self.workspace.capacity {
+            self.workspace = Workspace::new(&self.gpu, &self.config.layer_sizes, batch)?;
+            // They refer to the old buffers.
+            self.predict_steps.clear();
+            self.train_steps.clear();
+        }
+        Ok(())
+    }
+
+    fn builder(&self, batch: u32) -> Builder<'_> {
+        Builder {
+            linear: &self.linear,
+            network: &self.network,
+            layout: &self.layout,
+            activation: self.config.activation,
+            workspace: &self.workspace,
+            parameters: &self.parameters,
+            batch,
+        }
+    }
+
+    fn train_step(&self, batch: u32) -> Result<Vec<Dispatch>, PrepareError> {
+        let builder = self.builder(batch);
+        let limits = self.gpu.device().limits();
+        Ok([
+            builder.forward()?,
+            builder.loss(self.config.loss, &self.total)?,
+            builder.backward(&self.gradients)?,
+            self.optimizer
+                .update(&self.network, &limits, &self.gradients, &self.parameters)?,
+        ]
+        .concat())
+    }
+
+    fn upload_batch(&self, x: ArrayView2<'_, f32>, targets: Targets<'_>) {
+        write_f32(&self.gpu, &self.workspace.x, x);
+        match targets {
+            Targets::Classes(classes) => {
+                self.gpu.queue().write_buffer(
+                    &self.workspace.targets,
+                    0,
+                    bytemuck::cast_slice(classes),
+                );
+            }
+            Targets::Values(values) => write_f32(&self.gpu, &self.workspace.targets, values),
+        }
+    }
+
+    /// Waits until fewer than [`STEPS_IN_FLIGHT`] steps are on the queue.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn throttle(&mut self) -> Result<(), GpuError> {
+        while self.in_flight.len() >= STEPS_IN_FLIGHT {
+            let oldest = self.in_flight.pop_front();
+            oldest.map_or(Ok(()), |oldest| self.gpu.wait(oldest))?;
+        }
+        Ok(())
+    }
+
+    /// The browser throttles by itself.
+    #[cfg(target_arch = "wasm32")]
+    fn throttle(&mut self) -> Result<(), GpuError> {
+        self.in_flight.clear();
+        Ok(())
+    }
+
+    /// One optimizer step on one batch; see [`Model::train_batch`].
+    ///
+    /// # Errors
+    /// As [`Model::train_batch`].
+    pub fn train_step_on(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        targets: Targets<'_>,
+    ) -> Result<(), ModelError> {
+        check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let batch = batch_rows(x)?;
+        self.reserve(batch)?;
+        if !self.train_steps.contains_key(&batch) {
+            let step = self.train_step(batch)?;
+            self.train_steps.insert(batch, step);
+        }
+        self.throttle()?;
+        self.upload_batch(x, targets);
+        let submission = self.gpu.run(&self.train_steps[&batch]);
+        self.in_flight.push_back(submission);
+        Ok(())
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Model for Mlp {
+    fn layer_sizes(&self) -> &[usize] {
+        &self.config.layer_sizes
+    }
+
+    fn device(&self) -> String {
+        self.gpu.description()
+    }
+
+    fn train_batch(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        targets: Targets<'_>,
+    ) -> Result<(), ModelError> {
+        self.train_step_on(x, targets)
+    }
+
+    fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
+        pollster::block_on(self.take_loss_async())
+    }
+
+    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
+        pollster::block_on(self.predict_async(x))
+    }
+
+    fn loss(&self) -> Loss {
+        self.config.loss
+    }
+
+    fn learning_rate(&self) -> f32 {
+        self.config.optimizer.learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f32) {
+        self.config.optimizer.set_learning_rate(learning_rate);
+        self.optimizer
+            .write_settings(&self.gpu, &self.config.optimizer);
+    }
+
+    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
+        pollster::block_on(self.parameters_async())
+    }
+
+    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
+        check_parameters(&self.config.layer_sizes, parameters)?;
+        let flat = self.layout.pack(parameters);
+        self.gpu
+            .queue()
+            .write_buffer(&self.parameters, 0, bytemuck::cast_slice(&flat));
+        Ok(())
+    }
+}
+
+fn write_f32(gpu: &Gpu, buffer: &wgpu::Buffer, values: ArrayView2<'_, f32>) {
+    let values = values.as_standard_layout();
+    // In standard layout there is always a slice.
+    if let Some(values) = values.as_slice() {
+        gpu.queue()
+            .write_buffer(buffer, 0, bytemuck::cast_slice(values));
+    }
+}
+
+fn batch_rows(x: ArrayView2<'_, f32>) -> Result<u32, ModelError> {
+    u32::try_from(x.nrows()).map_err(|_| ModelError::Shape {
+        what: "x",
+        expected: [u32::MAX as usize, x.ncols()],
+        actual: [x.nrows(), x.ncols()],
+    })
+}

@@ -1,0 +1,85 @@
+//! Twins of `activation.wgsl`; its header has the formulas.
+
+use ndarray::{Array2, ArrayView2, NdFloat, Zip};
+
+use super::cast;
+use crate::model::Activation;
+
+/// a = f(t), element by element.
+#[must_use]
+pub fn activation<F: NdFloat>(function: Activation, t: ArrayView2<'_, F>) -> Array2<F> {
+    t.mapv(|t| value(function, t))
+}
+
+/// dt = da · f′(t), element by element.
+///
+/// # Panics
+/// Where the shapes differ.
+#[must_use]
+pub fn activation_grad<F: NdFloat>(
+    function: Activation,
+    t: ArrayView2<'_, F>,
+    da: ArrayView2<'_, F>,
+) -> Array2<F> {
+    Zip::from(t)
+        .and(da)
+        .map_collect(|t, da| *da * derivative(function, *t))
+}
+
+fn value<F: NdFloat>(function: Activation, t: F) -> F {
+    let zero = F::zero();
+    match function {
+        Activation::Identity => t,
+        Activation::Relu => t.max(zero),
+        Activation::LeakyRelu { slope } => {
+            if t > zero {
+                t
+            } else {
+                cast::<F>(slope) * t
+            }
+        }
+        Activation::Tanh => t.tanh(),
+        Activation::Sigmoid => sigmoid(t),
+        Activation::Gelu => t * normal_distribution(t),
+    }
+}
+
+fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
+    let (zero, one) = (F::zero(), F::one());
+    match function {
+        Activation::Identity => one,
+        Activation::Relu => {
+            if t > zero {
+                one
+            } else {
+                zero
+            }
+        }
+        Activation::LeakyRelu { slope } => {
+            if t > zero {
+                one
+            } else {
+                cast(slope)
+            }
+        }
+        Activation::Tanh => one - t.tanh() * t.tanh(),
+        Activation::Sigmoid => sigmoid(t) * sigmoid(-t),
+        Activation::Gelu => normal_distribution(t) + t * normal_density(t),
+    }
+}
+
+fn sigmoid<F: NdFloat>(t: F) -> F {
+    F::one() / (F::one() + (-t).exp())
+}
+
+/// Φ(t) = erfc(−t / √2) / 2; erfc keeps its precision in the lower tail, where 1 + erf would cancel.
+fn normal_distribution<F: NdFloat>(t: F) -> F {
+    let t = t.to_f64().unwrap_or(f64::NAN);
+    F::from(0.5 * libm::erfc(-t * std::f64::consts::FRAC_1_SQRT_2)).unwrap_or_else(F::nan)
+}
+
+/// φ(t) = exp(−t² / 2) / √(2π).
+fn normal_density<F: NdFloat>(t: F) -> F {
+    let t = t.to_f64().unwrap_or(f64::NAN);
+    F::from((-0.5 * t * t).exp() / std::f64::consts::TAU.sqrt()).unwrap_or_else(F::nan)
+}

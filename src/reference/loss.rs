@@ -1,0 +1,60 @@
+//! Twins of `softmax_cross_entropy.wgsl` and `mean_squared_error.wgsl`.
+
+use ndarray::{Array1, Array2, ArrayView2, NdFloat};
+
+/// (row_loss, dt): row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch.
+///
+/// The maximum of a row is subtracted before exponentials are taken, so that large logits do not overflow.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::reference::softmax_cross_entropy;
+/// let (loss, dt) = softmax_cross_entropy(array![[1000.0_f64, 1000.0]].view(), &[0]);
+/// assert!((loss[0] - 2.0_f64.ln()).abs() < 1e-12);
+/// assert_eq!(dt, array![[-0.5, 0.5]]);
+/// ```
+///
+/// # Panics
+/// Where a label is not below the number of columns, or there are not as many labels as rows.
+#[must_use]
+pub fn softmax_cross_entropy<F: NdFloat>(
+    t: ArrayView2<'_, F>,
+    labels: &[u32],
+) -> (Array1<F>, Array2<F>) {
+    assert_eq!(t.nrows(), labels.len(), "one label per row");
+    let batch = F::from(t.nrows()).unwrap_or_else(F::nan);
+    let mut row_loss = Array1::zeros(t.nrows());
+    let mut dt = t.to_owned();
+    for ((mut row, label), loss) in dt.rows_mut().into_iter().zip(labels).zip(&mut row_loss) {
+        let label = *label as usize;
+        let largest = row.fold(F::neg_infinity(), |a, b| a.max(*b));
+        let logit = row[label] - largest;
+        row.mapv_inplace(|t| (t - largest).exp());
+        let sum = row.sum();
+        *loss = sum.ln() - logit;
+        row.mapv_inplace(|e| e / sum / batch);
+        row[label] -= F::one() / batch;
+    }
+    (row_loss, dt)
+}
+
+/// (element_loss, dt): element_loss = (t − y)² / outputs and dt = 2 (t − y) / (batch · outputs).
+///
+/// # Panics
+/// Where the shapes differ.
+#[must_use]
+pub fn mean_squared_error<F: NdFloat>(
+    t: ArrayView2<'_, F>,
+    y: ArrayView2<'_, F>,
+) -> (Array2<F>, Array2<F>) {
+    let (batch, outputs) = (
+        F::from(t.nrows()).unwrap_or_else(F::nan),
+        F::from(t.ncols()).unwrap_or_else(F::nan),
+    );
+    let two = F::one() + F::one();
+    let difference = &t - &y;
+    (
+        difference.mapv(|d| d * d / outputs),
+        difference.mapv(|d| two * d / (batch * outputs)),
+    )
+}

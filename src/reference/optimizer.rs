@@ -1,0 +1,98 @@
+//! Twins of `sgd.wgsl` and `adam.wgsl`; their headers have the formulas and the sources.
+
+use ndarray::{ArrayView, ArrayViewMut, Dimension, NdFloat, Zip};
+
+use super::cast;
+use crate::model::{AdamSettings, SgdSettings};
+
+/// One step of stochastic gradient descent: updates `velocity` and `parameters`.
+///
+/// # Panics
+/// Where the shapes differ.
+pub fn sgd<F: NdFloat, D: Dimension>(
+    settings: &SgdSettings,
+    gradients: ArrayView<'_, F, D>,
+    velocity: ArrayViewMut<'_, F, D>,
+    parameters: ArrayViewMut<'_, F, D>,
+) {
+    let [rate, momentum, decay] = [
+        settings.learning_rate,
+        settings.momentum,
+        settings.weight_decay,
+    ]
+    .map(cast::<F>);
+    Zip::from(gradients)
+        .and(velocity)
+        .and(parameters)
+        .for_each(|gradient, velocity, parameter| {
+            let g = *gradient + decay * *parameter;
+            *velocity = momentum * *velocity + g;
+            let direction = if settings.nesterov {
+                g + momentum * *velocity
+            } else {
+                *velocity
+            };
+            *parameter -= rate * direction;
+        });
+}
+
+/// 1 − β1ˢ and 1 − β2ˢ after s steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamCorrections<F> {
+    /// 1 − β1ˢ.
+    pub first: F,
+    /// 1 − β2ˢ.
+    pub second: F,
+}
+
+/// The corrections one step on.
+#[must_use]
+pub fn adam_advance<F: NdFloat>(
+    settings: &AdamSettings,
+    corrections: AdamCorrections<F>,
+) -> AdamCorrections<F> {
+    let advance = |beta: F, correction: F| beta * correction + (F::one() - beta);
+    AdamCorrections {
+        first: advance(cast(settings.beta1), corrections.first),
+        second: advance(cast(settings.beta2), corrections.second),
+    }
+}
+
+/// One step of Adam, or of AdamW where `decoupled`: updates `m`, `v` and `parameters`.
+///
+/// # Panics
+/// Where the shapes differ.
+pub fn adam<F: NdFloat, D: Dimension>(
+    settings: &AdamSettings,
+    decoupled: bool,
+    corrections: AdamCorrections<F>,
+    gradients: ArrayView<'_, F, D>,
+    [m, v, parameters]: [ArrayViewMut<'_, F, D>; 3],
+) {
+    let AdamSettings {
+        learning_rate,
+        beta1,
+        beta2,
+        epsilon,
+        weight_decay,
+    } = *settings;
+    let [rate, beta1, beta2, epsilon, decay] =
+        [learning_rate, beta1, beta2, epsilon, weight_decay].map(cast::<F>);
+    let one = F::one();
+    Zip::from(gradients)
+        .and(m)
+        .and(v)
+        .and(parameters)
+        .for_each(|gradient, m, v, parameter| {
+            let mut g = *gradient;
+            if decoupled {
+                *parameter -= rate * decay * *parameter;
+            } else {
+                g += decay * *parameter;
+            }
+            *m = beta1 * *m + (one - beta1) * g;
+            *v = beta2 * *v + (one - beta2) * g * g;
+            *parameter -=
+                rate * (*m / corrections.first) / ((*v / corrections.second).sqrt() + epsilon);
+        });
+}

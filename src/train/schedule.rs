@@ -1,0 +1,44 @@
+//! How the learning rate changes over a training run.
+
+/// A learning rate for every step, relative to that of the optimizer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Schedule {
+    /// The same throughout.
+    #[default]
+    Constant,
+    /// Half a cosine from 1 down to `floor` (Loshchilov & Hutter, "SGDR", ICLR 2017, without restarts).
+    Cosine {
+        /// The factor at the end.
+        floor: f32,
+    },
+    /// Divided by 1 / `factor` after every `epochs` epochs.
+    Steps {
+        /// Length of a stair.
+        epochs: u32,
+        /// What each stair multiplies by.
+        factor: f32,
+    },
+}
+
+impl Schedule {
+    /// The factor for step `step` of `steps` (both from 0) in epoch `epoch`.
+    ///
+    /// ```
+    /// use wgpu_linear::train::Schedule;
+    /// let cosine = Schedule::Cosine { floor: 0.1 };
+    /// assert_eq!(cosine.factor(0, 100, 0), 1.0);
+    /// assert!((cosine.factor(100, 100, 9) - 0.1).abs() < 1e-6);
+    /// assert_eq!(Schedule::Steps { epochs: 10, factor: 0.5 }.factor(0, 1, 25), 0.25);
+    /// ```
+    #[must_use]
+    pub fn factor(&self, step: u64, steps: u64, epoch: u32) -> f32 {
+        match *self {
+            Self::Constant => 1.0,
+            Self::Cosine { floor } => {
+                let way = step as f32 / steps.max(1) as f32;
+                floor + (1.0 - floor) * 0.5 * (1.0 + (std::f32::consts::PI * way).cos())
+            }
+            Self::Steps { epochs, factor } => factor.powi((epoch / epochs.max(1)) as i32),
+        }
+    }
+}

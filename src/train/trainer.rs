@@ -1,0 +1,369 @@
+//! The training loop.
+
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use ndarray::{ArrayView2, Axis};
+
+use super::{Dataset, Schedule};
+use crate::events::EventWriter;
+use crate::model::{Model, ModelError, Targets};
+
+/// How to train.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainOptions {
+    /// How often to go through the training set.
+    pub epochs: u32,
+    /// Examples per step; the last batch of an epoch may be smaller.
+    pub batch: usize,
+    /// Seed of the shuffling.
+    pub seed: u64,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Steps between two values of `loss/train`, beside the one at the end of each epoch; each waits for the device once.
+    pub report_every: u64,
+}
+
+impl Default for TrainOptions {
+    /// 50 epochs of batches of 64, seed 0, constant learning rate, a value every 10 steps.
+    fn default() -> Self {
+        Self {
+            epochs: 50,
+            batch: 64,
+            seed: 0,
+            schedule: Schedule::Constant,
+            report_every: 10,
+        }
+    }
+}
+
+/// Training stopped early.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// There is nothing to learn from.
+    #[error("the training set is empty")]
+    NoExamples,
+    /// A batch of 0 examples, or a report every 0 steps.
+    #[error("{name} must be at least 1")]
+    Zero {
+        /// The option.
+        name: &'static str,
+    },
+    /// The loss is no longer a finite number.
+    #[error(
+        "the loss is {loss} after step {step}: training diverged; try a smaller learning rate, or look for non-finite inputs"
+    )]
+    Diverged {
+        /// Steps taken.
+        step: u64,
+        /// The mean loss since the last report.
+        loss: f32,
+    },
+    /// The model reports an error.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The event file could not be written.
+    #[error("the event file could not be written")]
+    Events(#[from] io::Error),
+}
+
+/// How well a model does on a data set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean softmax cross-entropy; NaN without examples.
+    pub loss: f32,
+    /// Fraction of examples whose largest output is their class; NaN without examples.
+    pub accuracy: f32,
+}
+
+/// What one epoch brought.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochReport {
+    /// Which epoch, from 1.
+    pub epoch: u32,
+    /// On the test set, after the epoch.
+    pub test: Evaluation,
+    /// Training examples per second of wall time, evaluation excluded.
+    pub examples_per_second: f64,
+}
+
+/// What the callback of [`Trainer::run`] gets to see.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// A step was handed to the device.
+    Step {
+        /// Steps so far.
+        step: u64,
+        /// Steps in all.
+        steps: u64,
+    },
+    /// An epoch was evaluated.
+    Epoch(EpochReport),
+}
+
+/// What a whole run brought.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// Steps taken.
+    pub steps: u64,
+    /// On the test set, at the end.
+    pub test: Evaluation,
+}
+
+/// Trains any [`Model`] that classifies.
+///
+/// Writes `loss/train`, `loss/test`, `accuracy/test`, `learning_rate` and `examples_per_second` to the event file, if there is one.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use ndarray::array;
+/// use wgpu_linear::model::MlpConfig;
+/// use wgpu_linear::reference::Mlp;
+/// use wgpu_linear::train::{Dataset, TrainOptions, Trainer};
+///
+/// let xor = Dataset::new(array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], vec![0, 1, 1, 0])?;
+/// let mut mlp = Mlp::<f32>::new(MlpConfig::new(&[2, 16, 2]))?;
+/// let options = TrainOptions { epochs: 500, batch: 3, ..TrainOptions::default() };
+/// let summary = Trainer::new(options).run(&mut mlp, &xor, &xor, |_| ControlFlow::Continue(()))?;
+/// assert_eq!(summary.test.accuracy, 1.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Trainer {
+    options: TrainOptions,
+    events: Option<EventWriter<File>>,
+}
+
+impl Trainer {
+    /// A trainer without an event file.
+    #[must_use]
+    pub fn new(options: TrainOptions) -> Self {
+        Self {
+            options,
+            events: None,
+        }
+    }
+
+    /// The same, writing its metrics to `events`.
+    #[must_use]
+    pub fn with_events(self, events: EventWriter<File>) -> Self {
+        Self {
+            events: Some(events),
+            ..self
+        }
+    }
+
+    /// Trains `model` on `train`, evaluates on `test` after every epoch, and closes the event file at the end.
+    ///
+    /// `on_progress` may end the run after any step or epoch by returning [`ControlFlow::Break`].
+    ///
+    /// # Errors
+    /// [`TrainError`]; the event file then holds everything up to the error.
+    pub fn run(
+        mut self,
+        model: &mut impl Model,
+        train: &Dataset,
+        test: &Dataset,
+        mut on_progress: impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, TrainError> {
+        self.check(train)?;
+        let mut run = Run::new(self.options, model.learning_rate(), train.len());
+        for epoch in 0..self.options.epochs {
+            run.shuffle();
+            let begin = Instant::now();
+            let flow = self.train_epoch(&mut run, epoch, model, train, &mut on_progress)?;
+            let seconds = begin.elapsed().as_secs_f64();
+            let evaluation = evaluate(model, test)?;
+            let report = EpochReport {
+                epoch: epoch + 1,
+                test: evaluation,
+                examples_per_second: train.len() as f64 / seconds,
+            };
+            self.log_epoch(run.step, &report)?;
+            if flow.is_break() || on_progress(&Progress::Epoch(report)).is_break() {
+                break;
+            }
+        }
+        model.set_learning_rate(run.base_rate);
+        if let Some(events) = self.events.take() {
+            events.close()?;
+        }
+        Ok(Summary {
+            steps: run.step,
+            test: evaluate(model, test)?,
+        })
+    }
+
+    fn check(&self, train: &Dataset) -> Result<(), TrainError> {
+        if train.is_empty() {
+            return Err(TrainError::NoExamples);
+        }
+        if self.options.batch == 0 {
+            return Err(TrainError::Zero { name: "batch" });
+        }
+        if self.options.report_every == 0 {
+            return Err(TrainError::Zero {
+                name: "report_every",
+            });
+        }
+        Ok(())
+    }
+
+    fn train_epoch(
+        &mut self,
+        run: &mut Run,
+        epoch: u32,
+        model: &mut impl Model,
+        train: &Dataset,
+        on_progress: &mut impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
+        let order = std::mem::take(&mut run.order);
+        let mut flow = ControlFlow::Continue(());
+        let batches = order.len().div_ceil(self.options.batch);
+        for (i, indices) in order.chunks(self.options.batch).enumerate() {
+            let rate = run.base_rate * self.options.schedule.factor(run.step, run.steps, epoch);
+            if rate != model.learning_rate() {
+                model.set_learning_rate(rate);
+            }
+            let batch = train.select(indices);
+            model.train_batch(batch.x().view(), Targets::Classes(batch.labels()))?;
+            run.step += 1;
+            // The report at the end of an epoch also waits for its last step, so that the epoch's time is honest.
+            if run.step.is_multiple_of(self.options.report_every) || i + 1 == batches {
+                self.report_loss(run.step, model)?;
+            }
+            flow = on_progress(&Progress::Step {
+                step: run.step,
+                steps: run.steps,
+            });
+            if flow.is_break() {
+                break;
+            }
+        }
+        run.order = order;
+        Ok(flow)
+    }
+
+    fn report_loss(&mut self, step: u64, model: &mut impl Model) -> Result<(), TrainError> {
+        let loss = model.take_loss()?.mean;
+        self.log(step, "loss/train", loss)?;
+        self.log(step, "learning_rate", model.learning_rate())?;
+        if loss.is_finite() {
+            Ok(())
+        } else {
+            Err(TrainError::Diverged { step, loss })
+        }
+    }
+
+    fn log_epoch(&mut self, step: u64, report: &EpochReport) -> Result<(), TrainError> {
+        self.log(step, "loss/test", report.test.loss)?;
+        self.log(step, "accuracy/test", report.test.accuracy)?;
+        self.log(
+            step,
+            "examples_per_second",
+            report.examples_per_second as f32,
+        )?;
+        if let Some(events) = &mut self.events {
+            events.flush()?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, step: u64, tag: &str, value: f32) -> Result<(), TrainError> {
+        match &mut self.events {
+            Some(events) => Ok(events.scalar(tag, step as i64, value)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug)]
+struct Run {
+    step: u64,
+    steps: u64,
+    base_rate: f32,
+    order: Vec<usize>,
+    random: fastrand::Rng,
+}
+
+impl Run {
+    fn new(options: TrainOptions, base_rate: f32, examples: usize) -> Self {
+        Self {
+            step: 0,
+            steps: u64::from(options.epochs) * examples.div_ceil(options.batch) as u64,
+            base_rate,
+            order: (0..examples).collect(),
+            random: fastrand::Rng::with_seed(options.seed),
+        }
+    }
+
+    fn shuffle(&mut self) {
+        self.random.shuffle(&mut self.order);
+    }
+}
+
+/// Loss and accuracy of a classifier on `data`.
+///
+/// # Errors
+/// As [`Model::predict`]; [`ModelError::Class`] where a label is out of range.
+pub fn evaluate(model: &mut impl Model, data: &Dataset) -> Result<Evaluation, ModelError> {
+    let logits = model.predict(data.x().view())?;
+    let classes = logits.ncols();
+    if let Some(example) = data
+        .labels()
+        .iter()
+        .position(|label| *label as usize >= classes)
+    {
+        return Err(ModelError::Class {
+            example,
+            class: data.labels()[example],
+            classes,
+        });
+    }
+    let (losses, _) =
+        crate::reference::softmax_cross_entropy(logits.mapv(f64::from).view(), data.labels());
+    let hits = count_hits(logits.view(), data.labels());
+    let examples = data.len() as f64;
+    Ok(Evaluation {
+        loss: (losses.sum() / examples) as f32,
+        accuracy: (hits as f64 / examples) as f32,
+    })
+}
+
+/// How many rows have their strictly largest value at their label; a NaN anywhere is a miss.
+fn count_hits(logits: ArrayView2<'_, f32>, labels: &[u32]) -> usize {
+    let hit = |(row, label): (ndarray::ArrayView1<'_, f32>, &u32)| {
+        let label = *label as usize;
+        row.iter()
+            .enumerate()
+            .all(|(class, value)| class == label || *value < row[label])
+    };
+    logits
+        .axis_iter(Axis(0))
+        .zip(labels)
+        .filter(|pair| hit((pair.0, pair.1)))
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn count_hits_takes_ties_and_nan_for_misses() {
+        let logits = array![
+            [1.0, 2.0],
+            [2.0, 2.0],
+            [f32::NAN, 2.0],
+            [3.0, f32::NAN],
+            [3.0, 1.0]
+        ];
+        assert_eq!(count_hits(logits.view(), &[1, 1, 1, 0, 0]), 2);
+    }
+}

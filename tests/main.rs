@@ -1,0 +1,37 @@
+//! The integration tests: one binary, a module per subject.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it expects by panicking"
+)]
+
+#[path = "suite/support.rs"]
+mod support;
+
+#[path = "suite/compare.rs"]
+mod compare;
+#[path = "suite/contract.rs"]
+mod contract;
+#[path = "suite/data.rs"]
+mod data;
+#[path = "suite/decoder.rs"]
+mod decoder;
+#[path = "suite/events.rs"]
+mod events;
+#[path = "suite/gpu.rs"]
+mod gpu;
+#[path = "suite/linear.rs"]
+mod linear;
+#[path = "suite/mlp.rs"]
+mod mlp;
+#[path = "suite/network.rs"]
+mod network;
+#[path = "suite/prepare.rs"]
+mod prepare;
+#[path = "suite/reference.rs"]
+mod reference;
+#[path = "suite/tensorboard.rs"]
+mod tensorboard;
+#[path = "suite/training.rs"]
+mod training;

@@ -1,0 +1,359 @@
+//! The four operations on the GPU against their twins in f64.
+
+use ndarray::{Array1, Array2};
+use wgpu_linear::linear::MATMUL_TILE;
+use wgpu_linear::{
+    BiasGrad, Forward, InputGrad, LinearKernels, Matrix, Vector, WeightGrad, reference,
+};
+
+use crate::compare::{hard_bound, magnitude, regression_bound, same, within};
+use crate::support::{Guarded, gpu, integers, reals, row};
+
+/// One layer with its inputs and an upstream gradient.
+struct Case {
+    x: Array2<f32>,
+    w: Array2<f32>,
+    b: Array1<f32>,
+    dt: Array2<f32>,
+}
+
+/// What comes of a case, on the GPU or in the reference.
+struct Results<F = f32> {
+    t: Array2<F>,
+    t_without_bias: Array2<F>,
+    dx: Array2<F>,
+    dw: Array2<F>,
+    db: Array1<F>,
+}
+
+impl Case {
+    fn new(
+        [batch, inputs, outputs]: [usize; 3],
+        mut matrix: impl FnMut(usize, usize) -> Array2<f32>,
+    ) -> Self {
+        Self {
+            x: matrix(batch, inputs),
+            w: matrix(inputs, outputs),
+            b: row(matrix(1, outputs)),
+            dt: matrix(batch, outputs),
+        }
+    }
+
+    /// All operations in one pass, on views into larger buffers, into outputs that begin as NaN.
+    fn run(&self, kernels: &LinearKernels) -> Results {
+        let ((batch, inputs), outputs) = (self.x.dim(), self.w.ncols());
+        let [x, w, dt] = [&self.x, &self.w, &self.dt].map(Guarded::input);
+        let b = Guarded::input(&self.b);
+        let [t, t_without_bias, dx, dw, db] = [
+            batch * outputs,
+            batch * outputs,
+            batch * inputs,
+            inputs * outputs,
+            outputs,
+        ]
+        .map(Guarded::output);
+        let (x_view, w_view, dt_view) = (
+            x.matrix(batch, inputs),
+            w.matrix(inputs, outputs),
+            dt.matrix(batch, outputs),
+        );
+        let forward = |b, t: &Guarded| {
+            kernels
+                .forward(Forward {
+                    x: x_view,
+                    w: w_view,
+                    b,
+                    t: t.matrix(batch, outputs),
+                })
+                .unwrap()
+        };
+        gpu().run(&[
+            forward(Some(b.vector()), &t),
+            forward(None, &t_without_bias),
+            kernels
+                .input_grad(InputGrad {
+                    dt: dt_view,
+                    w: w_view,
+                    dx: dx.matrix(batch, inputs),
+                })
+                .unwrap(),
+            kernels
+                .weight_grad(WeightGrad {
+                    x: x_view,
+                    dt: dt_view,
+                    dw: dw.matrix(inputs, outputs),
+                })
+                .unwrap(),
+            kernels
+                .bias_grad(BiasGrad {
+                    dt: dt_view,
+                    db: db.vector(),
+                })
+                .unwrap(),
+        ]);
+        Results {
+            t: t.read_matrix(batch, outputs),
+            t_without_bias: t_without_bias.read_matrix(batch, outputs),
+            dx: dx.read_matrix(batch, inputs),
+            dw: dw.read_matrix(inputs, outputs),
+            db: db.read().into(),
+        }
+    }
+
+    fn expected(&self) -> Results<f64> {
+        let [x, w, dt] = [&self.x, &self.w, &self.dt].map(|a| a.mapv(f64::from));
+        let b = self.b.mapv(f64::from);
+        Results {
+            t: reference::forward(x.view(), w.view(), Some(b.view())),
+            t_without_bias: reference::forward(x.view(), w.view(), None),
+            dx: reference::input_grad(dt.view(), w.view()),
+            dw: reference::weight_grad(x.view(), dt.view()),
+            db: reference::bias_grad(dt.view()),
+        }
+    }
+
+    fn check_exact(&self, kernels: &LinearKernels) {
+        let (actual, expected) = (self.run(kernels), self.expected());
+        let shape = (self.x.dim(), self.w.dim());
+        same(actual.t.view(), expected.t.view())
+            .unwrap_or_else(|e| panic!("forward {shape:?}: {e}"));
+        same(actual.t_without_bias.view(), expected.t_without_bias.view())
+            .unwrap_or_else(|e| panic!("forward without bias {shape:?}: {e}"));
+        same(actual.dx.view(), expected.dx.view())
+            .unwrap_or_else(|e| panic!("input_grad {shape:?}: {e}"));
+        same(actual.dw.view(), expected.dw.view())
+            .unwrap_or_else(|e| panic!("weight_grad {shape:?}: {e}"));
+        same(actual.db.view(), expected.db.view())
+            .unwrap_or_else(|e| panic!("bias_grad {shape:?}: {e}"));
+    }
+
+    fn check_bounded(&self, kernels: &LinearKernels, bound: fn(usize, f64) -> f64) {
+        let (actual, expected) = (self.run(kernels), self.expected());
+        let ((batch, inputs), outputs) = (self.x.dim(), self.w.ncols());
+        let [x, w, dt] = [&self.x, &self.w, &self.dt].map(|a| magnitude(a.view()));
+        let limit = |terms: usize, magnitude: Array2<f64>| magnitude.mapv(|m| bound(terms, m));
+        let xw = x.dot(&w);
+        let xwb = &xw + &self.b.mapv(|b| f64::from(b).abs());
+        let shape = (self.x.dim(), self.w.dim());
+        within(
+            actual.t.view(),
+            expected.t.view(),
+            limit(inputs + 1, xwb).view(),
+        )
+        .unwrap_or_else(|e| panic!("forward {shape:?}: {e}"));
+        within(
+            actual.t_without_bias.view(),
+            expected.t_without_bias.view(),
+            limit(inputs, xw).view(),
+        )
+        .unwrap_or_else(|e| panic!("forward without bias {shape:?}: {e}"));
+        within(
+            actual.dx.view(),
+            expected.dx.view(),
+            limit(outputs, dt.dot(&w.t())).view(),
+        )
+        .unwrap_or_else(|e| panic!("input_grad {shape:?}: {e}"));
+        within(
+            actual.dw.view(),
+            expected.dw.view(),
+            limit(batch, x.t().dot(&dt)).view(),
+        )
+        .unwrap_or_else(|e| panic!("weight_grad {shape:?}: {e}"));
+        let sums = dt.sum_axis(ndarray::Axis(0)).mapv(|m| bound(batch, m));
+        within(actual.db.view(), expected.db.view(), sums.view())
+            .unwrap_or_else(|e| panic!("bias_grad {shape:?}: {e}"));
+    }
+}
+
+#[test]
+fn linear_operations_are_exact_on_integers_for_all_edge_shapes() {
+    let tile = MATMUL_TILE as usize;
+    let sizes = [0, 1, 2, 3, tile - 1, tile, tile + 1, 2 * tile + 1, 65];
+    let kernels = LinearKernels::new(gpu().device());
+    let mut random = fastrand::Rng::with_seed(1);
+    for batch in sizes {
+        for inputs in sizes {
+            for outputs in sizes {
+                Case::new([batch, inputs, outputs], |rows, columns| {
+                    integers(&mut random, rows, columns, 9)
+                })
+                .check_exact(&kernels);
+            }
+        }
+    }
+}
+
+#[test]
+fn linear_operations_stay_within_the_bound_on_random_shapes() {
+    let kernels = LinearKernels::new(gpu().device());
+    let mut random = fastrand::Rng::with_seed(2);
+    for _ in 0..200 {
+        let mut shape = [
+            random.usize(0..150),
+            random.usize(0..150),
+            random.usize(0..150),
+        ];
+        if random.u8(0..4) == 0 {
+            shape[random.usize(0..3)] = random.usize(150..2000); // now and then one long side
+        }
+        let case = Case::new(shape, |rows, columns| reals(&mut random, rows, columns));
+        case.check_bounded(&kernels, hard_bound);
+        case.check_bounded(&kernels, regression_bound);
+    }
+}
+
+/// Elements from 2⁻⁶⁰ to 2⁶⁰: the bound is relative to |A||B|, so it must hold here too.
+#[test]
+fn linear_operations_stay_within_the_bound_on_numbers_of_all_sizes() {
+    let kernels = LinearKernels::new(gpu().device());
+    let mut random = fastrand::Rng::with_seed(3);
+    let wide = |rows, columns| {
+        Array2::from_shape_simple_fn((rows, columns), || {
+            (2.0 * random.f32() - 1.0) * 2.0_f32.powi(random.i32(-60..60))
+        })
+    };
+    Case::new([70, 33, 21], wide).check_bounded(&kernels, hard_bound);
+}
+
+#[test]
+fn forward_without_inputs_gives_the_bias() {
+    let kernels = LinearKernels::new(gpu().device());
+    let mut random = fastrand::Rng::with_seed(4);
+    let case = Case::new([5, 0, 70], |rows, columns| {
+        reals(&mut random, rows, columns)
+    });
+    for row in case.run(&kernels).t.rows() {
+        assert_eq!(row, case.b);
+    }
+}
+
+/// More tiles than fit one dimension of the grid: the tile number is folded into x and y.
+#[test]
+fn linear_operations_are_exact_when_the_grid_folds() {
+    let batch = 65_536 * MATMUL_TILE as usize + 3;
+    let kernels = LinearKernels::new(gpu().device());
+    let x: Array2<f32> = Array2::from_shape_fn((batch, 1), |(i, _)| (i % 1000) as f32);
+    let case = Case {
+        dt: x.mapv(|x| x % 2.0),
+        x,
+        w: Array2::from_elem((1, 1), 3.0),
+        b: Array1::from_elem(1, 1.0),
+    };
+    let forward = {
+        let [x, w, t] = [
+            Guarded::input(&case.x),
+            Guarded::input(&case.w),
+            Guarded::output(batch),
+        ];
+        let b = Guarded::input(&case.b);
+        let forward = kernels
+            .forward(Forward {
+                x: x.matrix(batch, 1),
+                w: w.matrix(1, 1),
+                b: Some(b.vector()),
+                t: t.matrix(batch, 1),
+            })
+            .unwrap();
+        assert_eq!(forward.workgroups()[1], 2);
+        gpu().run(&[forward]);
+        t.read_matrix(batch, 1)
+    };
+    assert_eq!(forward, case.x.mapv(|x| 3.0 * x + 1.0));
+}
+
+#[test]
+fn dispatch_gives_the_same_bits_whenever_recorded() {
+    let kernels = LinearKernels::new(gpu().device());
+    let mut random = fastrand::Rng::with_seed(5);
+    let case = Case::new([100, 333, 77], |rows, columns| {
+        reals(&mut random, rows, columns)
+    });
+    let bits = |results: &Results| -> Vec<u32> {
+        let Results { t, dx, dw, db, .. } = results;
+        t.iter()
+            .chain(dx)
+            .chain(dw)
+            .chain(db)
+            .map(|value| value.to_bits())
+            .collect()
+    };
+    let first = bits(&case.run(&kernels));
+    for _ in 0..20 {
+        assert_eq!(bits(&case.run(&kernels)), first);
+    }
+}
+
+/// One dispatch recorded three times in a pass, with the output of one as input of the next.
+#[test]
+fn dispatches_of_one_pass_see_each_others_writes() {
+    let kernels = LinearKernels::new(gpu().device());
+    let [a, b] = [
+        gpu().upload("a", &[1.0_f32]).unwrap(),
+        gpu().zeros("b", 1).unwrap(),
+    ];
+    let w = gpu().upload("w", &[3.0_f32]).unwrap();
+    let one = |buffer| Matrix::new(buffer, 1, 1);
+    let there = kernels
+        .forward(Forward {
+            x: one(&a),
+            w: one(&w),
+            b: None,
+            t: one(&b),
+        })
+        .unwrap();
+    let back = kernels
+        .forward(Forward {
+            x: one(&b),
+            w: one(&w),
+            b: None,
+            t: one(&a),
+        })
+        .unwrap();
+    gpu().run(&[there.clone(), back.clone(), there.clone(), back, there]);
+    assert_eq!(gpu().read::<f32>(&b).unwrap(), [243.0]);
+}
+
+#[test]
+fn linear_kernels_serve_two_threads_at_once() {
+    let kernels = LinearKernels::new(gpu().device());
+    std::thread::scope(|scope| {
+        for seed in 0..2 {
+            let kernels = &kernels;
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                for _ in 0..20 {
+                    let shape = [
+                        random.usize(1..90),
+                        random.usize(1..90),
+                        random.usize(1..90),
+                    ];
+                    Case::new(shape, |rows, columns| {
+                        integers(&mut random, rows, columns, 9)
+                    })
+                    .check_exact(kernels);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn forward_reads_operands_that_share_a_buffer() {
+    let kernels = LinearKernels::new(gpu().device());
+    let mut contents = vec![0.0_f32; 130];
+    contents[..2].copy_from_slice(&[2.0, 3.0]); // X, 1 × 2
+    contents[64..66].copy_from_slice(&[5.0, 7.0]); // W, 2 × 1
+    contents[128] = 1.0; // b
+    let [all, t] = [
+        gpu().upload("all", &contents).unwrap(),
+        gpu().zeros("t", 1).unwrap(),
+    ];
+    let forward = Forward {
+        x: Matrix::new(&all, 1, 2),
+        w: Matrix::new(&all, 2, 1).at(256),
+        b: Some(Vector::new(&all, 1).at(512)),
+        t: Matrix::new(&t, 1, 1),
+    };
+    gpu().run(&[kernels.forward(forward).unwrap()]);
+    assert_eq!(gpu().read::<f32>(&t).unwrap(), [32.0]);
+}

@@ -1,0 +1,389 @@
+//! Activations, losses and optimizers on the GPU against their twins in f64.
+
+use ndarray::{Array1, Array2, Axis};
+use wgpu_linear::model::{Activation, AdamSettings, SgdSettings};
+use wgpu_linear::nn::{
+    AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels, Sgd,
+    SoftmaxCrossEntropy,
+};
+use wgpu_linear::reference::{self, AdamCorrections};
+use wgpu_linear::{Dispatch, Vector};
+
+use crate::compare::{U_ANY, gamma, within, within_all};
+use crate::reference::ACTIVATIONS;
+use crate::support::{Guarded, gpu, reals, row};
+
+fn kernels() -> NetworkKernels {
+    NetworkKernels::new(gpu().device())
+}
+
+fn run(dispatches: &[Dispatch]) {
+    gpu().run(dispatches);
+}
+
+fn f64s(values: &[f32]) -> Array1<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
+
+/// Arguments from tiny to the largest f32, both signs, both zeros, dense around 0.
+fn arguments() -> Vec<f32> {
+    let mut values: Vec<f32> = (-2000..=2000).map(|i| i as f32 / 200.0).collect();
+    for exponent in -100..=127 {
+        values.extend([2.0_f32.powi(exponent), -(2.0_f32.powi(exponent))]);
+    }
+    values.extend([-0.0, f32::MAX, f32::MIN, 88.0, -88.0, 104.0, -104.0]);
+    values
+}
+
+/// WGSL grants exp an error of 3 + 2|x| units in the last place; x·e⁻ˣ is largest at 1, and the polynomial of erf adds 1.5e-7. A
+/// million times the unit roundoff below one would hide nothing that matters, so 1e-6 of the scale of the result is asked for.
+#[test]
+fn activations_match_the_twin_over_the_whole_range() {
+    let (kernels, t) = (kernels(), arguments());
+    let twin_t = f64s(&t).insert_axis(Axis(0));
+    for function in ACTIVATIONS {
+        let (input, a) = (Guarded::input(&t), Guarded::output(t.len()));
+        run(&[kernels
+            .activation(ActivationForward {
+                function,
+                t: input.vector(),
+                a: a.vector(),
+            })
+            .unwrap()]);
+        let expected = reference::activation(function, twin_t.view());
+        let bound = expected.mapv(|a| 1e-6 * a.abs().max(1.0));
+        within(
+            Array1::from(a.read()).insert_axis(Axis(0)).view(),
+            expected.view(),
+            bound.view(),
+        )
+        .unwrap_or_else(|error| panic!("{function:?}: {error}"));
+    }
+}
+
+#[test]
+fn activation_gradients_match_the_twin_over_the_whole_range() {
+    let (kernels, t) = (kernels(), arguments());
+    let da: Vec<f32> = (0..t.len()).map(|i| 1.0 + (i % 5) as f32).collect();
+    let (twin_t, twin_da) = (
+        f64s(&t).insert_axis(Axis(0)),
+        f64s(&da).insert_axis(Axis(0)),
+    );
+    for function in ACTIVATIONS {
+        let (input, upstream, dt) = (
+            Guarded::input(&t),
+            Guarded::input(&da),
+            Guarded::output(t.len()),
+        );
+        let operands = ActivationGrad {
+            function,
+            t: input.vector(),
+            da: upstream.vector(),
+            dt: dt.vector(),
+        };
+        run(&[kernels.activation_grad(operands).unwrap()]);
+        let expected = reference::activation_grad(function, twin_t.view(), twin_da.view());
+        within_all(
+            Array1::from(dt.read()).insert_axis(Axis(0)).view(),
+            expected.view(),
+            5e-6,
+        )
+        .unwrap_or_else(|error| panic!("{function:?}: {error}"));
+    }
+}
+
+#[test]
+fn activation_of_nothing_has_no_work() {
+    let (t, a) = (Guarded::input(&[]), Guarded::output(0));
+    let operands = ActivationForward {
+        function: Activation::Gelu,
+        t: t.vector(),
+        a: a.vector(),
+    };
+    let dispatch = kernels().activation(operands).unwrap();
+    assert_eq!(dispatch.workgroups(), [0, 0]);
+    run(&[dispatch]);
+    assert_eq!(a.read(), [0.0; 0]);
+}
+
+fn labels(buffer: &wgpu::Buffer, len: usize) -> Vector<'_> {
+    Vector::new(buffer, len as u32)
+}
+
+fn check_cross_entropy(kernels: &NetworkKernels, t: &Array2<f32>, classes: &[u32], tolerance: f64) {
+    let (batch, columns) = t.dim();
+    let (input, class_buffer) = (Guarded::input(t), gpu().upload("labels", classes).unwrap());
+    let (row_loss, dt) = (Guarded::output(batch), Guarded::output(batch * columns));
+    let operands = SoftmaxCrossEntropy {
+        t: input.matrix(batch, columns),
+        labels: labels(&class_buffer, batch),
+        row_loss: row_loss.vector(),
+        dt: dt.matrix(batch, columns),
+    };
+    run(&[kernels.softmax_cross_entropy(operands).unwrap()]);
+    let (expected_loss, expected_dt) =
+        reference::softmax_cross_entropy(t.mapv(f64::from).view(), classes);
+    let loss_bound = expected_loss.mapv(|loss| tolerance * loss.abs().max(1.0));
+    within(
+        Array1::from(row_loss.read()).view(),
+        expected_loss.view(),
+        loss_bound.view(),
+    )
+    .unwrap_or_else(|error| panic!("loss of {batch}×{columns}: {error}"));
+    within_all(
+        dt.read_matrix(batch, columns).view(),
+        expected_dt.view(),
+        tolerance / batch.max(1) as f64,
+    )
+    .unwrap_or_else(|error| panic!("gradient of {batch}×{columns}: {error}"));
+}
+
+#[test]
+fn softmax_cross_entropy_matches_the_twin_on_ragged_shapes() {
+    let (kernels, mut random) = (kernels(), fastrand::Rng::with_seed(21));
+    for batch in [0, 1, 3, 65] {
+        for classes in [1, 2, 3, 10, 63, 64, 65, 1000] {
+            let t = 4.0 * reals(&mut random, batch, classes);
+            let labels: Vec<u32> = (0..batch).map(|_| random.u32(0..classes as u32)).collect();
+            check_cross_entropy(&kernels, &t, &labels, 2e-6);
+        }
+    }
+}
+
+#[test]
+fn softmax_cross_entropy_is_stable_for_large_logits() {
+    let t = ndarray::array![
+        [1e4, -1e4, 0.0],
+        [3e37, -3e37, 3e37],
+        [-1e4, -1e4, -1e4],
+        [80.0, 90.0, -90.0]
+    ];
+    check_cross_entropy(&kernels(), &t, &[1, 2, 0, 1], 2e-6);
+}
+
+/// The kernel must not write outside its rows for a label that the host failed to reject.
+#[test]
+fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
+    let (input, class_buffer) = (
+        Guarded::input(&[1.0, 2.0]),
+        gpu().upload("labels", &[u32::MAX]).unwrap(),
+    );
+    let (row_loss, dt) = (Guarded::output(1), Guarded::output(2));
+    let operands = SoftmaxCrossEntropy {
+        t: input.matrix(1, 2),
+        labels: labels(&class_buffer, 1),
+        row_loss: row_loss.vector(),
+        dt: dt.matrix(1, 2),
+    };
+    run(&[kernels().softmax_cross_entropy(operands).unwrap()]);
+    assert!(
+        row_loss.read()[0].is_nan(),
+        "no class matches, so no loss is stored"
+    );
+    assert!(dt.read().iter().all(|dt| dt.is_finite()));
+}
+
+#[test]
+fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
+    let (kernels, mut random) = (kernels(), fastrand::Rng::with_seed(22));
+    for (batch, outputs) in [(0, 3), (1, 1), (3, 1), (1, 300), (65, 7)] {
+        let (t, y) = (
+            reals(&mut random, batch, outputs),
+            reals(&mut random, batch, outputs),
+        );
+        let (t_in, y_in) = (Guarded::input(&t), Guarded::input(&y));
+        let (loss, dt) = (
+            Guarded::output(batch * outputs),
+            Guarded::output(batch * outputs),
+        );
+        let operands = MeanSquaredError {
+            t: t_in.matrix(batch, outputs),
+            y: y_in.matrix(batch, outputs),
+            element_loss: loss.matrix(batch, outputs),
+            dt: dt.matrix(batch, outputs),
+        };
+        run(&[kernels.mean_squared_error(operands).unwrap()]);
+        let (expected_loss, expected_dt) =
+            reference::mean_squared_error(t.mapv(f64::from).view(), y.mapv(f64::from).view());
+        // Subtraction, product, division, and 2.5 units in the last place that WGSL grants a division.
+        let relative = 12.0 * U_ANY;
+        let bound = expected_loss.mapv(|loss| relative * loss);
+        within(
+            loss.read_matrix(batch, outputs).view(),
+            expected_loss.view(),
+            bound.view(),
+        )
+        .unwrap();
+        let bound = expected_dt.mapv(|dt| relative * dt.abs());
+        within(
+            dt.read_matrix(batch, outputs).view(),
+            expected_dt.view(),
+            bound.view(),
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn accumulate_loss_adds_to_what_was_there() {
+    let (kernels, mut random) = (kernels(), fastrand::Rng::with_seed(23));
+    let total = gpu().zeros("total", 2).unwrap();
+    let (mut sum, mut magnitude, mut examples) = (0.0, 0.0, 0);
+    for len in [0, 1, 255, 256, 257, 1000] {
+        let losses = row(reals(&mut random, 1, len));
+        let input = Guarded::input(&losses);
+        let operands = AccumulateLoss {
+            losses: input.vector(),
+            batch: 7,
+            total: Vector::new(&total, 2),
+        };
+        run(&[kernels.accumulate_loss(operands).unwrap()]);
+        sum += losses.mapv(f64::from).sum();
+        magnitude += losses.mapv(|loss| f64::from(loss).abs()).sum();
+        examples += 7;
+        let read: Vec<u32> = gpu().read(&total).unwrap();
+        let (bits, counted) = (read[0], read[1]);
+        let error = (f64::from(f32::from_bits(bits)) - sum).abs();
+        assert!(error <= gamma(2000) * magnitude, "{len}: {error:e}");
+        assert_eq!(counted, examples);
+    }
+}
+
+/// Random gradients and parameters; the state carries over from step to step.
+struct Steps {
+    gradients: Vec<Array1<f32>>,
+    parameters: Array1<f32>,
+}
+
+fn steps(seed: u64) -> Steps {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut vector = || row(reals(&mut random, 1, 300));
+    Steps {
+        gradients: (0..20).map(|_| vector()).collect(),
+        parameters: vector(),
+    }
+}
+
+fn settings(words: [u32; 8]) -> wgpu::Buffer {
+    use wgpu::util::DeviceExt;
+    gpu()
+        .device()
+        .create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: None,
+            contents: bytemuck::cast_slice(&words),
+            usage: wgpu::BufferUsages::UNIFORM,
+        })
+}
+
+#[test]
+fn sgd_matches_the_twin_over_many_steps() {
+    let kernels = kernels();
+    for (momentum, nesterov, weight_decay) in
+        [(0.0, false, 0.0), (0.9, false, 0.01), (0.9, true, 0.01)]
+    {
+        let twin_settings = SgdSettings {
+            learning_rate: 0.1,
+            momentum,
+            nesterov,
+            weight_decay,
+        };
+        let words = [0.1, momentum, weight_decay].map(f32::to_bits);
+        let uniform = settings([words[0], words[1], words[2], nesterov.into(), 0, 0, 0, 0]);
+        let Steps {
+            gradients,
+            parameters,
+        } = steps(24);
+        let (device_p, device_v) = (Guarded::input(&parameters), Guarded::input(&[0.0; 300]));
+        let (mut p, mut v) = (parameters.mapv(f64::from), Array1::zeros(300));
+        for gradient in gradients {
+            let g = Guarded::input(&gradient);
+            let operands = Sgd {
+                settings: &uniform,
+                gradients: g.vector(),
+                velocity: device_v.vector(),
+                parameters: device_p.vector(),
+            };
+            run(&[kernels.sgd(operands).unwrap()]);
+            reference::sgd(
+                &twin_settings,
+                gradient.mapv(f64::from).view(),
+                v.view_mut(),
+                p.view_mut(),
+            );
+        }
+        within_all(Array1::from(device_p.read()).view(), p.view(), 2e-5).unwrap();
+    }
+}
+
+#[test]
+fn adam_and_adamw_match_the_twin_over_many_steps() {
+    let kernels = kernels();
+    for (decoupled, weight_decay) in [(false, 0.0), (false, 0.1), (true, 0.1)] {
+        let twin_settings = AdamSettings {
+            learning_rate: 0.01,
+            weight_decay,
+            ..AdamSettings::default()
+        };
+        let words = [0.01, 0.9, 0.999, 1e-8, weight_decay].map(f32::to_bits);
+        let uniform = settings([
+            words[0],
+            words[1],
+            words[2],
+            words[3],
+            words[4],
+            decoupled.into(),
+            0,
+            0,
+        ]);
+        let Steps {
+            gradients,
+            parameters,
+        } = steps(25);
+        let device_p = Guarded::input(&parameters);
+        let [device_m, device_v] = [0; 2].map(|_| Guarded::input(&[0.0; 300]));
+        let device_c = Guarded::input(&[0.0; 2]);
+        let (mut p, mut m, mut v) = (
+            parameters.mapv(f64::from),
+            Array1::zeros(300),
+            Array1::zeros(300),
+        );
+        let mut corrections = AdamCorrections {
+            first: 0.0,
+            second: 0.0,
+        };
+        for gradient in gradients {
+            let g = Guarded::input(&gradient);
+            let operands = Adam {
+                settings: &uniform,
+                corrections: device_c.vector(),
+                gradients: g.vector(),
+                m: device_m.vector(),
+                v: device_v.vector(),
+                parameters: device_p.vector(),
+            };
+            run(&[
+                kernels.adam_advance(&uniform, device_c.vector()).unwrap(),
+                kernels.adam(operands).unwrap(),
+            ]);
+            corrections = reference::adam_advance(&twin_settings, corrections);
+            let state = [m.view_mut(), v.view_mut(), p.view_mut()];
+            let gradient = gradient.mapv(f64::from);
+            reference::adam(
+                &twin_settings,
+                decoupled,
+                corrections,
+                gradient.view(),
+                state,
+            );
+        }
+        within_all(Array1::from(device_p.read()).view(), p.view(), 2e-6).unwrap();
+        let expected = Array1::from(vec![corrections.first, corrections.second]);
+        let bound = 40.0 * U_ANY * &expected;
+        within(
+            Array1::from(device_c.read()).view(),
+            expected.view(),
+            bound.view(),
+        )
+        .unwrap();
+    }
+}

@@ -1,0 +1,365 @@
+//! Bad operands get a typed error before anything is encoded. No adapter is needed: wgpu's noop device does.
+
+use wgpu::{BufferUsages, Limits};
+use wgpu_linear::nn::{AccumulateLoss, MeanSquaredError, NetworkKernels, SoftmaxCrossEntropy};
+use wgpu_linear::{
+    BiasGrad, Forward, InputGrad, LinearKernels, Matrix, PrepareError, Vector, WeightGrad,
+};
+
+struct Noop {
+    device: wgpu::Device,
+    kernels: LinearKernels,
+}
+
+impl Noop {
+    fn new() -> Self {
+        let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
+            required_limits: Limits {
+                max_storage_buffer_binding_size: 1 << 20,
+                ..Limits::default()
+            },
+            ..Default::default()
+        });
+        let kernels = LinearKernels::new(&device);
+        Self { device, kernels }
+    }
+
+    fn buffer(&self, elements: u64) -> wgpu::Buffer {
+        self.buffer_with(elements, BufferUsages::STORAGE)
+    }
+
+    fn buffer_with(&self, elements: u64, usage: BufferUsages) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 4 * elements,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+}
+
+#[test]
+fn forward_refuses_wrong_shapes_and_names_the_operand() {
+    let noop = Noop::new();
+    let [x, w, b, t] = [0; 4].map(|_| noop.buffer(64));
+    let good = Forward {
+        x: Matrix::new(&x, 2, 3),
+        w: Matrix::new(&w, 3, 4),
+        b: Some(Vector::new(&b, 4)),
+        t: Matrix::new(&t, 2, 4),
+    };
+    assert!(noop.kernels.forward(good).is_ok());
+    for (bad, name, want, have) in [
+        (
+            Forward {
+                w: Matrix::new(&w, 4, 3),
+                ..good
+            },
+            "w",
+            [3, 3],
+            [4, 3],
+        ),
+        (
+            Forward {
+                t: Matrix::new(&t, 4, 2),
+                ..good
+            },
+            "t",
+            [2, 4],
+            [4, 2],
+        ),
+        (
+            Forward {
+                b: Some(Vector::new(&b, 3)),
+                ..good
+            },
+            "b",
+            [1, 4],
+            [1, 3],
+        ),
+    ] {
+        let error = noop.kernels.forward(bad).unwrap_err();
+        let PrepareError::Shape {
+            operation: "wgpu_linear::forward",
+            operand,
+            expected,
+            actual,
+        } = error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!((operand, expected, actual), (name, want, have));
+    }
+    assert!(noop.kernels.forward(good).is_ok());
+}
+
+#[test]
+fn gradients_refuse_wrong_shapes() {
+    let noop = Noop::new();
+    let [a, b, c] = [0; 3].map(|_| noop.buffer(64));
+    let matrix = Matrix::new;
+    let shape = |result: Result<_, PrepareError>, name| {
+        assert!(
+            matches!(result, Err(PrepareError::Shape { operand, .. }) if operand == name),
+            "{result:?}"
+        );
+    };
+    shape(
+        noop.kernels.input_grad(InputGrad {
+            dt: matrix(&a, 2, 4),
+            w: matrix(&b, 4, 3),
+            dx: matrix(&c, 2, 3),
+        }),
+        "w",
+    );
+    shape(
+        noop.kernels.input_grad(InputGrad {
+            dt: matrix(&a, 2, 4),
+            w: matrix(&b, 3, 4),
+            dx: matrix(&c, 3, 2),
+        }),
+        "dx",
+    );
+    shape(
+        noop.kernels.weight_grad(WeightGrad {
+            x: matrix(&a, 2, 3),
+            dt: matrix(&b, 3, 4),
+            dw: matrix(&c, 3, 4),
+        }),
+        "dt",
+    );
+    shape(
+        noop.kernels.weight_grad(WeightGrad {
+            x: matrix(&a, 2, 3),
+            dt: matrix(&b, 2, 4),
+            dw: matrix(&c, 4, 3),
+        }),
+        "dw",
+    );
+    shape(
+        noop.kernels.bias_grad(BiasGrad {
+            dt: matrix(&a, 2, 4),
+            db: Vector::new(&b, 2),
+        }),
+        "db",
+    );
+}
+
+#[test]
+fn losses_refuse_wrong_shapes() {
+    let noop = Noop::new();
+    let kernels = NetworkKernels::new(&noop.device);
+    let [t, labels, losses, dt] = [0; 4].map(|_| noop.buffer(64));
+    let good = SoftmaxCrossEntropy {
+        t: Matrix::new(&t, 2, 3),
+        labels: Vector::new(&labels, 2),
+        row_loss: Vector::new(&losses, 2),
+        dt: Matrix::new(&dt, 2, 3),
+    };
+    assert!(kernels.softmax_cross_entropy(good).is_ok());
+    let bad = SoftmaxCrossEntropy {
+        labels: Vector::new(&labels, 3),
+        ..good
+    };
+    assert!(matches!(
+        kernels.softmax_cross_entropy(bad),
+        Err(PrepareError::Shape {
+            operand: "labels",
+            ..
+        })
+    ));
+    let bad = MeanSquaredError {
+        t: good.t,
+        y: Matrix::new(&labels, 3, 2),
+        element_loss: Matrix::new(&losses, 2, 3),
+        dt: good.dt,
+    };
+    assert!(matches!(
+        kernels.mean_squared_error(bad),
+        Err(PrepareError::Shape { operand: "y", .. })
+    ));
+    let bad = AccumulateLoss {
+        losses: Vector::new(&losses, 2),
+        batch: 2,
+        total: Vector::new(&t, 1),
+    };
+    assert!(matches!(
+        kernels.accumulate_loss(bad),
+        Err(PrepareError::Shape {
+            operand: "total",
+            ..
+        })
+    ));
+}
+
+#[test]
+fn operations_refuse_short_buffers() {
+    let noop = Noop::new();
+    let [dt, db] = [noop.buffer(8), noop.buffer(67)];
+    let short = BiasGrad {
+        dt: Matrix::new(&dt, 3, 3),
+        db: Vector::new(&db, 3),
+    };
+    let error = noop.kernels.bias_grad(short).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PrepareError::BufferTooSmall {
+                operand: "dt",
+                required_bytes: 36,
+                actual_bytes: 32,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    let past_the_end = BiasGrad {
+        dt: Matrix::new(&dt, 2, 4),
+        db: Vector::new(&db, 4).at(256),
+    };
+    let error = noop.kernels.bias_grad(past_the_end).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PrepareError::BufferTooSmall {
+                operand: "db",
+                required_bytes: 272,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+/// Sizes whose product overflows 32 and 64 bits must not wrap around into something that fits.
+#[test]
+fn operations_refuse_sizes_that_overflow() {
+    let noop = Noop::new();
+    let [dt, db] = [noop.buffer(8), noop.buffer(8)];
+    let huge = BiasGrad {
+        dt: Matrix::new(&dt, u32::MAX, u32::MAX),
+        db: Vector::new(&db, u32::MAX),
+    };
+    assert!(matches!(
+        noop.kernels.bias_grad(huge),
+        Err(PrepareError::BufferTooSmall { operand: "dt", .. })
+    ));
+    let far = BiasGrad {
+        dt: Matrix::new(&dt, 1, 1).at(u64::MAX - 3),
+        db: Vector::new(&db, 1),
+    };
+    assert!(matches!(
+        noop.kernels.bias_grad(far),
+        Err(PrepareError::BufferTooSmall { operand: "dt", .. })
+    ));
+}
+
+#[test]
+fn operations_refuse_missing_usage_flags() {
+    let noop = Noop::new();
+    let [dt, db] = [noop.buffer(8), noop.buffer_with(8, BufferUsages::COPY_DST)];
+    let bad = BiasGrad {
+        dt: Matrix::new(&dt, 2, 4),
+        db: Vector::new(&db, 4),
+    };
+    let error = noop.kernels.bias_grad(bad).unwrap_err();
+    let PrepareError::MissingUsage {
+        operand: "db",
+        required,
+        actual,
+        ..
+    } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (required, actual),
+        (BufferUsages::STORAGE, BufferUsages::COPY_DST)
+    );
+}
+
+#[test]
+fn operations_refuse_misaligned_offsets() {
+    let noop = Noop::new();
+    let [dt, db] = [noop.buffer(128), noop.buffer(128)];
+    let bad = BiasGrad {
+        dt: Matrix::new(&dt, 2, 4).at(4),
+        db: Vector::new(&db, 4),
+    };
+    let error = noop.kernels.bias_grad(bad).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PrepareError::MisalignedOffset {
+                operand: "dt",
+                offset_bytes: 4,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn operations_refuse_an_output_that_shares_a_buffer() {
+    let noop = Noop::new();
+    let [one, other] = [noop.buffer(128), noop.buffer(128)];
+    let bad = BiasGrad {
+        dt: Matrix::new(&one, 2, 4),
+        db: Vector::new(&one, 4).at(256),
+    };
+    let error = noop.kernels.bias_grad(bad).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PrepareError::Aliased {
+                written: "db",
+                other: "dt",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    let good = BiasGrad {
+        dt: Matrix::new(&one, 2, 4),
+        db: Vector::new(&other, 4),
+    };
+    assert!(noop.kernels.bias_grad(good).is_ok());
+}
+
+#[test]
+fn operations_refuse_more_than_a_binding_holds() {
+    let noop = Noop::new();
+    let elements = (1 << 18) + 1;
+    let [dt, db] = [noop.buffer(elements), noop.buffer(1)];
+    let bad = BiasGrad {
+        dt: Matrix::new(&dt, elements as u32, 1),
+        db: Vector::new(&db, 1),
+    };
+    let error = noop.kernels.bias_grad(bad).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PrepareError::Limit {
+                name: "max_storage_buffer_binding_size",
+                required: 1_048_580,
+                allowed: 1_048_576,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn operations_without_output_elements_have_no_work() {
+    let noop = Noop::new();
+    let [x, w, t] = [0; 3].map(|_| noop.buffer(8));
+    let empty = Forward {
+        x: Matrix::new(&x, 0, 3),
+        w: Matrix::new(&w, 3, 0),
+        b: None,
+        t: Matrix::new(&t, 0, 0),
+    };
+    assert_eq!(noop.kernels.forward(empty).unwrap().workgroups(), [0, 0]);
+}

@@ -1,0 +1,305 @@
+//! The twin by itself: hand-made numbers, and its gradients against finite differences.
+
+use approx::assert_relative_eq;
+use ndarray::{Array2, array};
+use wgpu_linear::model::{
+    Activation, AdamSettings, Initialization, Loss, MlpConfig, Model, ModelError, Optimizer,
+    SgdSettings, Targets, initial_parameters,
+};
+use wgpu_linear::reference::{self, AdamCorrections, Mlp, gradcheck};
+
+use crate::support::reals;
+
+pub(crate) const ACTIVATIONS: [Activation; 6] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.01 },
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Gelu,
+];
+
+#[test]
+fn gradients_of_the_operations_match_a_hand_made_example() {
+    let (x, w) = (
+        array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
+        array![[1.0, -1.0], [2.0, 0.5]],
+    );
+    let dt = array![[1.0, 0.0], [0.0, 1.0], [2.0, -1.0]];
+    let t = reference::forward(x.view(), w.view(), Some(array![10.0, 20.0].view()));
+    assert_eq!(t, array![[15.0, 20.0], [21.0, 19.0], [27.0, 18.0]]);
+    assert_eq!(
+        reference::input_grad(dt.view(), w.view()),
+        array![[1.0, 2.0], [-1.0, 0.5], [3.0, 3.5]]
+    );
+    assert_eq!(
+        reference::weight_grad(x.view(), dt.view()),
+        array![[11.0, -2.0], [14.0, -2.0]]
+    );
+    assert_eq!(reference::bias_grad(dt.view()), array![3.0, 0.0]);
+}
+
+/// Values of an independent implementation: PyTorch 2.x, float64, rounded to ten digits.
+#[test]
+fn activations_match_known_values() {
+    let t = array![[-3.0, -0.5, 0.0, 0.5, 3.0]];
+    let known: [(Activation, [f64; 5]); 6] = [
+        (Activation::Identity, [-3.0, -0.5, 0.0, 0.5, 3.0]),
+        (Activation::Relu, [0.0, 0.0, 0.0, 0.5, 3.0]),
+        (
+            Activation::LeakyRelu { slope: 0.25 },
+            [-0.75, -0.125, 0.0, 0.5, 3.0],
+        ),
+        (
+            Activation::Tanh,
+            [
+                -0.995_054_753_7,
+                -0.462_117_157_3,
+                0.0,
+                0.462_117_157_3,
+                0.995_054_753_7,
+            ],
+        ),
+        (
+            Activation::Sigmoid,
+            [
+                0.047_425_873_2,
+                0.377_540_668_8,
+                0.5,
+                0.622_459_331_2,
+                0.952_574_126_8,
+            ],
+        ),
+        (
+            Activation::Gelu,
+            [
+                -0.004_049_694_1,
+                -0.154_268_769_4,
+                0.0,
+                0.345_731_230_6,
+                2.995_950_305_9,
+            ],
+        ),
+    ];
+    for (function, values) in known {
+        let a = reference::activation(function, t.view());
+        for (a, expected) in a.iter().zip(values) {
+            assert_relative_eq!(*a, expected, epsilon = 1e-10);
+        }
+    }
+}
+
+#[test]
+fn gradcheck_passes_for_every_activation_and_loss() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let (x, y) = (reals(&mut random, 7, 5), reals(&mut random, 7, 3));
+    for activation in ACTIVATIONS {
+        for loss in [Loss::SoftmaxCrossEntropy, Loss::MeanSquaredError] {
+            let config = MlpConfig {
+                activation,
+                loss,
+                seed: 3,
+                ..MlpConfig::new(&[5, 6, 4, 3])
+            };
+            let mut mlp = Mlp::<f64>::new(config).unwrap();
+            let targets = match loss {
+                Loss::SoftmaxCrossEntropy => Targets::Classes(&[0, 1, 2, 2, 1, 0, 1]),
+                Loss::MeanSquaredError => Targets::Values(y.view()),
+            };
+            let found = gradcheck(&mut mlp, x.view(), targets, 1e-6).unwrap();
+            assert!(found.worst <= 1e-7, "{activation:?} {loss:?}: {found:?}");
+            assert_eq!(found.parameters, 5 * 6 + 6 + 6 * 4 + 4 + 4 * 3 + 3);
+        }
+    }
+}
+
+#[test]
+fn softmax_cross_entropy_is_stable_for_large_logits() {
+    let (loss, dt) = reference::softmax_cross_entropy(
+        array![[1e4_f32, -1e4, 0.0], [3e38, 3e38, 3e38]].view(),
+        &[1, 2],
+    );
+    assert_relative_eq!(loss[0], 2e4);
+    assert_relative_eq!(loss[1], 3.0_f32.ln());
+    assert_eq!(dt.row(0), array![0.5, -0.5, 0.0]);
+}
+
+/// Two steps by hand.
+#[test]
+fn sgd_follows_its_formula() {
+    let settings = SgdSettings {
+        learning_rate: 0.5,
+        momentum: 0.5,
+        nesterov: false,
+        weight_decay: 0.25,
+    };
+    let (mut velocity, mut parameters) = (array![0.0], array![4.0]);
+    let step = |settings: &_,
+                velocity: &mut ndarray::Array1<f64>,
+                parameters: &mut ndarray::Array1<f64>| {
+        reference::sgd(
+            settings,
+            array![1.0].view(),
+            velocity.view_mut(),
+            parameters.view_mut(),
+        );
+    };
+    step(&settings, &mut velocity, &mut parameters); // g = 2, v = 2, p = 3
+    assert_eq!((velocity[0], parameters[0]), (2.0, 3.0));
+    step(&settings, &mut velocity, &mut parameters); // g = 1.75, v = 2.75, p = 1.625
+    assert_eq!((velocity[0], parameters[0]), (2.75, 1.625));
+    step(
+        &SgdSettings {
+            nesterov: true,
+            ..settings
+        },
+        &mut velocity,
+        &mut parameters,
+    ); // g = 1.40625, v = 2.78125
+    assert_eq!(
+        (velocity[0], parameters[0]),
+        (2.781_25, 1.625 - 0.5 * (1.406_25 + 0.5 * 2.781_25))
+    );
+}
+
+/// The corrections are 1 − βˢ, and the first step of Adam is the learning rate in the direction of the sign.
+#[test]
+fn adam_follows_its_formula() {
+    let settings = AdamSettings {
+        learning_rate: 0.5,
+        epsilon: 0.0,
+        weight_decay: 0.0,
+        ..AdamSettings::default()
+    };
+    let mut corrections = AdamCorrections {
+        first: 0.0,
+        second: 0.0,
+    };
+    for step in 1..=1000 {
+        corrections = reference::adam_advance(&settings, corrections);
+        assert_relative_eq!(
+            corrections.first,
+            1.0 - f64::from(settings.beta1).powi(step),
+            max_relative = 1e-12
+        );
+        assert_relative_eq!(
+            corrections.second,
+            1.0 - f64::from(settings.beta2).powi(step),
+            max_relative = 1e-10
+        );
+    }
+    let first = reference::adam_advance(
+        &settings,
+        AdamCorrections {
+            first: 0.0,
+            second: 0.0,
+        },
+    );
+    for (decoupled, weight_decay, expected) in
+        [(false, 0.0, 1.5), (true, 0.5, 1.0), (false, 0.5, 1.5)]
+    {
+        let settings = AdamSettings {
+            weight_decay,
+            ..settings
+        };
+        let (mut m, mut v, mut p) = (array![0.0], array![0.0], array![2.0]);
+        let state = [m.view_mut(), v.view_mut(), p.view_mut()];
+        reference::adam(&settings, decoupled, first, array![0.125].view(), state);
+        assert_relative_eq!(p[0], expected, max_relative = 1e-12);
+    }
+}
+
+#[test]
+fn initial_parameters_are_seeded_and_bounded() {
+    let config = MlpConfig {
+        seed: 5,
+        ..MlpConfig::new(&[24, 40, 3])
+    };
+    let layers = initial_parameters(&config);
+    assert_eq!(layers, initial_parameters(&config));
+    assert_ne!(
+        layers,
+        initial_parameters(&MlpConfig {
+            seed: 6,
+            ..config.clone()
+        })
+    );
+    let spread = |w: &Array2<f32>| w.iter().fold(0.0_f32, |most, w| most.max(w.abs()));
+    assert!((0.48..=0.5).contains(&spread(&layers[0].w)), "√(6 / 24)");
+    assert!(layers.iter().all(|layer| layer.b.iter().all(|b| *b == 0.0)));
+    let xavier = initial_parameters(&MlpConfig {
+        initialization: Initialization::Xavier,
+        ..config
+    });
+    assert!(
+        (0.29..=0.306_2).contains(&spread(&xavier[0].w)),
+        "√(6 / 64)"
+    );
+}
+
+/// The golden first numbers: a change of the generator would silently change every seeded run.
+#[test]
+fn initial_parameters_keep_their_numbers() {
+    let layers = initial_parameters(&MlpConfig::new(&[6, 2]));
+    let first: Vec<u32> = layers[0].w.iter().take(3).map(|w| w.to_bits()).collect();
+    assert_eq!(first, GOLDEN_WEIGHTS);
+}
+
+const GOLDEN_WEIGHTS: [u32; 3] = [1_045_573_232, 3_212_670_793, 3_209_657_277];
+
+#[test]
+fn configurations_that_make_no_network_are_refused() {
+    for sizes in [vec![], vec![3], vec![3, 0], vec![0, 3], vec![3, 0, 3]] {
+        assert!(matches!(
+            Mlp::<f32>::new(MlpConfig::new(&sizes)),
+            Err(ModelError::LayerSizes { .. })
+        ));
+    }
+    let adam = |settings| Optimizer::AdamW(settings);
+    let usual = AdamSettings::default();
+    for (optimizer, setting) in [
+        (
+            adam(AdamSettings {
+                beta2: 1.0,
+                ..usual
+            }),
+            "beta2",
+        ),
+        (
+            adam(AdamSettings {
+                epsilon: f32::NAN,
+                ..usual
+            }),
+            "epsilon",
+        ),
+        (
+            adam(AdamSettings {
+                learning_rate: -1.0,
+                ..usual
+            }),
+            "learning_rate",
+        ),
+        (
+            Optimizer::Sgd(SgdSettings {
+                weight_decay: f32::INFINITY,
+                ..SgdSettings::default()
+            }),
+            "weight_decay",
+        ),
+    ] {
+        let config = MlpConfig {
+            optimizer,
+            ..MlpConfig::new(&[3, 2])
+        };
+        assert!(
+            matches!(Mlp::<f32>::new(config), Err(ModelError::Setting { name, .. }) if name == setting)
+        );
+    }
+}
+
+#[test]
+fn reference_mlp_refuses_bad_batches_and_stays_usable() {
+    let mut mlp = Mlp::<f32>::new(MlpConfig::new(&[3, 2])).unwrap();
+    crate::mlp::check_bad_batches(&mut mlp);
+    assert_eq!(mlp.take_loss().unwrap().examples, 0);
+}

@@ -1,0 +1,91 @@
+//! What the tests share: a device, random matrices, and outputs with guard cells around them.
+
+use std::sync::OnceLock;
+
+use ndarray::{Array1, Array2};
+use wgpu_linear::{Gpu, Matrix, Vector};
+
+/// The device of all tests. Without any adapter a test that needs one fails here, and says what to install.
+pub(crate) fn gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| match Gpu::new() {
+        Ok(gpu) => gpu,
+        Err(error) => panic!("this test needs a GPU adapter, a software one will do: {error}; `scripts/test` sets one up"),
+    })
+}
+
+/// A matrix of whole numbers from −`largest` to `largest`.
+pub(crate) fn integers(
+    random: &mut fastrand::Rng,
+    rows: usize,
+    columns: usize,
+    largest: i32,
+) -> Array2<f32> {
+    Array2::from_shape_simple_fn((rows, columns), || random.i32(-largest..=largest) as f32)
+}
+
+/// A matrix of numbers uniform in ±1.
+pub(crate) fn reals(random: &mut fastrand::Rng, rows: usize, columns: usize) -> Array2<f32> {
+    Array2::from_shape_simple_fn((rows, columns), || 2.0 * random.f32() - 1.0)
+}
+
+pub(crate) fn row(matrix: Array2<f32>) -> Array1<f32> {
+    matrix.into_iter().collect()
+}
+
+/// Behind and before every operand, in bytes: the largest alignment that WebGPU allows a device to ask for.
+pub(crate) const GUARD_BYTES: u64 = 256;
+const GUARD_LEN: usize = GUARD_BYTES as usize / 4;
+const GUARD: f32 = 12_345.0;
+
+/// A buffer with guard cells, then `len` elements, then guard cells again.
+pub(crate) struct Guarded {
+    buffer: wgpu::Buffer,
+    len: usize,
+}
+
+impl Guarded {
+    pub(crate) fn input<'a>(values: impl IntoIterator<Item = &'a f32>) -> Self {
+        let values: Vec<f32> = values.into_iter().copied().collect();
+        Self::filled(&values)
+    }
+
+    /// An output that begins as NaN, so that a missing store shows.
+    pub(crate) fn output(len: usize) -> Self {
+        Self::filled(&vec![f32::NAN; len])
+    }
+
+    fn filled(values: &[f32]) -> Self {
+        let guard = [GUARD; GUARD_LEN];
+        let contents = [&guard, values, &guard].concat();
+        Self {
+            buffer: gpu().upload("guarded", &contents).unwrap(),
+            len: values.len(),
+        }
+    }
+
+    pub(crate) fn matrix(&self, rows: usize, columns: usize) -> Matrix<'_> {
+        assert_eq!(rows * columns, self.len);
+        Matrix::new(&self.buffer, rows as u32, columns as u32).at(GUARD_BYTES)
+    }
+
+    pub(crate) fn vector(&self) -> Vector<'_> {
+        Vector::new(&self.buffer, self.len as u32).at(GUARD_BYTES)
+    }
+
+    /// The elements, after a check that the guard cells are untouched.
+    pub(crate) fn read(&self) -> Vec<f32> {
+        let all: Vec<f32> = gpu().read(&self.buffer).unwrap();
+        let (before, rest) = all.split_at(GUARD_LEN);
+        let (values, after) = rest.split_at(self.len);
+        assert!(
+            before.iter().chain(after).all(|guard| *guard == GUARD),
+            "guard cells were written"
+        );
+        values.to_vec()
+    }
+
+    pub(crate) fn read_matrix(&self, rows: usize, columns: usize) -> Array2<f32> {
+        Array2::from_shape_vec((rows, columns), self.read()).unwrap()
+    }
+}

@@ -1,0 +1,291 @@
+//! Training on the real data set, on both paths, and what the trainer promises.
+
+use std::ops::ControlFlow;
+
+use ndarray::array;
+use wgpu_linear::events::EventWriter;
+use wgpu_linear::model::{AdamSettings, MlpConfig, Model, ModelError, Optimizer, SgdSettings};
+use wgpu_linear::train::data::read_csv;
+use wgpu_linear::train::{
+    Dataset, Progress, Schedule, Summary, TrainError, TrainOptions, Trainer, evaluate,
+};
+use wgpu_linear::{nn, reference};
+
+use crate::support::gpu;
+
+fn digits() -> (Dataset, Dataset) {
+    read_csv(crate::data::digits_path())
+        .unwrap()
+        .scaled(1.0 / 16.0)
+        .split_every(5)
+}
+
+fn config(seed: u64) -> MlpConfig {
+    MlpConfig {
+        seed,
+        ..MlpConfig::new(&[64, 128, 10])
+    }
+}
+
+fn train(model: &mut impl Model, options: TrainOptions) -> Summary {
+    let (train, test) = digits();
+    Trainer::new(options)
+        .run(model, &train, &test, |_| ControlFlow::Continue(()))
+        .unwrap()
+}
+
+/// Mean accuracy over seeds 0 to 4 at least 0.970, none below 0.960: scikit-learn's MLPClassifier reaches 0.974 on this split.
+fn check_accuracy<M: Model>(mut model: impl FnMut(MlpConfig) -> M) {
+    let accuracies = [0, 1, 2, 3, 4].map(|seed| {
+        let options = TrainOptions {
+            seed,
+            ..TrainOptions::default()
+        };
+        train(&mut model(config(seed)), options).test.accuracy
+    });
+    println!("test accuracies for seeds 0 to 4: {accuracies:?}");
+    assert!(
+        accuracies.iter().all(|accuracy| *accuracy >= 0.960),
+        "{accuracies:?}"
+    );
+    assert!(
+        accuracies.iter().sum::<f32>() / 5.0 >= 0.970,
+        "{accuracies:?}"
+    );
+}
+
+#[test]
+fn digits_are_learned_on_the_gpu() {
+    check_accuracy(|config| nn::Mlp::new(gpu(), config).unwrap());
+}
+
+#[test]
+fn digits_are_learned_by_the_twin() {
+    check_accuracy(|config| reference::Mlp::<f32>::new(config).unwrap());
+}
+
+#[test]
+fn trainer_gives_the_same_result_for_the_same_seed() {
+    let run = |seed| {
+        let mut mlp = reference::Mlp::<f32>::new(config(1)).unwrap();
+        let options = TrainOptions {
+            epochs: 2,
+            seed,
+            ..TrainOptions::default()
+        };
+        (train(&mut mlp, options), mlp.parameters().unwrap())
+    };
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7).1, run(8).1);
+}
+
+fn small() -> Dataset {
+    Dataset::new(
+        array![[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [2.0, 0.0]],
+        vec![0, 1, 1, 0, 1],
+    )
+    .unwrap()
+}
+
+#[test]
+fn trainer_takes_every_example_once_an_epoch_and_a_ragged_last_batch() {
+    let mut mlp = reference::Mlp::<f32>::new(MlpConfig::new(&[2, 2])).unwrap();
+    let options = TrainOptions {
+        epochs: 3,
+        batch: 2,
+        report_every: 100,
+        ..TrainOptions::default()
+    };
+    let mut steps = Vec::new();
+    let mut epochs = Vec::new();
+    let summary = Trainer::new(options)
+        .run(&mut mlp, &small(), &small(), |progress| {
+            match progress {
+                Progress::Step { step, steps: all } => steps.push((*step, *all)),
+                Progress::Epoch(report) => epochs.push(report.epoch),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(steps, (1..=9).map(|step| (step, 9)).collect::<Vec<_>>());
+    assert_eq!(epochs, [1, 2, 3]);
+    assert_eq!(summary.steps, 9);
+    assert_eq!(summary.test, evaluate(&mut mlp, &small()).unwrap());
+}
+
+#[test]
+fn trainer_stops_when_the_callback_says_so() {
+    for stop_at in [1, 4] {
+        let mut mlp = reference::Mlp::<f32>::new(MlpConfig::new(&[2, 2])).unwrap();
+        let options = TrainOptions {
+            epochs: 3,
+            batch: 2,
+            ..TrainOptions::default()
+        };
+        let summary = Trainer::new(options)
+            .run(&mut mlp, &small(), &small(), |progress| match progress {
+                Progress::Step { step, .. } if *step == stop_at => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+            .unwrap();
+        assert_eq!(summary.steps, stop_at);
+    }
+}
+
+#[test]
+fn trainer_follows_the_schedule_and_gives_the_learning_rate_back() {
+    let mut mlp = reference::Mlp::<f32>::new(MlpConfig::new(&[2, 2])).unwrap();
+    let schedule = Schedule::Steps {
+        epochs: 1,
+        factor: 0.0,
+    };
+    let options = TrainOptions {
+        epochs: 3,
+        schedule,
+        ..TrainOptions::default()
+    };
+    let mut after_first = None;
+    Trainer::new(options)
+        .run(&mut mlp.clone(), &small(), &small(), |_| {
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    let mut losses = Vec::new();
+    Trainer::new(options)
+        .run(&mut mlp, &small(), &small(), |progress| {
+            if let Progress::Epoch(report) = progress {
+                after_first.get_or_insert(report.test.loss);
+                losses.push(report.test.loss);
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(
+        losses.iter().all(|loss| Some(*loss) == after_first),
+        "a rate of 0 changes nothing: {losses:?}"
+    );
+    assert_eq!(mlp.learning_rate(), AdamSettings::default().learning_rate);
+}
+
+#[test]
+fn trainer_reports_divergence() {
+    let optimizer = Optimizer::Sgd(SgdSettings {
+        learning_rate: 1e30,
+        ..SgdSettings::default()
+    });
+    let config = MlpConfig {
+        optimizer,
+        ..MlpConfig::new(&[2, 8, 2])
+    };
+    let mut mlp = reference::Mlp::<f32>::new(config).unwrap();
+    let options = TrainOptions {
+        report_every: 1,
+        ..TrainOptions::default()
+    };
+    let result =
+        Trainer::new(options).run(&mut mlp, &small(), &small(), |_| ControlFlow::Continue(()));
+    assert!(
+        matches!(result, Err(TrainError::Diverged { .. })),
+        "{result:?}"
+    );
+}
+
+#[test]
+fn trainer_refuses_options_that_train_nothing() {
+    let mut mlp = reference::Mlp::<f32>::new(MlpConfig::new(&[2, 2])).unwrap();
+    let mut run = |options, data: &Dataset| {
+        Trainer::new(options).run(&mut mlp, data, data, |_| ControlFlow::Continue(()))
+    };
+    let usual = TrainOptions::default();
+    let result = run(TrainOptions { batch: 0, ..usual }, &small());
+    assert!(
+        matches!(result, Err(TrainError::Zero { name: "batch" })),
+        "{result:?}"
+    );
+    let result = run(
+        TrainOptions {
+            report_every: 0,
+            ..usual
+        },
+        &small(),
+    );
+    assert!(
+        matches!(
+            result,
+            Err(TrainError::Zero {
+                name: "report_every"
+            })
+        ),
+        "{result:?}"
+    );
+    let result = run(usual, &small().select(&[]));
+    assert!(matches!(result, Err(TrainError::NoExamples)), "{result:?}");
+    assert!(Dataset::new(array![[1.0]], vec![]).is_err());
+}
+
+#[test]
+fn trainer_reports_labels_that_the_model_does_not_have() {
+    let mut mlp = reference::Mlp::<f32>::new(MlpConfig::new(&[2, 2])).unwrap();
+    let bad = Dataset::new(array![[1.0, 2.0]], vec![2]).unwrap();
+    let go_on = |_: &Progress| ControlFlow::Continue(());
+    let result = Trainer::new(TrainOptions::default()).run(&mut mlp, &bad, &small(), go_on);
+    assert!(
+        matches!(
+            result,
+            Err(TrainError::Model(ModelError::Class { class: 2, .. }))
+        ),
+        "{result:?}"
+    );
+    let result = Trainer::new(TrainOptions::default()).run(&mut mlp, &small(), &bad, go_on);
+    assert!(
+        matches!(
+            result,
+            Err(TrainError::Model(ModelError::Class { class: 2, .. }))
+        ),
+        "{result:?}"
+    );
+}
+
+#[test]
+fn trainer_writes_its_metrics_to_one_event_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mlp = reference::Mlp::<f32>::new(MlpConfig::new(&[2, 2])).unwrap();
+    let options = TrainOptions {
+        epochs: 2,
+        batch: 2,
+        report_every: 2,
+        ..TrainOptions::default()
+    };
+    Trainer::new(options)
+        .with_events(EventWriter::create(folder.path()).unwrap())
+        .run(&mut mlp, &small(), &small(), |_| ControlFlow::Continue(()))
+        .unwrap();
+    let files: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 1);
+    let bytes = std::fs::read(&files[0]).unwrap();
+    let points: Vec<_> = crate::decoder::decode(&bytes)
+        .into_iter()
+        .map(|event| (event.tag, event.step))
+        .collect();
+    let steps_of = |tag| {
+        points
+            .iter()
+            .filter(|point| point.0 == tag)
+            .map(|point| point.1)
+            .collect::<Vec<_>>()
+    };
+    // Every second step and at the end of each epoch of three; then the epochs.
+    for (tag, steps) in [
+        ("loss/train", vec![2, 3, 4, 6]),
+        ("learning_rate", vec![2, 3, 4, 6]),
+        ("loss/test", vec![3, 6]),
+        ("accuracy/test", vec![3, 6]),
+        ("examples_per_second", vec![3, 6]),
+    ] {
+        assert_eq!(steps_of(tag), steps, "{tag}");
+    }
+}
