@@ -176,9 +176,12 @@ fn read_times_out_and_the_device_stays_usable() {
             t: matrix(&t),
         })
         .unwrap();
-    impatient.run(&[busy]);
-    let error = impatient.read::<f32>(&t).unwrap_err();
-    assert!(matches!(error, GpuError::Timeout { .. }), "{error:?}");
+    // Twice the work each time, until the device is still busy when we come to ask.
+    let error = (0..10).find_map(|doublings| {
+        impatient.run(&vec![busy.clone(); 1 << doublings]);
+        impatient.read::<f32>(&t).err()
+    });
+    assert!(matches!(error, Some(GpuError::Timeout { .. })), "{error:?}");
     let patient = Gpu::wrap(impatient.device().clone(), impatient.queue().clone());
     assert!(
         patient
