@@ -2,7 +2,8 @@
 //
 // Accumulates: the only kernel beside the optimizers that reads what it writes. `total` is zeroed by the host.
 //
-// Shapes      losses `count` elements, total one pair
+// Shapes      losses at least `end` elements, total one pair
+// Passes      a long sum is taken in several dispatches: this one adds the losses first to end
 // Grid        one workgroup of 256 threads; each takes every 256th loss, then a tree adds the partial sums, always in the
 //             same order: the same input gives the same bits
 // Edges       threads past the end add 0
@@ -11,7 +12,8 @@
 const LANES: u32 = 256u;
 
 struct Dims {
-    count: u32,
+    first: u32,
+    end: u32,
     batch: u32,
 }
 
@@ -30,7 +32,7 @@ var<workgroup> partial: array<f32, LANES>;
 fn accumulate_loss(@builtin(local_invocation_id) local: vec3<u32>) {
     let lane = local.x;
     var sum = 0.0;
-    for (var i = lane; i < dims.count; i += LANES) {
+    for (var i = dims.first + lane; i < dims.end; i += LANES) {
         sum += losses[i];
     }
     partial[lane] = sum;

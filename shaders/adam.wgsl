@@ -6,7 +6,8 @@
 //
 // Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015; decoupled weight decay: Loshchilov & Hutter,
 // "Decoupled weight decay regularization", ICLR 2019. The bias corrections stay on the device, so that many steps fit one
-// submission. Their recurrence is the one that the moments obey, fed with ones: unlike 1 − pow(β, s) it does not cancel.
+// submission. Their recurrence is the one that the moments obey, fed with ones: unlike 1 − pow(β, s) it does not cancel in the
+// first steps, where it matters.
 //
 // Shapes      gradients, m, v, parameters `count` elements; corrections one pair, zero before the first step
 // Grid        adam_advance one thread, run just before adam; adam one thread per element in workgroups of 256, folded into x and y

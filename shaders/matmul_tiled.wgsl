@@ -9,6 +9,8 @@
 // Grid        one workgroup of 16 × 16 threads per 64 × 64 tile of the product, tiles numbered along the rows
 //             and folded into x and y; each thread owns 4 × 4 elements, 16 apart, so that neighbours stay coalesced
 // Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the bias or 0
+// Passes      a long sum is taken in several dispatches: this one adds the terms first_k to end_k. The first overwrites the
+//             product and adds the bias, the others add to what the one before has stored
 // Host        src/linear/mod.rs
 
 const LEFT_IS_TRANSPOSED: bool = false;
@@ -22,6 +24,8 @@ struct Dims {
     m: u32,
     k: u32,
     n: u32,
+    first_k: u32,
+    end_k: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -35,7 +39,7 @@ var<workgroup> left_tile: array<f32, STAGED>;
 var<workgroup> right_tile: array<f32, STAGED>;
 
 fn load_left(row: u32, k: u32) -> f32 {
-    if row >= dims.m || k >= dims.k {
+    if row >= dims.m || k >= dims.end_k {
         return 0.0;
     }
     if LEFT_IS_TRANSPOSED {
@@ -45,7 +49,7 @@ fn load_left(row: u32, k: u32) -> f32 {
 }
 
 fn load_right(k: u32, column: u32) -> f32 {
-    if k >= dims.k || column >= dims.n {
+    if k >= dims.end_k || column >= dims.n {
         return 0.0;
     }
     if RIGHT_IS_TRANSPOSED {
@@ -98,7 +102,12 @@ fn store(row: u32, first_column: u32, values: vec4<f32>) {
     for (var j = 0u; j < 4u; j++) {
         let column = first_column + j * SIDE;
         if column < dims.n {
-            product[row * dims.n + column] = values[j];
+            let i = row * dims.n + column;
+            var value = values[j];
+            if dims.first_k > 0u {
+                value += product[i];
+            }
+            product[i] = value;
         }
     }
 }
@@ -111,7 +120,7 @@ fn tile_origin(workgroup: vec3<u32>, workgroups: vec3<u32>) -> vec2<u32> {
 
 fn accumulate(origin: vec2<u32>, local: vec3<u32>) -> mat4x4<f32> {
     var sums = mat4x4<f32>();
-    for (var k = 0u; k < dims.k; k += TILE_K) {
+    for (var k = dims.first_k; k < dims.end_k; k += TILE_K) {
         stage(local.y * SIDE + local.x, origin.x, k, origin.y);
         workgroupBarrier(); // both tiles are complete before anyone reads them
         multiply_staged(local.x, local.y, &sums);
@@ -135,7 +144,7 @@ fn multiply(workgroup: vec3<u32>, workgroups: vec3<u32>, local: vec3<u32>) {
 }
 
 fn load_bias(column: u32) -> f32 {
-    if column < dims.n {
+    if column < dims.n && dims.first_k == 0u {
         return bias[column];
     }
     return 0.0;

@@ -5,21 +5,26 @@
 // Grid        one workgroup of 32 × 8 threads per 32 columns, folded into x and y; the 8 threads of a column each add every
 //             eighth row, then one thread adds the 8 partial sums in a fixed order: the same input gives the same bits
 // Edges       columns past the end are neither read nor written; rows = 0 gives 0
+// Passes      a long sum is taken in several dispatches: this one adds the rows first_row to end_row. The first overwrites
+//             db, the others add to what the one before has stored
 // Host        src/linear/mod.rs
 
 const COLUMNS: u32 = 32u;
 const LANES: u32 = 8u;
+const THREADS: u32 = COLUMNS * LANES;
 
 struct Dims {
     rows: u32,
     columns: u32,
+    first_row: u32,
+    end_row: u32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> dt: array<f32>;
 @group(0) @binding(2) var<storage, read_write> db: array<f32>;
 
-var<workgroup> partial: array<f32, 256>; // LANES × COLUMNS
+var<workgroup> partial: array<f32, THREADS>;
 
 @compute @workgroup_size(COLUMNS, LANES)
 fn sum_rows(
@@ -30,7 +35,7 @@ fn sum_rows(
     let column = (workgroup.y * workgroups.x + workgroup.x) * COLUMNS + local.x;
     var sum = 0.0;
     if column < dims.columns {
-        for (var row = local.y; row < dims.rows; row += LANES) {
+        for (var row = dims.first_row + local.y; row < dims.end_row; row += LANES) {
             sum += dt[row * dims.columns + column];
         }
     }
@@ -39,6 +44,9 @@ fn sum_rows(
 
     if local.y == 0u && column < dims.columns {
         var total = 0.0;
+        if dims.first_row > 0u {
+            total = db[column];
+        }
         for (var lane = 0u; lane < LANES; lane++) {
             total += partial[lane * COLUMNS + local.x];
         }

@@ -6,12 +6,12 @@
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     pub(crate) label: &'static str,
-    /// `None` where the output has no elements: there is nothing to do.
-    pub(crate) work: Option<Work>,
+    /// One after the other; none where the output has no elements. More than one where a sum is too long for one.
+    pub(crate) grids: Vec<Grid>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Work {
+pub(crate) struct Grid {
     pub(crate) pipeline: wgpu::ComputePipeline,
     pub(crate) bindings: wgpu::BindGroup,
     pub(crate) workgroups: [u32; 2],
@@ -22,10 +22,10 @@ impl Dispatch {
     ///
     /// Within one pass, wgpu makes each dispatch see the writes of those before it.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
-        if let Some(work) = &self.work {
-            pass.set_pipeline(&work.pipeline);
-            pass.set_bind_group(0, &work.bindings, &[]);
-            pass.dispatch_workgroups(work.workgroups[0], work.workgroups[1], 1);
+        for grid in &self.grids {
+            pass.set_pipeline(&grid.pipeline);
+            pass.set_bind_group(0, &grid.bindings, &[]);
+            pass.dispatch_workgroups(grid.workgroups[0], grid.workgroups[1], 1);
         }
     }
 
@@ -35,10 +35,9 @@ impl Dispatch {
         self.label
     }
 
-    /// Workgroups in x and y; `[0, 0]` where there is nothing to do.
-    #[must_use]
-    pub fn workgroups(&self) -> [u32; 2] {
-        self.work.as_ref().map_or([0, 0], |work| work.workgroups)
+    /// Workgroups in x and y of each dispatch of the grid; empty where there is nothing to do.
+    pub fn workgroups(&self) -> impl ExactSizeIterator<Item = [u32; 2]> {
+        self.grids.iter().map(|grid| grid.workgroups)
     }
 }
 

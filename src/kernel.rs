@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::dispatch::{Dispatch, Work, fold};
+use crate::dispatch::{Dispatch, Grid, fold};
 use crate::error::PrepareError;
 use crate::shader::{Constant, SpecialiseError, specialise};
 use crate::view::{Matrix, Vector};
@@ -105,6 +105,16 @@ impl Kernel {
     }
 }
 
+/// The words of a kernel's `Dims`, padded: sizes, and whatever else differs from dispatch to dispatch.
+pub(crate) type Dims = [u32; 8];
+
+/// `words`, at most eight, padded with zeros.
+pub(crate) fn dims(words: impl IntoIterator<Item = u32>) -> Dims {
+    let mut dims = Dims::default();
+    dims.iter_mut().zip(words).for_each(|(to, word)| *to = word);
+    dims
+}
+
 /// An operand in the order of the kernel's bindings, under the name by which the caller knows it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operand<'a> {
@@ -177,20 +187,23 @@ impl KernelCache {
         }
     }
 
-    /// Checks the operands, then binds them. `dims` become the uniform at binding 0 if the kernel has one there; `operands` fill
-    /// the remaining bindings in order. No workgroups means no work: a dispatch that records nothing.
+    /// Checks the operands, then binds them once for each pass. The `Dims` of a pass become the uniform at binding 0, if the kernel has one
+    /// there; `operands` fill the remaining bindings in order. No workgroups means no work: a dispatch that records nothing.
     pub(crate) fn prepare(
         &self,
         kernel: &Kernel,
-        dims: Option<[u32; 4]>,
+        passes: &[Option<Dims>],
         operands: &[Operand<'_>],
         workgroups: u64,
     ) -> Result<Dispatch, PrepareError> {
         let label = kernel.label;
-        let bindings = &kernel.bindings[usize::from(dims.is_some())..];
-        self.check(label, bindings, operands)?;
+        let has_dims = passes.iter().any(Option::is_some);
+        self.check(label, &kernel.bindings[usize::from(has_dims)..], operands)?;
         if workgroups == 0 {
-            return Ok(Dispatch { label, work: None });
+            return Ok(Dispatch {
+                label,
+                grids: Vec::new(),
+            });
         }
         let limit = self.limits.max_compute_workgroups_per_dimension;
         let workgroups = fold(workgroups, limit).ok_or(PrepareError::Limit {
@@ -200,15 +213,15 @@ impl KernelCache {
             allowed: u64::from(limit).pow(2),
         })?;
         let Compiled { pipeline, layout } = self.compiled(kernel)?;
-        let bindings = self.guard(label, || self.bind(kernel, &layout, dims, operands))?;
-        Ok(Dispatch {
-            label,
-            work: Some(Work {
-                pipeline,
-                bindings,
+        let grids = self.guard(label, || {
+            let grid = |dims: &Option<Dims>| Grid {
+                pipeline: pipeline.clone(),
+                bindings: self.bind(kernel, &layout, dims.as_ref(), operands),
                 workgroups,
-            }),
-        })
+            };
+            passes.iter().map(grid).collect()
+        })?;
+        Ok(Dispatch { label, grids })
     }
 
     fn check(
@@ -268,10 +281,10 @@ impl KernelCache {
         &self,
         kernel: &Kernel,
         layout: &wgpu::BindGroupLayout,
-        dims: Option<[u32; 4]>,
+        dims: Option<&Dims>,
         operands: &[Operand<'_>],
     ) -> wgpu::BindGroup {
-        let dims = dims.map(|dims| uniform(&self.device, bytemuck::cast_slice(&dims)));
+        let dims = dims.map(|dims| uniform(&self.device, bytemuck::cast_slice(dims)));
         let dims = dims.iter().map(wgpu::Buffer::as_entire_binding);
         let resources = dims.chain(operands.iter().map(|operand| self.resource(operand)));
         let entries: Vec<_> = kernel
@@ -366,8 +379,8 @@ fn check_operand(
             allowed,
         });
     }
-    // Kernels address elements by u32.
-    let (required, allowed) = (size_bytes / 4, u64::from(u32::MAX));
+    // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
+    let (required, allowed) = (size_bytes / 4, u64::from(u32::MAX / 2));
     if required > allowed {
         return Err(PrepareError::Limit {
             operation,

@@ -7,9 +7,11 @@ pub use plan::{Algorithm, MATMUL_TILE, Operation, Plan, SUM_ROWS_COLUMNS, Shape,
 
 pub(crate) use kernels::ALL as KERNELS;
 
+use std::ops::Range;
+
 use crate::dispatch::Dispatch;
 use crate::error::PrepareError;
-use crate::kernel::{KernelCache, Operand};
+use crate::kernel::{Kernel, KernelCache, Operand, dims};
 use crate::view::{Matrix, Vector};
 
 /// Operands of [`LinearKernels::forward`].
@@ -63,24 +65,29 @@ pub struct BiasGrad<'a> {
 ///
 /// The same operands give the same bits on every run: no atomics, and a fixed order of summation.
 ///
+/// A training step's four operations on one layer, recorded into one pass:
+///
 /// ```
-/// use wgpu_linear::{Forward, Gpu, LinearKernels, Matrix, Vector};
+/// use wgpu_linear::{BiasGrad, Forward, Gpu, InputGrad, LinearKernels, Matrix, Vector, WeightGrad};
 ///
 /// let gpu = Gpu::new()?;
-/// let x = gpu.upload("x", &[1.0, 2.0, 3.0])?; // 1 × 3
-/// let w = gpu.upload("w", &[1.0, 4.0, 2.0, 5.0, 3.0, 6.0])?; // 3 × 2
-/// let b = gpu.upload("b", &[0.5, -0.5])?;
-/// let t = gpu.zeros("t", 2)?; // 1 × 2
+/// let [x, w] = [gpu.upload("x", &[1.0, 2.0])?, gpu.upload("w", &[3.0, 4.0])?]; // X 1 × 2, W 2 × 1
+/// let [b, dt] = [gpu.upload("b", &[5.0])?, gpu.upload("dt", &[0.5])?]; // dT 1 × 1
+/// let [t, dx, dw, db] = [gpu.zeros("t", 1)?, gpu.zeros("dx", 2)?, gpu.zeros("dw", 2)?, gpu.zeros("db", 1)?];
 ///
 /// let kernels = LinearKernels::new(gpu.device());
-/// let forward = kernels.forward(Forward {
-///     x: Matrix::new(&x, 1, 3),
-///     w: Matrix::new(&w, 3, 2),
-///     b: Some(Vector::new(&b, 2)),
-///     t: Matrix::new(&t, 1, 2),
-/// })?;
-/// gpu.run(&[forward]);
-/// assert_eq!(gpu.read::<f32>(&t)?, [14.5, 31.5]);
+/// let (x, w, dt) = (Matrix::new(&x, 1, 2), Matrix::new(&w, 2, 1), Matrix::new(&dt, 1, 1));
+/// let b = Some(Vector::new(&b, 1));
+/// gpu.run(&[
+///     kernels.forward(Forward { x, w, b, t: Matrix::new(&t, 1, 1) })?,
+///     kernels.input_grad(InputGrad { dt, w, dx: Matrix::new(&dx, 1, 2) })?,
+///     kernels.weight_grad(WeightGrad { x, dt, dw: Matrix::new(&dw, 2, 1) })?,
+///     kernels.bias_grad(BiasGrad { dt, db: Vector::new(&db, 1) })?,
+/// ]);
+/// assert_eq!(gpu.read::<f32>(&t)?, [16.0]);
+/// assert_eq!(gpu.read::<f32>(&dx)?, [1.5, 2.0]);
+/// assert_eq!(gpu.read::<f32>(&dw)?, [0.5, 1.0]);
+/// assert_eq!(gpu.read::<f32>(&db)?, [0.5]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -133,9 +140,12 @@ impl LinearKernels {
             .chain([Operand::matrix("t", t)])
             .collect();
         let plan = plan(shape, Operation::Forward { bias: b.is_some() });
-        let dims = [shape.batch, shape.inputs, shape.outputs, 0];
-        self.cache
-            .prepare(&kernel, Some(dims), &operands, plan.workgroups)
+        self.prepare(
+            &kernel,
+            plan,
+            &[shape.batch, shape.inputs, shape.outputs],
+            &operands,
+        )
     }
 
     /// dX = dT·Wᵀ: dx_mn = Σ_j dt_mj w_nj, the gradient of a loss with respect to X.
@@ -163,12 +173,11 @@ impl LinearKernels {
             Operand::matrix("w", w),
             Operand::matrix("dx", dx),
         ];
-        let dims = [shape.batch, shape.outputs, shape.inputs, 0];
-        self.cache.prepare(
+        self.prepare(
             &kernel,
-            Some(dims),
+            plan(shape, Operation::InputGrad),
+            &[shape.batch, shape.outputs, shape.inputs],
             &operands,
-            plan(shape, Operation::InputGrad).workgroups,
         )
     }
 
@@ -197,12 +206,11 @@ impl LinearKernels {
             Operand::matrix("dt", dt),
             Operand::matrix("dw", dw),
         ];
-        let dims = [shape.inputs, shape.batch, shape.outputs, 0];
-        self.cache.prepare(
+        self.prepare(
             &kernel,
-            Some(dims),
+            plan(shape, Operation::WeightGrad),
+            &[shape.inputs, shape.batch, shape.outputs],
             &operands,
-            plan(shape, Operation::WeightGrad).workgroups,
         )
     }
 
@@ -227,12 +235,26 @@ impl LinearKernels {
             outputs: dt.columns,
         };
         let operands = [Operand::matrix("dt", dt), Operand::vector("db", db)];
-        let dims = [dt.rows, dt.columns, 0, 0];
-        self.cache.prepare(
+        self.prepare(
             &kernel,
-            Some(dims),
+            plan(shape, Operation::BiasGrad),
+            &[dt.rows, dt.columns],
             &operands,
-            plan(shape, Operation::BiasGrad).workgroups,
         )
+    }
+
+    /// One dispatch of as many passes as the plan has, each with the sizes and its own range of terms.
+    fn prepare(
+        &self,
+        kernel: &Kernel,
+        plan: Plan,
+        sizes: &[u32],
+        operands: &[Operand<'_>],
+    ) -> Result<Dispatch, PrepareError> {
+        let with_terms =
+            |terms: Range<u32>| Some(dims(sizes.iter().copied().chain([terms.start, terms.end])));
+        let passes: Vec<_> = plan.passes().map(with_terms).collect();
+        self.cache
+            .prepare(kernel, &passes, operands, plan.workgroups)
     }
 }

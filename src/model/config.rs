@@ -75,7 +75,7 @@ pub struct AdamSettings {
     pub beta1: f32,
     /// Decay of the mean of its square.
     pub beta2: f32,
-    /// Added to the denominator.
+    /// Added to the denominator; above 0, since a gradient that is always 0 would otherwise give 0 / 0.
     pub epsilon: f32,
     /// L2 penalty (Adam) or decoupled decay (AdamW); 0 for none.
     pub weight_decay: f32,
@@ -122,24 +122,25 @@ impl Optimizer {
     }
 
     fn check(&self) -> Result<(), ModelError> {
+        let tiny = f32::MIN_POSITIVE;
         let settings = match *self {
             Self::Sgd(s) => vec![
-                ("learning_rate", s.learning_rate, f32::INFINITY),
-                ("momentum", s.momentum, 1.0),
-                ("weight_decay", s.weight_decay, f32::INFINITY),
+                ("learning_rate", s.learning_rate, 0.0..f32::INFINITY),
+                ("momentum", s.momentum, 0.0..1.0),
+                ("weight_decay", s.weight_decay, 0.0..f32::INFINITY),
             ],
             Self::Adam(s) | Self::AdamW(s) => vec![
-                ("learning_rate", s.learning_rate, f32::INFINITY),
-                ("beta1", s.beta1, 1.0),
-                ("beta2", s.beta2, 1.0),
-                ("epsilon", s.epsilon, f32::INFINITY),
-                ("weight_decay", s.weight_decay, f32::INFINITY),
+                ("learning_rate", s.learning_rate, 0.0..f32::INFINITY),
+                ("beta1", s.beta1, 0.0..1.0),
+                ("beta2", s.beta2, 0.0..1.0),
+                ("epsilon", s.epsilon, tiny..f32::INFINITY),
+                ("weight_decay", s.weight_decay, 0.0..f32::INFINITY),
             ],
         };
-        // Half-open ranges from 0: a β of 1 would never learn, and comparisons with NaN are false.
+        // Half-open ranges: a β of 1 would never learn. A NaN is in none.
         match settings
             .into_iter()
-            .find(|(_, value, end)| !(0.0..*end).contains(value))
+            .find(|(_, value, range)| !range.contains(value))
         {
             Some((name, value, _)) => Err(ModelError::Setting { name, value }),
             None => Ok(()),

@@ -2,7 +2,7 @@
 
 use crate::dispatch::Dispatch;
 use crate::error::PrepareError;
-use crate::kernel::{Kernel, KernelCache, Operand};
+use crate::kernel::{Kernel, KernelCache, Operand, dims};
 use crate::model::Activation;
 use crate::view::{Matrix, Vector};
 
@@ -10,6 +10,11 @@ use super::kernels;
 
 /// Threads of the kernels that take one element each: `WORKGROUP` in their shaders.
 const ELEMENTS_PER_WORKGROUP: u32 = 256;
+
+/// Losses that one pass of `accumulate_loss` adds up, and classes that `softmax_cross_entropy` takes: llvmpipe leaves a shader's loops after
+/// 65,535 iterations, see `linear::plan`. Here they are 32,776 of 256 losses each, and three times 16,384 of 64 classes.
+const LOSSES_PER_PASS: u32 = 1 << 23;
+const MOST_CLASSES: u32 = 1 << 20;
 
 /// Operands of [`NetworkKernels::activation`].
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +135,7 @@ impl NetworkKernels {
         let operands = [Operand::vector("t", t), Operand::vector("a", a)];
         self.elementwise(
             &kernel,
-            [t.len, slope(function), 0, 0],
+            &[t.len, slope(function)],
             &operands,
             u64::from(t.len),
         )
@@ -157,7 +162,7 @@ impl NetworkKernels {
         ];
         self.elementwise(
             &kernel,
-            [t.len, slope(function), 0, 0],
+            &[t.len, slope(function)],
             &operands,
             u64::from(t.len),
         )
@@ -187,9 +192,10 @@ impl NetworkKernels {
             Operand::vector("row_loss", row_loss),
             Operand::matrix("dt", dt),
         ];
+        check_classes(&kernel, t.columns)?;
         let rows = if t.columns == 0 { 0 } else { u64::from(t.rows) };
-        self.cache
-            .prepare(&kernel, Some([t.rows, t.columns, 0, 0]), &operands, rows)
+        let dims = dims([t.rows, t.columns]);
+        self.cache.prepare(&kernel, &[Some(dims)], &operands, rows)
     }
 
     /// element_loss = (t − y)² / outputs and dt = 2 (t − y) / (batch · outputs).
@@ -216,7 +222,7 @@ impl NetworkKernels {
             Operand::matrix("element_loss", element_loss),
             Operand::matrix("dt", dt),
         ];
-        self.elementwise(&kernel, [t.rows, t.columns, 0, 0], &operands, t.elements())
+        self.elementwise(&kernel, &[t.rows, t.columns], &operands, t.elements())
     }
 
     /// total += (Σ losses, batch), in a fixed order.
@@ -235,8 +241,18 @@ impl NetworkKernels {
             Operand::vector("losses", losses),
             Operand::vector("total", total),
         ];
-        self.cache
-            .prepare(&kernel, Some([losses.len, batch, 0, 0]), &operands, 1)
+        // Only the first pass counts the examples.
+        let passes: Vec<_> = (0..losses.len.div_ceil(LOSSES_PER_PASS).max(1))
+            .map(|i| (i * LOSSES_PER_PASS, if i == 0 { batch } else { 0 }))
+            .map(|(first, batch)| {
+                Some(dims([
+                    first,
+                    losses.len.min(first.saturating_add(LOSSES_PER_PASS)),
+                    batch,
+                ]))
+            })
+            .collect();
+        self.cache.prepare(&kernel, &passes, &operands, 1)
     }
 
     /// One step of stochastic gradient descent; formulas in `shaders/sgd.wgsl`.
@@ -261,7 +277,7 @@ impl NetworkKernels {
         ];
         self.elementwise(
             &kernel,
-            [gradients.len, 0, 0, 0],
+            &[gradients.len],
             &operands,
             u64::from(gradients.len),
         )
@@ -282,7 +298,7 @@ impl NetworkKernels {
             Operand::uniform("settings", settings, 32),
             Operand::vector("corrections", corrections),
         ];
-        self.cache.prepare(&kernel, None, &operands, 1)
+        self.cache.prepare(&kernel, &[None], &operands, 1)
     }
 
     /// One step of Adam or AdamW; formulas in `shaders/adam.wgsl`.
@@ -313,7 +329,7 @@ impl NetworkKernels {
         ];
         self.elementwise(
             &kernel,
-            [gradients.len, 0, 0, 0],
+            &[gradients.len],
             &operands,
             u64::from(gradients.len),
         )
@@ -322,13 +338,28 @@ impl NetworkKernels {
     fn elementwise(
         &self,
         kernel: &Kernel,
-        dims: [u32; 4],
+        sizes: &[u32],
         operands: &[Operand<'_>],
         elements: u64,
     ) -> Result<Dispatch, PrepareError> {
         let workgroups = elements.div_ceil(u64::from(ELEMENTS_PER_WORKGROUP));
-        self.cache.prepare(kernel, Some(dims), operands, workgroups)
+        let dims = dims(sizes.iter().copied());
+        self.cache
+            .prepare(kernel, &[Some(dims)], operands, workgroups)
     }
+}
+
+fn check_classes(kernel: &Kernel, classes: u32) -> Result<(), PrepareError> {
+    if classes <= MOST_CLASSES {
+        return Ok(());
+    }
+    let (required, allowed) = (u64::from(classes), u64::from(MOST_CLASSES));
+    Err(PrepareError::Limit {
+        operation: kernel.label,
+        name: "classes",
+        required,
+        allowed,
+    })
 }
 
 /// The bits of the slope of the left half, where the activation has one.

@@ -106,11 +106,10 @@ impl<'a> Builder<'a> {
         let last = self.layout.layers() - 1;
         let (t, dt) = (self.t(last), self.dt(last));
         let targets = &self.workspace.targets;
-        let elements = match loss {
-            Loss::SoftmaxCrossEntropy => self.batch,
-            Loss::MeanSquaredError => self.batch * t.columns,
+        let losses = match loss {
+            Loss::SoftmaxCrossEntropy => Vector::new(&self.workspace.losses, self.batch),
+            Loss::MeanSquaredError => self.flat(last, &self.workspace.losses),
         };
-        let losses = Vector::new(&self.workspace.losses, elements);
         let measure = match loss {
             Loss::SoftmaxCrossEntropy => {
                 let labels = Vector::new(targets, self.batch);

@@ -62,7 +62,7 @@ fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
                 cast(slope)
             }
         }
-        Activation::Tanh => one - t.tanh() * t.tanh(),
+        Activation::Tanh => t.cosh().powi(-2),
         Activation::Sigmoid => sigmoid(t) * sigmoid(-t),
         Activation::Gelu => normal_distribution(t) + t * normal_density(t),
     }

@@ -1,5 +1,7 @@
 //! The four operations on the GPU against their twins in f64.
 
+use std::collections::BTreeSet;
+
 use ndarray::{Array1, Array2};
 use wgpu_linear::linear::MATMUL_TILE;
 use wgpu_linear::{
@@ -168,12 +170,12 @@ impl Case {
 #[test]
 fn linear_operations_are_exact_on_integers_for_all_edge_shapes() {
     let tile = MATMUL_TILE as usize;
-    let sizes = [0, 1, 2, 3, tile - 1, tile, tile + 1, 2 * tile + 1, 65];
+    let sizes = BTreeSet::from([0, 1, 2, 3, tile - 1, tile, tile + 1, 2 * tile + 1, 65]);
     let kernels = LinearKernels::new(gpu().device());
     let mut random = fastrand::Rng::with_seed(1);
-    for batch in sizes {
-        for inputs in sizes {
-            for outputs in sizes {
+    for &batch in &sizes {
+        for &inputs in &sizes {
+            for &outputs in &sizes {
                 Case::new([batch, inputs, outputs], |rows, columns| {
                     integers(&mut random, rows, columns, 9)
                 })
@@ -232,38 +234,97 @@ fn forward_without_inputs_gives_the_bias() {
     }
 }
 
-/// More tiles than fit one dimension of the grid: the tile number is folded into x and y.
+/// Around the 32 columns and 8 lanes of a workgroup of `sum_rows`.
+#[test]
+fn bias_grad_is_exact_on_integers_around_its_workgroup() {
+    let kernels = LinearKernels::new(gpu().device());
+    let mut random = fastrand::Rng::with_seed(6);
+    for batch in [0, 1, 7, 8, 9, 17] {
+        for outputs in [31, 32, 33, 65] {
+            Case::new([batch, 1, outputs], |rows, columns| {
+                integers(&mut random, rows, columns, 9)
+            })
+            .check_exact(&kernels);
+        }
+    }
+}
+
+/// Sums around the number of terms that one pass adds up.
+#[test]
+fn linear_operations_are_exact_across_passes() {
+    let kernels = LinearKernels::new(gpu().device());
+    let mut random = fastrand::Rng::with_seed(8);
+    for long in [
+        (1 << 15) - 1,
+        1 << 15,
+        (1 << 15) + 1,
+        (1 << 16) + 17,
+        (1 << 18) + 1,
+    ] {
+        for shape in [[long, 2, 3], [2, long, 3], [2, 3, long]] {
+            Case::new(shape, |rows, columns| {
+                integers(&mut random, rows, columns, 3)
+            })
+            .check_exact(&kernels);
+        }
+    }
+}
+
+/// More workgroups than fit one dimension of the grid: their number is folded into x and y.
 #[test]
 fn linear_operations_are_exact_when_the_grid_folds() {
-    let batch = 65_536 * MATMUL_TILE as usize + 3;
     let kernels = LinearKernels::new(gpu().device());
-    let x: Array2<f32> = Array2::from_shape_fn((batch, 1), |(i, _)| (i % 1000) as f32);
-    let case = Case {
-        dt: x.mapv(|x| x % 2.0),
-        x,
-        w: Array2::from_elem((1, 1), 3.0),
-        b: Array1::from_elem(1, 1.0),
-    };
-    let forward = {
-        let [x, w, t] = [
-            Guarded::input(&case.x),
-            Guarded::input(&case.w),
-            Guarded::output(batch),
-        ];
-        let b = Guarded::input(&case.b);
-        let forward = kernels
+    let mut random = fastrand::Rng::with_seed(7);
+    let long = 65_536 * MATMUL_TILE as usize + 3;
+    let column = row(integers(&mut random, 1, long, 9));
+    let (numbers, factor, shift) = (
+        Guarded::input(&column),
+        Guarded::input(&[3.0]),
+        Guarded::input(&[1.0]),
+    );
+    let (factor, shift) = (factor.matrix(1, 1), Some(shift.vector()));
+    let (tall, wide) = (numbers.matrix(long, 1), numbers.matrix(1, long));
+    let [t, dx, dw, db] = [0; 4].map(|_| Guarded::output(long));
+    let dispatches = [
+        kernels
             .forward(Forward {
-                x: x.matrix(batch, 1),
-                w: w.matrix(1, 1),
-                b: Some(b.vector()),
-                t: t.matrix(batch, 1),
+                x: tall,
+                w: factor,
+                b: shift,
+                t: t.matrix(long, 1),
             })
-            .unwrap();
-        assert_eq!(forward.workgroups()[1], 2);
-        gpu().run(&[forward]);
-        t.read_matrix(batch, 1)
-    };
-    assert_eq!(forward, case.x.mapv(|x| 3.0 * x + 1.0));
+            .unwrap(),
+        kernels
+            .input_grad(InputGrad {
+                dt: tall,
+                w: factor,
+                dx: dx.matrix(long, 1),
+            })
+            .unwrap(),
+        kernels
+            .weight_grad(WeightGrad {
+                x: wide,
+                dt: factor,
+                dw: dw.matrix(long, 1),
+            })
+            .unwrap(),
+        kernels
+            .bias_grad(BiasGrad {
+                dt: wide,
+                db: db.vector(),
+            })
+            .unwrap(),
+    ];
+    assert!(
+        dispatches
+            .iter()
+            .all(|dispatch| dispatch.workgroups().all(|[_, y]| y > 1))
+    );
+    gpu().run(&dispatches);
+    assert_eq!(Array1::from(t.read()), column.mapv(|x| 3.0 * x + 1.0));
+    assert_eq!(Array1::from(dx.read()), column.mapv(|dt| 3.0 * dt));
+    assert_eq!(Array1::from(dw.read()), column.mapv(|x| 3.0 * x));
+    assert_eq!(Array1::from(db.read()), column);
 }
 
 #[test]

@@ -361,5 +361,35 @@ fn operations_without_output_elements_have_no_work() {
         b: None,
         t: Matrix::new(&t, 0, 0),
     };
-    assert_eq!(noop.kernels.forward(empty).unwrap().workgroups(), [0, 0]);
+    assert_eq!(noop.kernels.forward(empty).unwrap().workgroups().len(), 0);
+}
+
+#[test]
+fn softmax_cross_entropy_refuses_more_classes_than_it_can_sum() {
+    let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let noop = Noop {
+        kernels: LinearKernels::new(&device),
+        device,
+    };
+    let classes = (1 << 20) + 1;
+    let [t, labels, losses, dt] = [classes, 1, 1, classes].map(|len| noop.buffer(len));
+    let operands = SoftmaxCrossEntropy {
+        t: Matrix::new(&t, 1, classes as u32),
+        labels: Vector::new(&labels, 1),
+        row_loss: Vector::new(&losses, 1),
+        dt: Matrix::new(&dt, 1, classes as u32),
+    };
+    let error = NetworkKernels::new(&noop.device)
+        .softmax_cross_entropy(operands)
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PrepareError::Limit {
+                name: "classes",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
 }

@@ -267,6 +267,13 @@ fn configurations_that_make_no_network_are_refused() {
         ),
         (
             adam(AdamSettings {
+                epsilon: 0.0,
+                ..usual
+            }),
+            "epsilon",
+        ),
+        (
+            adam(AdamSettings {
                 epsilon: f32::NAN,
                 ..usual
             }),
