@@ -10,16 +10,20 @@ pub mod reference;
 pub mod shader;
 pub mod train;
 
+mod adapter;
+mod cache;
 mod dispatch;
 mod error;
 mod gpu;
 mod kernel;
+mod operand;
 mod readback;
 mod view;
 
+pub use adapter::{AdapterChoice, GpuOptions};
 pub use dispatch::Dispatch;
 pub use error::{GpuError, PrepareError};
-pub use gpu::{AdapterChoice, Element, Gpu, GpuOptions};
+pub use gpu::{Element, Gpu};
 pub use kernel::{Access, Binding, Kernel};
 pub use linear::{BiasGrad, Forward, InputGrad, LinearKernels, WeightGrad};
 pub use view::{Matrix, Vector};

@@ -9,9 +9,11 @@ pub(crate) use kernels::ALL as KERNELS;
 
 use std::ops::Range;
 
+use crate::cache::KernelCache;
 use crate::dispatch::Dispatch;
 use crate::error::PrepareError;
-use crate::kernel::{Kernel, KernelCache, Operand, dims};
+use crate::kernel::{Kernel, dims};
+use crate::operand::Operand;
 use crate::view::{Matrix, Vector};
 
 /// Operands of [`LinearKernels::forward`].

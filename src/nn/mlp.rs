@@ -231,7 +231,7 @@ impl Mlp {
     ///
     /// # Errors
     /// As [`Model::train_batch`].
-    pub fn train_step_on(
+    pub fn train_on(
         &mut self,
         x: ArrayView2<'_, f32>,
         targets: Targets<'_>,
@@ -269,7 +269,7 @@ impl Model for Mlp {
         x: ArrayView2<'_, f32>,
         targets: Targets<'_>,
     ) -> Result<(), ModelError> {
-        self.train_step_on(x, targets)
+        self.train_on(x, targets)
     }
 
     fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {

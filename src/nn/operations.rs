@@ -1,9 +1,11 @@
 //! Activations, losses and optimizers as prepared operations.
 
+use crate::cache::KernelCache;
 use crate::dispatch::Dispatch;
 use crate::error::PrepareError;
-use crate::kernel::{Kernel, KernelCache, Operand, dims};
+use crate::kernel::{Kernel, dims};
 use crate::model::Activation;
+use crate::operand::Operand;
 use crate::view::{Matrix, Vector};
 
 use super::kernels;

@@ -137,7 +137,7 @@ impl OptimizerState {
         layout: &Layout,
     ) -> Result<Self, ModelError> {
         let flat = |label| gpu.zeros(label, (layout.bytes() / 4) as usize);
-        let settings = crate::kernel::uniform(
+        let settings = crate::cache::uniform(
             gpu.device(),
             bytemuck::cast_slice(&settings_words(optimizer)),
         );

@@ -1,0 +1,151 @@
+//! Operands: views under the names by which the caller knows them, and the checks that come before anything is bound.
+
+use crate::error::PrepareError;
+use crate::kernel::{Access, Binding};
+use crate::view::{Matrix, Vector};
+
+/// An operand in the order of the kernel's bindings, under the name by which the caller knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operand<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) buffer: &'a wgpu::Buffer,
+    pub(crate) offset_bytes: u64,
+    pub(crate) size_bytes: u64,
+}
+
+impl<'a> Operand<'a> {
+    pub(crate) fn matrix(name: &'static str, view: Matrix<'a>) -> Self {
+        let size_bytes = view.elements().saturating_mul(4);
+        Self {
+            name,
+            buffer: view.buffer,
+            offset_bytes: view.offset_bytes,
+            size_bytes,
+        }
+    }
+
+    pub(crate) fn uniform(name: &'static str, buffer: &'a wgpu::Buffer, size_bytes: u64) -> Self {
+        Self {
+            name,
+            buffer,
+            offset_bytes: 0,
+            size_bytes,
+        }
+    }
+
+    pub(crate) fn vector(name: &'static str, view: Vector<'a>) -> Self {
+        let size_bytes = u64::from(view.len) * 4;
+        Self {
+            name,
+            buffer: view.buffer,
+            offset_bytes: view.offset_bytes,
+            size_bytes,
+        }
+    }
+}
+
+/// Checks usage, size, alignment and limits of every operand, and that what is written shares no buffer.
+pub(crate) fn check(
+    operation: &'static str,
+    bindings: &[Binding],
+    operands: &[Operand<'_>],
+    limits: &wgpu::Limits,
+) -> Result<(), PrepareError> {
+    for (operand, binding) in operands.iter().zip(bindings) {
+        check_operand(operation, operand, binding.access, limits)?;
+    }
+    check_aliasing(operation, bindings, operands)
+}
+
+fn check_operand(
+    operation: &'static str,
+    operand: &Operand<'_>,
+    access: Access,
+    limits: &wgpu::Limits,
+) -> Result<(), PrepareError> {
+    let Operand {
+        name,
+        buffer,
+        offset_bytes,
+        size_bytes,
+    } = *operand;
+    let required = match access {
+        Access::Uniform => wgpu::BufferUsages::UNIFORM,
+        Access::Read | Access::ReadWrite => wgpu::BufferUsages::STORAGE,
+    };
+    if !buffer.usage().contains(required) {
+        let actual = buffer.usage();
+        return Err(PrepareError::MissingUsage {
+            operation,
+            operand: name,
+            required,
+            actual,
+        });
+    }
+    let required_bytes = offset_bytes.saturating_add(size_bytes);
+    if required_bytes > buffer.size() {
+        let actual_bytes = buffer.size();
+        return Err(PrepareError::BufferTooSmall {
+            operation,
+            operand: name,
+            required_bytes,
+            actual_bytes,
+        });
+    }
+    let alignment_bytes = u64::from(limits.min_storage_buffer_offset_alignment);
+    if !offset_bytes.is_multiple_of(alignment_bytes) {
+        return Err(PrepareError::MisalignedOffset {
+            operation,
+            operand: name,
+            offset_bytes,
+            alignment_bytes,
+        });
+    }
+    let allowed = limits.max_storage_buffer_binding_size;
+    if size_bytes > allowed {
+        let name = "max_storage_buffer_binding_size";
+        return Err(PrepareError::Limit {
+            operation,
+            name,
+            required: size_bytes,
+            allowed,
+        });
+    }
+    // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
+    let (required, allowed) = (size_bytes / 4, u64::from(u32::MAX / 2));
+    if required > allowed {
+        return Err(PrepareError::Limit {
+            operation,
+            name: "elements of an operand",
+            required,
+            allowed,
+        });
+    }
+    Ok(())
+}
+
+fn check_aliasing(
+    operation: &'static str,
+    bindings: &[Binding],
+    operands: &[Operand<'_>],
+) -> Result<(), PrepareError> {
+    let bound = |operand: &Operand<'_>| operand.size_bytes > 0;
+    for (i, (written, _)) in operands
+        .iter()
+        .zip(bindings)
+        .enumerate()
+        .filter(|(_, (o, b))| b.access == Access::ReadWrite && bound(o))
+    {
+        let shares = |(j, other): &(usize, &Operand<'_>)| {
+            *j != i && bound(other) && other.buffer == written.buffer
+        };
+        if let Some((_, other)) = operands.iter().enumerate().find(shares) {
+            return Err(PrepareError::Aliased {
+                operation,
+                written: written.name,
+                other: other.name,
+            });
+        }
+    }
+    Ok(())
+}
