@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use support::Device;
 use wgpu_linear::events::EventWriter;
 use wgpu_linear::model::{AdamSettings, MlpConfig, Model, Optimizer};
-use wgpu_linear::train::{Dataset, Progress, TrainOptions, Trainer, data};
+use wgpu_linear::train::{Dataset, Progress, TrainError, TrainOptions, Trainer, data};
 use wgpu_linear::{nn, reference};
 
 /// Trains a small network on handwritten digits.
@@ -106,7 +106,7 @@ fn train_and_report(
         ..TrainOptions::default()
     };
     let bar = progress_bar();
-    let summary =
+    let result =
         Trainer::new(options)
             .with_events(events)
             .run(&mut model, train, test, |progress| {
@@ -125,16 +125,17 @@ fn train_and_report(
                     _ => {}
                 }
                 ControlFlow::Continue(())
-            })?;
+            });
     bar.finish();
 
-    println!("test accuracy {:.4}", summary.test.accuracy);
-    println!("device: {}", model.device());
-    println!(
-        "events: {} (to see the curves: tensorboard --logdir {})",
-        logdir.display(),
-        parent(&logdir).display()
-    );
+    // Training does not fail for a full disk; the error comes after the result.
+    if let Ok(summary) | Err(TrainError::Events { summary, .. }) = &result {
+        println!("test accuracy {:.4}", summary.test.accuracy);
+        println!("device: {}", model.device());
+        let (run, runs) = (logdir.display(), parent(&logdir).display());
+        println!("events: {run} (to see the curves: tensorboard --logdir {runs})");
+    }
+    result?;
     Ok(())
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use wgpu::{Backends, DeviceType, PowerPreference};
 
 /// Which adapter to take.
+#[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AdapterChoice {
     /// The one named by the environment variable `WGPU_ADAPTER_NAME`, else the best according to the power preference.
     #[default]
     Auto,
-    /// The first whose name contains this text, whatever the case.
+    /// The best of those whose name contains this text, whatever the case.
     Name(String),
     /// The one at this position of [`Gpu::adapters`](crate::Gpu::adapters).
     Index(usize),
@@ -46,7 +47,7 @@ impl Default for GpuOptions {
 pub(crate) async fn enumerate(options: &GpuOptions) -> Vec<wgpu::Adapter> {
     let backends = options
         .backends
-        .or_else(Backends::from_env)
+        .or_else(backends_from_env)
         .unwrap_or(Backends::all());
     let adapters = instance().enumerate_adapters(backends).await;
     let computes = |adapter: &wgpu::Adapter| {
@@ -56,6 +57,12 @@ pub(crate) async fn enumerate(options: &GpuOptions) -> Vec<wgpu::Adapter> {
             .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
     };
     adapters.into_iter().filter(computes).collect()
+}
+
+/// `WGPU_BACKEND`, unless it is unset or empty. A name that wgpu does not know gives no backend, and so no adapter.
+fn backends_from_env() -> Option<Backends> {
+    Backends::from_env()
+        .filter(|_| std::env::var("WGPU_BACKEND").is_ok_and(|names| !names.is_empty()))
 }
 
 /// One instance serves the whole process. Buffers are numbered per instance: with one each, a buffer of another device would be
@@ -157,11 +164,11 @@ pub(crate) fn describe_request(options: &GpuOptions) -> String {
     } else {
         ", software adapters excluded"
     };
-    let backends = options
-        .backends
-        .or_else(Backends::from_env)
-        .map(|b| format!(", backends {b:?}"))
-        .unwrap_or_default();
+    let backends = match (options.backends, std::env::var("WGPU_BACKEND")) {
+        (Some(backends), _) => format!(", backends {backends:?}"),
+        (None, Ok(names)) if !names.is_empty() => format!(", WGPU_BACKEND={names}"),
+        (None, _) => String::new(),
+    };
     format!("{what}{software}{backends}")
 }
 

@@ -7,6 +7,7 @@ use crate::dispatch::{Dispatch, Grid, fold};
 use crate::error::PrepareError;
 use crate::kernel::{Access, Binding, Dims, Kernel};
 use crate::operand::{self, Operand};
+use crate::readback::guard;
 
 #[derive(Clone, Debug)]
 struct Compiled {
@@ -78,33 +79,17 @@ impl KernelCache {
         Ok(Dispatch { label, grids })
     }
 
-    /// Runs `create` and returns what the device had to say about it, instead of leaving it to the uncaptured-error handler.
-    #[cfg(not(target_arch = "wasm32"))]
     fn guard<T>(
         &self,
         operation: &'static str,
         create: impl FnOnce() -> T,
     ) -> Result<T, PrepareError> {
-        let out_of_memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let created = create();
-        // Natively both futures are ready at once.
-        let refused = pollster::block_on(validation.pop());
-        let exhausted = pollster::block_on(out_of_memory.pop());
-        match refused.or(exhausted) {
-            Some(source) => Err(PrepareError::Refused { operation, source }),
-            None => Ok(created),
-        }
-    }
-
-    /// A browser answers error scopes later than we may wait; there wgpu's uncaptured-error handler hears of them.
-    #[cfg(target_arch = "wasm32")]
-    fn guard<T>(
-        &self,
-        _operation: &'static str,
-        create: impl FnOnce() -> T,
-    ) -> Result<T, PrepareError> {
-        Ok(create())
+        let refused = |source| PrepareError::Refused { operation, source };
+        guard(&self.device, wgpu::ErrorFilter::OutOfMemory, || {
+            guard(&self.device, wgpu::ErrorFilter::Validation, create)
+        })
+        .map_err(refused)?
+        .map_err(refused)
     }
 
     fn compiled(&self, kernel: &Kernel) -> Result<Compiled, PrepareError> {

@@ -88,7 +88,8 @@ pub enum PrepareError {
         /// What the device allows.
         allowed: u64,
     },
-    /// The device refused the shader, the pipeline or the bindings, for example because a buffer belongs to another device.
+    /// The device refused the shader, the pipeline or the bindings, for example because a buffer belongs to another device of the same
+    /// wgpu instance. (Buffers of another instance cannot be told from this one's.)
     #[error("{operation}: refused by the device")]
     Refused {
         /// Full label of the operation.
@@ -157,6 +158,15 @@ pub enum GpuError {
         /// Usages of the buffer.
         usage: wgpu::BufferUsages,
     },
+    /// The device refused to copy the buffer, for example because it belongs to another device, is mapped or destroyed.
+    #[error("the device refused to read the buffer")]
+    Refused {
+        /// What wgpu reported.
+        source: wgpu::Error,
+    },
+    /// A submission of another device was waited for.
+    #[error("the submission belongs to another device")]
+    ForeignSubmission,
     /// The device did not finish its work in time.
     #[error("the GPU did not finish within {waited:?}")]
     Timeout {

@@ -74,6 +74,8 @@ impl Gpu {
     }
 
     /// Wraps a device and its queue that the application already owns. Neither is changed: no handler is replaced.
+    ///
+    /// Hand in buffers of this device only, see [`LinearKernels::new`](crate::LinearKernels::new).
     #[must_use]
     pub fn wrap(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         Self {
@@ -132,7 +134,7 @@ impl Gpu {
     /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
     pub fn zeros(&self, label: &str, len: usize) -> Result<wgpu::Buffer, GpuError> {
         // wgpu hands out zeroed memory.
-        self.create_buffer(label, 4 * len as u64, STORAGE)
+        self.create_buffer(label, (len as u64).saturating_mul(4), STORAGE)
     }
 
     /// A new storage buffer with a copy of `contents`, ready for every operation of this crate and for [`Self::read`].
@@ -151,6 +153,10 @@ impl Gpu {
     }
 
     /// Runs the dispatches in order, in one compute pass of one submission. Does not wait for them.
+    ///
+    /// # Panics
+    /// Where a dispatch was prepared for another device, or one of its buffers has been destroyed or is mapped: wgpu reports that to the
+    /// device's uncaptured-error handler, which panics unless it has been replaced.
     pub fn run(&self, dispatches: &[Dispatch]) -> wgpu::SubmissionIndex {
         let mut encoder = self
             .device
@@ -172,7 +178,7 @@ impl Gpu {
     /// Waits until `submission` has been executed.
     ///
     /// # Errors
-    /// [`GpuError::Timeout`] or [`GpuError::DeviceLost`].
+    /// [`GpuError::Timeout`], [`GpuError::DeviceLost`], or [`GpuError::ForeignSubmission`] where it was another device's.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
         readback::wait(&self.device, submission, self.timeout)
@@ -204,10 +210,12 @@ impl Gpu {
 
     /// Copies `len` elements, from byte `offset_bytes` on, to the host, after all work submitted before.
     ///
-    /// The offset is a multiple of 4; the buffer needs `COPY_SRC`.
+    /// The offset is a multiple of 4; the buffer needs `COPY_SRC`. Natively this blocks until the device has finished; in a browser it
+    /// yields.
     ///
     /// # Errors
-    /// [`GpuError::Unreadable`], [`GpuError::OutOfMemory`], [`GpuError::Timeout`] or [`GpuError::DeviceLost`].
+    /// [`GpuError::Unreadable`], [`GpuError::Refused`] where the buffer belongs to another device, is mapped or destroyed,
+    /// [`GpuError::OutOfMemory`], [`GpuError::Timeout`] or [`GpuError::DeviceLost`].
     pub async fn read_range_async<T: Element>(
         &self,
         buffer: &wgpu::Buffer,

@@ -5,6 +5,7 @@ use crate::shader::{Constant, SpecialiseError, specialise};
 use crate::view::{Matrix, Vector};
 
 /// How a kernel uses a binding.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// A uniform buffer with the sizes or settings.
@@ -16,6 +17,7 @@ pub enum Access {
 }
 
 /// One variable of a kernel in bind group 0.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Binding {
     /// `@binding` number.
@@ -39,6 +41,7 @@ impl Binding {
 /// A compute kernel as the crate runs it: readable source, constants and bindings.
 ///
 /// [`crate::kernels`] lists all of them.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
     /// Full label, shown by graphics debuggers and in errors.

@@ -1,6 +1,6 @@
 #![doc = include_str!("../docs/CRATE.md")]
 
-pub use wgpu;
+pub use {ndarray, wgpu};
 
 pub mod events;
 pub mod linear;

@@ -31,24 +31,36 @@ pub(crate) fn create_buffer(
             mapped_at_creation: false,
         })
     };
-    guard_memory(device, create).ok_or_else(|| GpuError::OutOfMemory {
+    guard(device, wgpu::ErrorFilter::OutOfMemory, create).map_err(|_| GpuError::OutOfMemory {
         label: label.to_owned(),
         bytes,
     })
 }
 
+/// Runs `create` and returns what the device had to say about it, instead of leaving it to the uncaptured-error handler.
 #[cfg(not(target_arch = "wasm32"))]
-fn guard_memory<T>(device: &wgpu::Device, create: impl FnOnce() -> T) -> Option<T> {
-    let scope = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+pub(crate) fn guard<T>(
+    device: &wgpu::Device,
+    filter: wgpu::ErrorFilter,
+    create: impl FnOnce() -> T,
+) -> Result<T, wgpu::Error> {
+    let scope = device.push_error_scope(filter);
     let created = create();
     // Natively the future is ready at once.
-    pollster::block_on(scope.pop()).is_none().then_some(created)
+    match pollster::block_on(scope.pop()) {
+        Some(error) => Err(error),
+        None => Ok(created),
+    }
 }
 
 /// A browser answers error scopes later than we may wait; there wgpu's uncaptured-error handler hears of them.
 #[cfg(target_arch = "wasm32")]
-fn guard_memory<T>(_device: &wgpu::Device, create: impl FnOnce() -> T) -> Option<T> {
-    Some(create())
+pub(crate) fn guard<T>(
+    _device: &wgpu::Device,
+    _filter: wgpu::ErrorFilter,
+    create: impl FnOnce() -> T,
+) -> Result<T, wgpu::Error> {
+    Ok(create())
 }
 
 /// Part of a buffer.
@@ -96,11 +108,14 @@ pub(crate) async fn read<T: bytemuck::Pod>(
     }
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
     let staging = create_buffer(device, "wgpu_linear::staging", range.bytes, usage)?;
-    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor {
-        label: Some("wgpu_linear::read"),
-    });
-    encoder.copy_buffer_to_buffer(range.buffer, range.offset_bytes, &staging, 0, range.bytes);
-    let submission = queue.submit([encoder.finish()]);
+    let submission = guard(device, wgpu::ErrorFilter::Validation, || {
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor {
+            label: Some("wgpu_linear::read"),
+        });
+        encoder.copy_buffer_to_buffer(range.buffer, range.offset_bytes, &staging, 0, range.bytes);
+        queue.submit([encoder.finish()])
+    })
+    .map_err(|source| GpuError::Refused { source })?;
 
     let mapped = Mapped::default();
     let answer = mapped.clone();
@@ -133,7 +148,7 @@ pub(crate) fn wait(
     match device.poll(poll) {
         Ok(_) => Ok(()),
         Err(wgpu::PollError::Timeout) => Err(GpuError::Timeout { waited: timeout }),
-        Err(_) => Err(GpuError::DeviceLost),
+        Err(wgpu::PollError::WrongSubmissionIndex(..)) => Err(GpuError::ForeignSubmission),
     }
 }
 

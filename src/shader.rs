@@ -3,6 +3,7 @@
 use std::fmt;
 
 /// The value of a WGSL `const` that the host may replace.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Constant {
     /// `true` or `false`.

@@ -22,6 +22,10 @@ impl Device {
         match self {
             Self::Cpu => Ok(None),
             Self::Gpu => Gpu::new().map(Some),
+            // Whoever names an adapter means it, be it software or missing.
+            Self::Auto if std::env::var("WGPU_ADAPTER_NAME").is_ok_and(|name| !name.is_empty()) => {
+                Gpu::new().map(Some)
+            }
             Self::Auto => match Gpu::open(&GpuOptions {
                 allow_software: false,
                 ..GpuOptions::default()

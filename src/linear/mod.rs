@@ -99,6 +99,9 @@ pub struct LinearKernels {
 
 impl LinearKernels {
     /// Kernels for `device`. Compiles nothing yet.
+    ///
+    /// Hand in buffers of this device only. A buffer of another device of the same [`wgpu::Instance`] is refused; but buffers are numbered
+    /// per instance, so **a buffer of another instance may be taken for one of this device's**, which nobody can detect.
     #[must_use]
     pub fn new(device: &wgpu::Device) -> Self {
         Self {

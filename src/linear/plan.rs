@@ -23,6 +23,7 @@ impl fmt::Display for Shape {
 }
 
 /// The four operations of a linear layer.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// T = X·W + b, or T = X·W without a bias.
@@ -39,6 +40,7 @@ pub enum Operation {
 }
 
 /// The kernels to choose from.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// `matmul_tiled.wgsl`: 64 × 64 tiles of the product, both operands staged in workgroup memory.
@@ -48,6 +50,7 @@ pub enum Algorithm {
 }
 
 /// A choice of kernel, grid and passes.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// The kernel.
@@ -65,9 +68,10 @@ impl Plan {
     pub fn passes(&self) -> impl Iterator<Item = Range<u32>> {
         let Self {
             terms,
-            terms_per_pass: step,
+            terms_per_pass,
             ..
         } = *self;
+        let step = terms_per_pass.max(1);
         (0..terms.div_ceil(step).max(1))
             .map(move |i| i * step..i.saturating_add(1).saturating_mul(step).min(terms))
     }

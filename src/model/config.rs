@@ -3,6 +3,7 @@
 use super::ModelError;
 
 /// The function between two linear layers, element by element; formulas in `shaders/activation.wgsl`.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// f(t) = t.
@@ -23,6 +24,7 @@ pub enum Activation {
 }
 
 /// What is minimized: the mean over the examples of a batch.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// log Σ_j exp t_ij − t_i,class: the outputs are logits.
@@ -34,6 +36,7 @@ pub enum Loss {
 /// How the first weights are drawn; biases begin at 0.
 ///
 /// Uniform distributions are used throughout: they need no transcendental functions, so the numbers are the same everywhere.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initialization {
     /// Uniform in ±√(6 / inputs) (He et al. 2015), for ReLU and its relatives.
@@ -94,6 +97,7 @@ impl Default for AdamSettings {
 }
 
 /// How the gradient becomes a step.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimizer {
     /// Stochastic gradient descent, with momentum if asked for.
@@ -114,11 +118,16 @@ impl Optimizer {
         }
     }
 
-    pub(crate) fn set_learning_rate(&mut self, learning_rate: f32) {
-        match self {
+    /// Changes nothing where the new rate is out of range.
+    pub(crate) fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
+        let mut changed = *self;
+        match &mut changed {
             Self::Sgd(settings) => settings.learning_rate = learning_rate,
             Self::Adam(settings) | Self::AdamW(settings) => settings.learning_rate = learning_rate,
         }
+        changed.check()?;
+        *self = changed;
+        Ok(())
     }
 
     fn check(&self) -> Result<(), ModelError> {
@@ -187,23 +196,26 @@ impl MlpConfig {
 
     /// Refuses sizes and settings that make no network.
     pub(crate) fn check(&self) -> Result<(), ModelError> {
-        if self.layer_sizes.len() < 2
-            || self
-                .layer_sizes
-                .iter()
-                .any(|size| *size == 0 || u32::try_from(*size).is_err())
-        {
+        let sizes = &self.layer_sizes;
+        let sized = |size: &usize| *size > 0 && u32::try_from(*size).is_ok();
+        // As many bytes as an array may have on this machine.
+        let fits = |ends: &[usize]| {
+            ends[0]
+                .checked_mul(ends[1])
+                .is_some_and(|w| w <= isize::MAX as usize / 8)
+        };
+        if sizes.len() < 2 || !sizes.iter().all(sized) || !sizes.windows(2).all(fits) {
             return Err(ModelError::LayerSizes {
-                sizes: self.layer_sizes.clone(),
+                sizes: sizes.clone(),
             });
         }
-        if let Activation::LeakyRelu { slope } = self.activation
-            && !slope.is_finite()
-        {
-            return Err(ModelError::Setting {
-                name: "slope",
-                value: slope,
-            });
+        if let Activation::LeakyRelu { slope } = self.activation {
+            if !slope.is_finite() {
+                return Err(ModelError::Setting {
+                    name: "slope",
+                    value: slope,
+                });
+            }
         }
         self.optimizer.check()
     }

@@ -52,7 +52,9 @@ impl Targets<'_> {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A network needs at least an input and an output, each of one element or more.
-    #[error("a network needs two or more layer sizes, all at least 1; got {sizes:?}")]
+    #[error(
+        "a network needs two or more layer sizes, all at least 1, and weights that fit in memory; got {sizes:?}"
+    )]
     LayerSizes {
         /// The sizes that were asked for.
         sizes: Vec<usize>,
@@ -66,6 +68,18 @@ pub enum ModelError {
         expected: [usize; 2],
         /// Rows and columns of the array.
         actual: [usize; 2],
+    },
+    /// A number is NaN or infinite. Shaders may assume that there is none, and a ReLU turns NaN into 0 without a trace.
+    #[error("{what}: row {row}, column {column} is {value}, not a finite number")]
+    NonFinite {
+        /// Which array.
+        what: &'static str,
+        /// From 0.
+        row: usize,
+        /// From 0.
+        column: usize,
+        /// What stands there.
+        value: f32,
     },
     /// A class is out of range.
     #[error("example {example} has class {class}, but the model has {classes} classes")]
@@ -123,7 +137,8 @@ pub trait Model {
     /// An empty batch changes nothing.
     ///
     /// # Errors
-    /// [`ModelError::Shape`], [`ModelError::Class`] or [`ModelError::TargetKind`] where batch and model do not fit; the model is unchanged then.
+    /// [`ModelError::Shape`], [`ModelError::NonFinite`], [`ModelError::Class`] or [`ModelError::TargetKind`] where batch and model do not
+    /// fit; the model is unchanged then.
     /// Otherwise what the device reports.
     fn train_batch(
         &mut self,
@@ -140,7 +155,8 @@ pub trait Model {
     /// The outputs (logits, for cross-entropy) for each row of `x`: batch × outputs.
     ///
     /// # Errors
-    /// [`ModelError::Shape`] where `x` has other columns than the model has inputs; otherwise what the device reports.
+    /// [`ModelError::Shape`] where `x` has other columns than the model has inputs, [`ModelError::NonFinite`]; otherwise what the device
+    /// reports.
     fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError>;
 
     /// The loss that the model minimizes.
@@ -150,7 +166,10 @@ pub trait Model {
     fn learning_rate(&self) -> f32;
 
     /// Sets the step size from the next batch on.
-    fn set_learning_rate(&mut self, learning_rate: f32);
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] where it is negative or not finite; the old one stays then.
+    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError>;
 
     /// A copy of weights and biases, first layer first.
     ///
@@ -186,17 +205,30 @@ pub(crate) fn check_batch(
                 None => Ok(()),
             }
         }
-        (Loss::MeanSquaredError, Targets::Values(values)) => check_shape(
-            "target values",
-            [x.nrows(), outputs],
-            [values.nrows(), values.ncols()],
-        ),
+        (Loss::MeanSquaredError, Targets::Values(values)) => {
+            let actual = [values.nrows(), values.ncols()];
+            check_shape("target values", [x.nrows(), outputs], actual)?;
+            check_finite("target values", values)
+        }
         (loss, _) => Err(ModelError::TargetKind { loss }),
     }
 }
 
 pub(crate) fn check_inputs(sizes: &[usize], x: ArrayView2<'_, f32>) -> Result<(), ModelError> {
-    check_shape("x", [x.nrows(), sizes[0]], [x.nrows(), x.ncols()])
+    check_shape("x", [x.nrows(), sizes[0]], [x.nrows(), x.ncols()])?;
+    check_finite("x", x)
+}
+
+fn check_finite(what: &'static str, values: ArrayView2<'_, f32>) -> Result<(), ModelError> {
+    match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        Some(((row, column), value)) => Err(ModelError::NonFinite {
+            what,
+            row,
+            column,
+            value: *value,
+        }),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn check_parameters(

@@ -17,8 +17,10 @@ use super::operations::NetworkKernels;
 use super::step::{Builder, Workspace};
 use super::storage::{Layout, OptimizerState};
 
-/// Rows that [`Mlp::predict_async`] sends through the network at a time.
+/// Rows that [`Mlp::predict_async`] sends through the network at a time, where the widest layer allows it.
 const PREDICT_ROWS: usize = 1024;
+/// Batch sizes whose dispatches are kept: more than a training run has, few enough to bound memory.
+const KEPT_BATCH_SIZES: usize = 64;
 /// Steps that may wait on the queue: enough to keep a GPU busy, few enough to bound memory.
 const STEPS_IN_FLIGHT: usize = 32;
 
@@ -103,13 +105,13 @@ impl Mlp {
         check_inputs(&self.config.layer_sizes, x)?;
         let outputs = self.config.layer_sizes[self.config.layer_sizes.len() - 1];
         let mut values = Vec::with_capacity(x.nrows() * outputs);
-        for rows in x.axis_chunks_iter(ndarray::Axis(0), PREDICT_ROWS) {
+        for rows in x.axis_chunks_iter(ndarray::Axis(0), self.predict_rows()) {
             let batch = rows.nrows() as u32;
             self.reserve(batch)?;
             write_f32(&self.gpu, &self.workspace.x, rows);
             if !self.predict_steps.contains_key(&batch) {
                 let step = self.builder(batch).forward()?;
-                self.predict_steps.insert(batch, step);
+                keep(&mut self.predict_steps, batch, step);
             }
             self.gpu.run(&self.predict_steps[&batch]);
             values.extend(
@@ -158,6 +160,18 @@ impl Mlp {
             .read_range_async::<f32>(flat, 0, (self.layout.bytes() / 4) as usize)
             .await?;
         Ok(self.layout.unpack(&values))
+    }
+
+    /// As many rows as every layer's buffer can hold within one binding.
+    fn predict_rows(&self) -> usize {
+        let widest = self
+            .config
+            .layer_sizes
+            .iter()
+            .max()
+            .map_or(1, |size| *size as u64);
+        let allowed = self.gpu.device().limits().max_storage_buffer_binding_size / (4 * widest);
+        usize::try_from(allowed).map_or(PREDICT_ROWS, |allowed| allowed.clamp(1, PREDICT_ROWS))
     }
 
     /// Makes room for batches of `batch` rows.
@@ -244,7 +258,7 @@ impl Mlp {
         self.reserve(batch)?;
         if !self.train_steps.contains_key(&batch) {
             let step = self.train_step(batch)?;
-            self.train_steps.insert(batch, step);
+            keep(&mut self.train_steps, batch, step);
         }
         self.throttle()?;
         self.upload_batch(x, targets);
@@ -288,10 +302,11 @@ impl Model for Mlp {
         self.config.optimizer.learning_rate()
     }
 
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.config.optimizer.set_learning_rate(learning_rate);
+    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
+        self.config.optimizer.set_learning_rate(learning_rate)?;
         self.optimizer
             .write_settings(&self.gpu, &self.config.optimizer);
+        Ok(())
     }
 
     fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
@@ -306,6 +321,14 @@ impl Model for Mlp {
             .write_buffer(&self.parameters, 0, bytemuck::cast_slice(&flat));
         Ok(())
     }
+}
+
+/// Adds the dispatches for a batch size; when too many have gathered, all others go.
+fn keep(steps: &mut HashMap<u32, Vec<Dispatch>>, batch: u32, step: Vec<Dispatch>) {
+    if steps.len() >= KEPT_BATCH_SIZES {
+        steps.clear();
+    }
+    steps.insert(batch, step);
 }
 
 fn write_f32(gpu: &Gpu, buffer: &wgpu::Buffer, values: ArrayView2<'_, f32>) {

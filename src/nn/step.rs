@@ -32,7 +32,9 @@ pub(super) struct Workspace {
 
 impl Workspace {
     pub(super) fn new(gpu: &Gpu, layer_sizes: &[usize], capacity: u32) -> Result<Self, GpuError> {
-        let rows = |label: &str, columns: usize| gpu.zeros(label, capacity as usize * columns);
+        let rows = |label: &str, columns: usize| {
+            gpu.zeros(label, (capacity as usize).saturating_mul(columns))
+        };
         let each = |label: &str, sizes: &[usize]| {
             sizes
                 .iter()

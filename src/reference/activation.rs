@@ -30,7 +30,14 @@ fn value<F: NdFloat>(function: Activation, t: F) -> F {
     let zero = F::zero();
     match function {
         Activation::Identity => t,
-        Activation::Relu => t.max(zero),
+        // Not `max`, which would drop a NaN.
+        Activation::Relu => {
+            if t <= zero {
+                zero
+            } else {
+                t
+            }
+        }
         Activation::LeakyRelu { slope } => {
             if t > zero {
                 t

@@ -6,6 +6,7 @@ use super::Mlp;
 use crate::model::{ModelError, Targets};
 
 /// The largest disagreement that [`gradcheck`] found.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GradCheck {
     /// max |analytic − numeric| / max(1, |analytic|, |numeric|) over all parameters; NaN if any of them is.

@@ -267,8 +267,8 @@ impl<F: NdFloat> Model for Mlp<F> {
         self.config.optimizer.learning_rate()
     }
 
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.config.optimizer.set_learning_rate(learning_rate);
+    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
+        self.config.optimizer.set_learning_rate(learning_rate)
     }
 
     fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {

@@ -5,6 +5,7 @@
 #[cfg(feature = "data")]
 pub mod data;
 mod dataset;
+mod metrics;
 mod schedule;
 mod trainer;
 

@@ -1,6 +1,7 @@
 //! How the learning rate changes over a training run.
 
 /// A learning rate for every step, relative to that of the optimizer.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Schedule {
     /// The same throughout.
@@ -38,7 +39,9 @@ impl Schedule {
                 let way = step as f32 / steps.max(1) as f32;
                 floor + (1.0 - floor) * 0.5 * (1.0 + (std::f32::consts::PI * way).cos())
             }
-            Self::Steps { epochs, factor } => factor.powi((epoch / epochs.max(1)) as i32),
+            Self::Steps { epochs, factor } => {
+                factor.powi(i32::try_from(epoch / epochs.max(1)).unwrap_or(i32::MAX))
+            }
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use ndarray::{ArrayView2, Axis};
 
+use super::metrics::Metrics;
 use super::{Dataset, Schedule};
 use crate::events::EventWriter;
 use crate::model::{Model, ModelError, Targets};
@@ -65,12 +67,20 @@ pub enum TrainError {
     /// The model reports an error.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The event file could not be written.
-    #[error("the event file could not be written")]
-    Events(#[from] io::Error),
+    /// The training went through, but points are missing from the event file.
+    #[error("the model is trained, but the event file {} is incomplete", path.display())]
+    Events {
+        /// The file.
+        path: PathBuf,
+        /// What the training brought.
+        summary: Summary,
+        /// Why the file could not be written.
+        source: io::Error,
+    },
 }
 
 /// How well a model does on a data set.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
     /// Mean softmax cross-entropy; NaN without examples.
@@ -80,6 +90,7 @@ pub struct Evaluation {
 }
 
 /// What one epoch brought.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochReport {
     /// Which epoch, from 1.
@@ -106,6 +117,7 @@ pub enum Progress {
 }
 
 /// What a whole run brought.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// Steps taken.
@@ -159,7 +171,8 @@ impl Trainer {
 
     /// Trains `model` on `train`, evaluates on `test` after every epoch, and closes the event file at the end.
     ///
-    /// `on_progress` may end the run after any step or epoch by returning [`ControlFlow::Break`].
+    /// `on_progress` may end the run after any step or epoch by returning [`ControlFlow::Break`]. A disk that is full or fails does not end
+    /// it: the training goes on, and the error comes at the end. However it ends, the model has its own learning rate back.
     ///
     /// # Errors
     /// [`TrainError`]; the event file then holds everything up to the error.
@@ -168,34 +181,37 @@ impl Trainer {
         model: &mut impl Model,
         train: &Dataset,
         test: &Dataset,
-        mut on_progress: impl FnMut(&Progress) -> ControlFlow<()>,
+        on_progress: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Summary, TrainError> {
         self.check(train)?;
-        let mut run = Run::new(self.options, model.learning_rate(), train.len());
-        for epoch in 0..self.options.epochs {
-            run.shuffle();
-            let begin = Instant::now();
-            let flow = self.train_epoch(&mut run, epoch, model, train, &mut on_progress)?;
-            let seconds = begin.elapsed().as_secs_f64();
-            let evaluation = evaluate(model, test)?;
-            let report = EpochReport {
-                epoch: epoch + 1,
-                test: evaluation,
-                examples_per_second: train.len() as f64 / seconds,
-            };
-            self.log_epoch(run.step, &report)?;
-            if flow.is_break() || on_progress(&Progress::Epoch(report)).is_break() {
-                break;
-            }
-        }
-        model.set_learning_rate(run.base_rate);
-        if let Some(events) = self.events.take() {
-            events.close()?;
-        }
-        Ok(Summary {
-            steps: run.step,
-            test: evaluate(model, test)?,
-        })
+        let path = self
+            .events
+            .as_ref()
+            .and_then(EventWriter::path)
+            .map(PathBuf::from)
+            .unwrap_or_default();
+        let rate = model.learning_rate();
+        let mut run = Run {
+            options: self.options,
+            step: 0,
+            steps: u64::from(self.options.epochs) * train.len().div_ceil(self.options.batch) as u64,
+            base_rate: rate,
+            order: (0..train.len()).collect(),
+            metrics: Metrics::new(self.events.take()),
+            model,
+            on_progress,
+        };
+        let result = run.train(train, test);
+        let restored = run.model.set_learning_rate(rate);
+        let closed = run.metrics.close();
+        let summary = result?;
+        restored?;
+        closed.map_err(|source| TrainError::Events {
+            path,
+            summary,
+            source,
+        })?;
+        Ok(summary)
     }
 
     fn check(&self, train: &Dataset) -> Result<(), TrainError> {
@@ -212,108 +228,134 @@ impl Trainer {
         }
         Ok(())
     }
+}
 
+/// A run under way.
+struct Run<'a, M, P> {
+    options: TrainOptions,
+    step: u64,
+    steps: u64,
+    base_rate: f32,
+    order: Vec<usize>,
+    metrics: Metrics,
+    model: &'a mut M,
+    on_progress: P,
+}
+
+impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
+    fn train(&mut self, train: &Dataset, test: &Dataset) -> Result<Summary, TrainError> {
+        // What the model was trained on before is not this run's loss.
+        self.model.take_loss()?;
+        let mut random = fastrand::Rng::with_seed(self.options.seed);
+        let mut last = None;
+        for epoch in 0..self.options.epochs {
+            random.shuffle(&mut self.order);
+            let begin = Instant::now();
+            let (examples, flow) = self.train_epoch(epoch, train)?;
+            let seconds = begin.elapsed().as_secs_f64();
+            let evaluation = evaluate(self.model, test)?;
+            last = Some(evaluation);
+            let report = EpochReport {
+                epoch: epoch + 1,
+                test: evaluation,
+                examples_per_second: examples as f64 / seconds,
+            };
+            self.log_epoch(&report);
+            if flow.is_break() || (self.on_progress)(&Progress::Epoch(report)).is_break() {
+                break;
+            }
+        }
+        let test = last.map_or_else(|| evaluate(self.model, test), Ok)?;
+        Ok(Summary {
+            steps: self.step,
+            test,
+        })
+    }
+
+    /// The number of examples trained on, and whether to go on.
     fn train_epoch(
         &mut self,
-        run: &mut Run,
         epoch: u32,
-        model: &mut impl Model,
         train: &Dataset,
-        on_progress: &mut impl FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, TrainError> {
-        let order = std::mem::take(&mut run.order);
-        let mut flow = ControlFlow::Continue(());
+    ) -> Result<(usize, ControlFlow<()>), TrainError> {
+        let order = std::mem::take(&mut self.order);
         let batches = order.len().div_ceil(self.options.batch);
+        let mut examples = 0;
+        let mut flow = ControlFlow::Continue(());
         for (i, indices) in order.chunks(self.options.batch).enumerate() {
-            let rate = run.base_rate * self.options.schedule.factor(run.step, run.steps, epoch);
-            if rate != model.learning_rate() {
-                model.set_learning_rate(rate);
-            }
-            let batch = train.select(indices);
-            model.train_batch(batch.x().view(), Targets::Classes(batch.labels()))?;
-            run.step += 1;
+            self.train_batch(epoch, &train.select(indices))?;
+            examples += indices.len();
             // The report at the end of an epoch also waits for its last step, so that the epoch's time is honest.
-            if run.step.is_multiple_of(self.options.report_every) || i + 1 == batches {
-                self.report_loss(run.step, model)?;
+            if self.step.is_multiple_of(self.options.report_every) || i + 1 == batches {
+                self.report_loss()?;
             }
-            flow = on_progress(&Progress::Step {
-                step: run.step,
-                steps: run.steps,
+            flow = (self.on_progress)(&Progress::Step {
+                step: self.step,
+                steps: self.steps,
             });
             if flow.is_break() {
                 break;
             }
         }
-        run.order = order;
-        Ok(flow)
+        self.order = order;
+        Ok((examples, flow))
     }
 
-    fn report_loss(&mut self, step: u64, model: &mut impl Model) -> Result<(), TrainError> {
-        let loss = model.take_loss()?.mean;
-        self.log(step, "loss/train", loss)?;
-        self.log(step, "learning_rate", model.learning_rate())?;
-        if loss.is_finite() {
-            Ok(())
-        } else {
-            Err(TrainError::Diverged { step, loss })
+    fn train_batch(&mut self, epoch: u32, batch: &Dataset) -> Result<(), TrainError> {
+        let rate = self.base_rate * self.options.schedule.factor(self.step, self.steps, epoch);
+        if rate != self.model.learning_rate() {
+            self.model.set_learning_rate(rate)?;
         }
-    }
-
-    fn log_epoch(&mut self, step: u64, report: &EpochReport) -> Result<(), TrainError> {
-        self.log(step, "loss/test", report.test.loss)?;
-        self.log(step, "accuracy/test", report.test.accuracy)?;
-        self.log(
-            step,
-            "examples_per_second",
-            report.examples_per_second as f32,
-        )?;
-        if let Some(events) = &mut self.events {
-            events.flush()?;
-        }
+        self.model
+            .train_batch(batch.x().view(), Targets::Classes(batch.labels()))?;
+        self.step += 1;
         Ok(())
     }
 
-    fn log(&mut self, step: u64, tag: &str, value: f32) -> Result<(), TrainError> {
-        match &mut self.events {
-            Some(events) => Ok(events.scalar(tag, step as i64, value)?),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Where a run stands.
-#[derive(Debug)]
-struct Run {
-    step: u64,
-    steps: u64,
-    base_rate: f32,
-    order: Vec<usize>,
-    random: fastrand::Rng,
-}
-
-impl Run {
-    fn new(options: TrainOptions, base_rate: f32, examples: usize) -> Self {
-        Self {
-            step: 0,
-            steps: u64::from(options.epochs) * examples.div_ceil(options.batch) as u64,
-            base_rate,
-            order: (0..examples).collect(),
-            random: fastrand::Rng::with_seed(options.seed),
+    fn report_loss(&mut self) -> Result<(), TrainError> {
+        let loss = self.model.take_loss()?.mean;
+        self.metrics.log(self.step, "loss/train", loss);
+        self.metrics
+            .log(self.step, "learning_rate", self.model.learning_rate());
+        if loss.is_finite() {
+            Ok(())
+        } else {
+            Err(TrainError::Diverged {
+                step: self.step,
+                loss,
+            })
         }
     }
 
-    fn shuffle(&mut self) {
-        self.random.shuffle(&mut self.order);
+    fn log_epoch(&mut self, report: &EpochReport) {
+        self.metrics.log(self.step, "loss/test", report.test.loss);
+        self.metrics
+            .log(self.step, "accuracy/test", report.test.accuracy);
+        self.metrics.log(
+            self.step,
+            "examples_per_second",
+            report.examples_per_second as f32,
+        );
+        self.metrics.flush();
     }
 }
 
 /// Loss and accuracy of a classifier on `data`.
 ///
 /// # Errors
-/// As [`Model::predict`]; [`ModelError::Class`] where a label is out of range.
+/// As [`Model::predict`]; [`ModelError::Class`] where a label is out of range, [`ModelError::Shape`] where the model gives another number of
+/// rows than it was given.
 pub fn evaluate(model: &mut impl Model, data: &Dataset) -> Result<Evaluation, ModelError> {
     let logits = model.predict(data.x().view())?;
     let classes = logits.ncols();
+    if logits.nrows() != data.len() {
+        let (expected, actual) = ([data.len(), classes], [logits.nrows(), classes]);
+        return Err(ModelError::Shape {
+            what: "the model's outputs",
+            expected,
+            actual,
+        });
+    }
     if let Some(example) = data
         .labels()
         .iter()

@@ -156,6 +156,38 @@ fn zeros_refuses_more_than_a_buffer_may_hold() {
     );
 }
 
+#[test]
+fn zeros_refuses_lengths_whose_bytes_overflow() {
+    for len in [1 << 62, usize::MAX] {
+        let error = gpu().zeros("huge", len).unwrap_err();
+        assert!(
+            matches!(error, GpuError::BufferTooLarge { .. }),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn read_and_wait_refuse_what_belongs_to_another_device_and_recover() {
+    let other = Gpu::new().unwrap();
+    let (ours, foreign) = (
+        gpu().upload("ours", &[1.0]).unwrap(),
+        other.upload("foreign", &[2.0]).unwrap(),
+    );
+    let error = gpu().read::<f32>(&foreign).unwrap_err();
+    assert!(matches!(error, GpuError::Refused { .. }), "{error:?}");
+    // Another device counts its submissions from 1 as well: only one that ours has not reached is told apart.
+    for _ in 0..10 {
+        other.run(&[]);
+    }
+    let error = Gpu::new().unwrap().wait(other.run(&[])).unwrap_err();
+    assert!(matches!(error, GpuError::ForeignSubmission), "{error:?}");
+    ours.destroy();
+    let error = gpu().read::<f32>(&ours).unwrap_err();
+    assert!(matches!(error, GpuError::Refused { .. }), "{error:?}");
+    assert_eq!(other.read::<f32>(&foreign).unwrap(), [2.0]);
+}
+
 /// A wait ends in a typed error when the device is busy for longer, and the device serves on.
 #[test]
 fn read_times_out_and_the_device_stays_usable() {

@@ -343,6 +343,7 @@ fn linear_operations_are_exact_when_the_grid_folds() {
     assert_eq!(Array1::from(db.read()), column);
 }
 
+/// Prepared once, recorded twenty times; and prepared again, into other buffers.
 #[test]
 fn dispatch_gives_the_same_bits_whenever_recorded() {
     let kernels = LinearKernels::new(gpu().device());
@@ -350,18 +351,35 @@ fn dispatch_gives_the_same_bits_whenever_recorded() {
     let case = Case::new([100, 333, 77], |rows, columns| {
         reals(&mut random, rows, columns)
     });
-    let bits = |results: &Results| -> Vec<u32> {
-        let Results { t, dx, dw, db, .. } = results;
-        t.iter()
-            .chain(dx)
-            .chain(dw)
-            .chain(db)
+    let bits = |values: Vec<f32>| {
+        values
+            .iter()
             .map(|value| value.to_bits())
-            .collect()
+            .collect::<Vec<_>>()
     };
-    let first = bits(&case.run(&kernels));
+    let [x, dt] = [&case.x, &case.dt].map(Guarded::input);
+    let (dw, db) = (Guarded::output(333 * 77), Guarded::output(77));
+    let dt_view = dt.matrix(100, 77);
+    let dispatches = [
+        kernels
+            .weight_grad(WeightGrad {
+                x: x.matrix(100, 333),
+                dt: dt_view,
+                dw: dw.matrix(333, 77),
+            })
+            .unwrap(),
+        kernels
+            .bias_grad(BiasGrad {
+                dt: dt_view,
+                db: db.vector(),
+            })
+            .unwrap(),
+    ];
+    let again = case.run(&kernels);
+    let expected = [again.dw.iter().copied().collect(), again.db.to_vec()].map(bits);
     for _ in 0..20 {
-        assert_eq!(bits(&case.run(&kernels)), first);
+        gpu().run(&dispatches);
+        assert_eq!([dw.read(), db.read()].map(bits), expected);
     }
 }
 

@@ -58,6 +58,49 @@ pub(crate) fn check_bad_batches(mlp: &mut impl Model) {
         matches!(result, Err(ModelError::TargetKind { .. })),
         "{result:?}"
     );
+    let result = mlp.predict(array![[0.0, 0.0, 0.0], [0.0, f32::NAN, 0.0]].view());
+    assert!(
+        matches!(
+            result,
+            Err(ModelError::NonFinite {
+                what: "x",
+                row: 1,
+                column: 1,
+                ..
+            })
+        ),
+        "{result:?}"
+    );
+    let result = mlp.train_batch(
+        array![[f32::INFINITY, 0.0, 0.0]].view(),
+        Targets::Classes(&[0]),
+    );
+    assert!(
+        matches!(
+            result,
+            Err(ModelError::NonFinite {
+                what: "x",
+                row: 0,
+                column: 0,
+                ..
+            })
+        ),
+        "{result:?}"
+    );
+    for rate in [f32::NAN, -1.0, f32::INFINITY] {
+        let result = mlp.set_learning_rate(rate);
+        assert!(
+            matches!(
+                result,
+                Err(ModelError::Setting {
+                    name: "learning_rate",
+                    ..
+                })
+            ),
+            "{result:?}"
+        );
+    }
+    assert!(mlp.learning_rate() > 0.0);
     let result = mlp.predict(wide.view());
     assert!(
         matches!(result, Err(ModelError::Shape { what: "x", .. })),
@@ -246,7 +289,7 @@ fn check_follows(config: MlpConfig) {
         let classes: Vec<u32> = (0..batch).map(|_| random.u32(0..3)).collect();
         let targets = match config.loss {
             Loss::SoftmaxCrossEntropy => Targets::Classes(&classes),
-            Loss::MeanSquaredError => Targets::Values(y.view()),
+            _ => Targets::Values(y.view()),
         };
         gpu_mlp.train_batch(x.view(), targets).unwrap();
         twin.train_batch(x.view(), targets).unwrap();
@@ -272,15 +315,49 @@ fn mlp_takes_a_new_learning_rate_from_the_next_batch_on() {
         &mut reference::Mlp::<f32>::new(config).unwrap(),
     ] {
         let x = array![[1.0, 2.0, 3.0]];
-        mlp.set_learning_rate(0.0);
+        mlp.set_learning_rate(0.0).unwrap();
         let before = mlp.parameters().unwrap();
         mlp.train_batch(x.view(), Targets::Classes(&[1])).unwrap();
         assert_eq!(mlp.parameters().unwrap(), before);
-        mlp.set_learning_rate(0.5);
+        mlp.set_learning_rate(0.5).unwrap();
         assert_eq!(mlp.learning_rate(), 0.5);
         mlp.train_batch(x.view(), Targets::Classes(&[1])).unwrap();
         assert_ne!(mlp.parameters().unwrap(), before);
     }
+}
+
+/// A hidden layer so wide that 1,024 rows of it exceed a binding of 128 MiB.
+#[test]
+fn mlp_predicts_with_wide_layers() {
+    let config = MlpConfig::new(&[1, 40_000, 2]);
+    let mut mlp = nn::Mlp::new(gpu(), config.clone()).unwrap();
+    let x = reals(&mut fastrand::Rng::with_seed(35), 900, 1);
+    let expected = reference::Mlp::<f32>::new(config)
+        .unwrap()
+        .predict(x.view())
+        .unwrap();
+    assert_relative_eq!(mlp.predict(x.view()).unwrap(), expected, epsilon = 1e-4);
+}
+
+/// More batch sizes than are kept.
+#[test]
+fn mlp_takes_batches_of_any_number_of_sizes() {
+    let config = MlpConfig::new(&[2, 3, 2]);
+    let (mut mlp, mut twin) = (
+        nn::Mlp::new(gpu(), config.clone()).unwrap(),
+        reference::Mlp::<f32>::new(config).unwrap(),
+    );
+    let mut random = fastrand::Rng::with_seed(36);
+    for batch in (1..150).rev() {
+        let (x, classes) = (reals(&mut random, batch, 2), vec![1; batch]);
+        mlp.train_batch(x.view(), Targets::Classes(&classes))
+            .unwrap();
+        twin.train_batch(x.view(), Targets::Classes(&classes))
+            .unwrap();
+    }
+    let (on_gpu, on_cpu) = (mlp.take_loss().unwrap(), twin.take_loss().unwrap());
+    assert_eq!(on_gpu.examples, on_cpu.examples);
+    assert_relative_eq!(on_gpu.mean, on_cpu.mean, max_relative = 1e-4);
 }
 
 /// 784 inputs and more steps than may be in flight, without a pause between them.

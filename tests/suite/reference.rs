@@ -90,6 +90,16 @@ fn activations_match_known_values() {
 }
 
 #[test]
+fn activations_let_nan_through() {
+    for function in ACTIVATIONS {
+        assert!(
+            reference::activation(function, array![[f64::NAN]].view())[[0, 0]].is_nan(),
+            "{function:?}"
+        );
+    }
+}
+
+#[test]
 fn gradcheck_passes_for_every_activation_and_loss() {
     let mut random = fastrand::Rng::with_seed(11);
     let (x, y) = (reals(&mut random, 7, 5), reals(&mut random, 7, 3));
@@ -104,7 +114,7 @@ fn gradcheck_passes_for_every_activation_and_loss() {
             let mut mlp = Mlp::<f64>::new(config).unwrap();
             let targets = match loss {
                 Loss::SoftmaxCrossEntropy => Targets::Classes(&[0, 1, 2, 2, 1, 0, 1]),
-                Loss::MeanSquaredError => Targets::Values(y.view()),
+                _ => Targets::Values(y.view()),
             };
             let found = gradcheck(&mut mlp, x.view(), targets, 1e-6).unwrap();
             assert!(found.worst <= 1e-7, "{activation:?} {loss:?}: {found:?}");
@@ -249,7 +259,14 @@ const GOLDEN_WEIGHTS: [u32; 3] = [1_045_573_232, 3_212_670_793, 3_209_657_277];
 
 #[test]
 fn configurations_that_make_no_network_are_refused() {
-    for sizes in [vec![], vec![3], vec![3, 0], vec![0, 3], vec![3, 0, 3]] {
+    for sizes in [
+        vec![],
+        vec![3],
+        vec![3, 0],
+        vec![0, 3],
+        vec![3, 0, 3],
+        vec![u32::MAX as usize, u32::MAX as usize],
+    ] {
         assert!(matches!(
             Mlp::<f32>::new(MlpConfig::new(&sizes)),
             Err(ModelError::LayerSizes { .. })

@@ -2,9 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use ndarray::array;
+use approx::assert_relative_eq;
+use ndarray::{Array2, ArrayView2, array};
 use wgpu_linear::events::EventWriter;
-use wgpu_linear::model::{AdamSettings, MlpConfig, Model, ModelError, Optimizer, SgdSettings};
+use wgpu_linear::model::{
+    AdamSettings, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer,
+    SgdSettings, Targets,
+};
 use wgpu_linear::train::data::read_csv;
 use wgpu_linear::train::{
     Dataset, Progress, Schedule, Summary, TrainError, TrainOptions, Trainer, evaluate,
@@ -133,39 +137,179 @@ fn trainer_stops_when_the_callback_says_so() {
     }
 }
 
+/// A model that keeps the learning rate of every step, and counts what it is asked.
+struct Recorder {
+    inner: reference::Mlp<f32>,
+    rates: Vec<f32>,
+}
+
+impl Recorder {
+    fn new() -> Self {
+        Self {
+            inner: reference::Mlp::new(MlpConfig::new(&[2, 2])).unwrap(),
+            rates: Vec::new(),
+        }
+    }
+}
+
+impl Model for Recorder {
+    fn layer_sizes(&self) -> &[usize] {
+        self.inner.layer_sizes()
+    }
+    fn device(&self) -> String {
+        self.inner.device()
+    }
+    fn train_batch(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        targets: Targets<'_>,
+    ) -> Result<(), ModelError> {
+        self.rates.push(self.inner.learning_rate());
+        self.inner.train_batch(x, targets)
+    }
+    fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
+        self.inner.take_loss()
+    }
+    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
+        self.inner.predict(x)
+    }
+    fn loss(&self) -> Loss {
+        self.inner.loss()
+    }
+    fn learning_rate(&self) -> f32 {
+        self.inner.learning_rate()
+    }
+    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
+        self.inner.set_learning_rate(learning_rate)
+    }
+    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
+        self.inner.parameters()
+    }
+    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
+        self.inner.set_parameters(parameters)
+    }
+}
+
 #[test]
 fn trainer_follows_the_schedule_and_gives_the_learning_rate_back() {
-    let mut mlp = reference::Mlp::<f32>::new(MlpConfig::new(&[2, 2])).unwrap();
-    let schedule = Schedule::Steps {
-        epochs: 1,
-        factor: 0.0,
-    };
+    let usual = AdamSettings::default().learning_rate;
+    for (schedule, expected) in [
+        (Schedule::Constant, [1.0; 6]),
+        (
+            Schedule::Steps {
+                epochs: 1,
+                factor: 0.5,
+            },
+            [1.0, 1.0, 1.0, 0.5, 0.5, 0.5],
+        ),
+        // (1 + cos(π step / 6)) / 2
+        (
+            Schedule::Cosine { floor: 0.0 },
+            [1.0, 0.933_012_7, 0.75, 0.5, 0.25, 0.066_987_3],
+        ),
+    ] {
+        let mut model = Recorder::new();
+        let options = TrainOptions {
+            epochs: 2,
+            batch: 2,
+            schedule,
+            ..TrainOptions::default()
+        };
+        Trainer::new(options)
+            .run(
+                &mut model,
+                &small(),
+                &small(),
+                |_| ControlFlow::Continue(()),
+            )
+            .unwrap();
+        for (rate, factor) in model.rates.iter().zip(expected) {
+            assert_relative_eq!(*rate, usual * factor, max_relative = 1e-5);
+        }
+        assert_eq!(model.rates.len(), 6);
+        assert_eq!(model.learning_rate(), usual);
+    }
+}
+
+#[test]
+fn trainer_gives_the_learning_rate_back_after_an_error() {
+    let bad = Dataset::new(array![[1.0, 2.0]], vec![2]).unwrap();
+    let mut model = Recorder::new();
+    let schedule = Schedule::Cosine { floor: 0.0 };
     let options = TrainOptions {
-        epochs: 3,
+        epochs: 2,
+        batch: 2,
         schedule,
         ..TrainOptions::default()
     };
-    let mut after_first = None;
-    Trainer::new(options)
-        .run(&mut mlp.clone(), &small(), &small(), |_| {
-            ControlFlow::Break(())
-        })
-        .unwrap();
-    let mut losses = Vec::new();
-    Trainer::new(options)
-        .run(&mut mlp, &small(), &small(), |progress| {
-            if let Progress::Epoch(report) = progress {
-                after_first.get_or_insert(report.test.loss);
-                losses.push(report.test.loss);
-            }
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    let result =
+        Trainer::new(options).run(&mut model, &small(), &bad, |_| ControlFlow::Continue(()));
     assert!(
-        losses.iter().all(|loss| Some(*loss) == after_first),
-        "a rate of 0 changes nothing: {losses:?}"
+        matches!(result, Err(TrainError::Model(ModelError::Class { .. }))),
+        "{result:?}"
     );
-    assert_eq!(mlp.learning_rate(), AdamSettings::default().learning_rate);
+    assert!(model.rates[2] < model.rates[0]);
+    assert_eq!(model.learning_rate(), AdamSettings::default().learning_rate);
+}
+
+#[test]
+fn trainer_refuses_a_schedule_that_leaves_the_range() {
+    for factor in [-1.0, f32::NAN] {
+        let options = TrainOptions {
+            schedule: Schedule::Steps { epochs: 1, factor },
+            ..TrainOptions::default()
+        };
+        let result = Trainer::new(options).run(&mut Recorder::new(), &small(), &small(), |_| {
+            ControlFlow::Continue(())
+        });
+        assert!(
+            matches!(
+                result,
+                Err(TrainError::Model(ModelError::Setting {
+                    name: "learning_rate",
+                    ..
+                }))
+            ),
+            "{result:?}"
+        );
+    }
+}
+
+#[test]
+fn trainer_starts_with_a_loss_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = Recorder::new();
+    let huge = array![[1e6, -1e6]];
+    model
+        .train_batch(huge.view(), Targets::Classes(&[1]))
+        .unwrap();
+    let options = TrainOptions {
+        epochs: 1,
+        batch: 2,
+        report_every: 1,
+        ..TrainOptions::default()
+    };
+    Trainer::new(options)
+        .with_events(EventWriter::create(folder.path()).unwrap())
+        .run(
+            &mut model,
+            &small(),
+            &small(),
+            |_| ControlFlow::Continue(()),
+        )
+        .unwrap();
+    let file = std::fs::read_dir(folder.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let events = crate::decoder::decode(&std::fs::read(file).unwrap());
+    let first = events
+        .iter()
+        .find(|event| event.tag == "loss/train")
+        .unwrap();
+    assert!(f32::from_bits(first.value_bits.unwrap()) < 10.0);
 }
 
 #[test]
