@@ -204,6 +204,9 @@ impl Trainer {
         let result = run.train(train, test);
         let restored = run.model.set_learning_rate(rate);
         let closed = run.metrics.close();
+        if let (Err(_), Err(error)) = (&result, &closed) {
+            log::warn!("{}: incomplete: {error}", path.display());
+        }
         let summary = result?;
         restored?;
         closed.map_err(|source| TrainError::Events {
