@@ -85,9 +85,13 @@ impl KernelCache {
         create: impl FnOnce() -> T,
     ) -> Result<T, PrepareError> {
         let refused = |source| PrepareError::Refused { operation, source };
-        guard(&self.device, wgpu::ErrorFilter::OutOfMemory, || {
-            guard(&self.device, wgpu::ErrorFilter::Validation, create)
+        // A driver that cannot compile a shader reports an internal error.
+        guard(&self.device, wgpu::ErrorFilter::Internal, || {
+            guard(&self.device, wgpu::ErrorFilter::OutOfMemory, || {
+                guard(&self.device, wgpu::ErrorFilter::Validation, create)
+            })
         })
+        .map_err(refused)?
         .map_err(refused)?
         .map_err(refused)
     }

@@ -120,7 +120,7 @@ impl Mlp {
                     .await?,
             );
         }
-        // The number of values is right by construction; no rows at all make an empty array.
+        // The number of values is right by construction.
         Ok(Array2::from_shape_vec((x.nrows(), outputs), values).unwrap_or_default())
     }
 
