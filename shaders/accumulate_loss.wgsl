@@ -1,6 +1,6 @@
 // total.loss += Σ_i losses_i        total.examples += batch
 //
-// Accumulates: the only kernel beside the optimizers that reads what it writes. `total` is zeroed by the host.
+// Accumulates: unlike the other kernels it adds to what the host has left in `total`, and does not overwrite it.
 //
 // Shapes      losses at least `end` elements, total one pair
 // Passes      a long sum is taken in several dispatches: this one adds the losses first to end

@@ -14,7 +14,6 @@ const LANES: u32 = 8u;
 const THREADS: u32 = COLUMNS * LANES;
 
 struct Dims {
-    rows: u32,
     columns: u32,
     first_row: u32,
     end_row: u32,

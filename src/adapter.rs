@@ -59,10 +59,14 @@ pub(crate) async fn enumerate(options: &GpuOptions) -> Vec<wgpu::Adapter> {
     adapters.into_iter().filter(computes).collect()
 }
 
-/// `WGPU_BACKEND`, unless it is unset or empty. A name that wgpu does not know gives no backend, and so no adapter.
+/// An environment variable, unless it is unset or empty.
+fn from_env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The backends of `WGPU_BACKEND`. A name that wgpu does not know gives no backend, and so no adapter.
 fn backends_from_env() -> Option<Backends> {
-    Backends::from_env()
-        .filter(|_| std::env::var("WGPU_BACKEND").is_ok_and(|names| !names.is_empty()))
+    from_env("WGPU_BACKEND").map(|names| Backends::from_comma_list(&names))
 }
 
 /// One instance serves the whole process. Buffers are numbered per instance: with one each, a buffer of another device would be
@@ -113,9 +117,7 @@ pub(crate) fn choose(options: &GpuOptions, infos: &[wgpu::AdapterInfo]) -> Optio
 
 fn wanted_name(options: &GpuOptions) -> Option<String> {
     match &options.adapter {
-        AdapterChoice::Auto => std::env::var("WGPU_ADAPTER_NAME")
-            .ok()
-            .filter(|name| !name.is_empty()),
+        AdapterChoice::Auto => from_env("WGPU_ADAPTER_NAME"),
         AdapterChoice::Name(name) => Some(name.clone()),
         AdapterChoice::Index(_) => None,
     }
@@ -164,10 +166,10 @@ pub(crate) fn describe_request(options: &GpuOptions) -> String {
     } else {
         ", software adapters excluded"
     };
-    let backends = match (options.backends, std::env::var("WGPU_BACKEND")) {
+    let backends = match (options.backends, from_env("WGPU_BACKEND")) {
         (Some(backends), _) => format!(", backends {backends:?}"),
-        (None, Ok(names)) if !names.is_empty() => format!(", WGPU_BACKEND={names}"),
-        (None, _) => String::new(),
+        (None, Some(names)) => format!(", WGPU_BACKEND={names}"),
+        (None, None) => String::new(),
     };
     format!("{what}{software}{backends}")
 }

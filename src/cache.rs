@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::dispatch::{Dispatch, Grid, fold};
 use crate::error::PrepareError;
+use crate::guard::guard;
 use crate::kernel::{Access, Binding, Dims, Kernel};
 use crate::operand::{self, Operand};
-use crate::readback::guard;
 
 #[derive(Clone, Debug)]
 struct Compiled {

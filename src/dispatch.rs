@@ -1,4 +1,6 @@
-//! Prepared work.
+//! Prepared work, and how it is cut where it is too large for one dispatch.
+
+use std::ops::Range;
 
 /// One operation with everything it needs: pipeline, bindings and grid. Prepared once, recorded as often as you like.
 ///
@@ -35,7 +37,7 @@ impl Dispatch {
         self.label
     }
 
-    /// Workgroups in x and y of each dispatch of the grid; empty where there is nothing to do.
+    /// Workgroups in x and y, once for each grid that is dispatched; none where there is nothing to do.
     pub fn workgroups(&self) -> impl ExactSizeIterator<Item = [u32; 2]> {
         self.grids.iter().map(|grid| grid.workgroups)
     }
@@ -48,6 +50,13 @@ pub(crate) fn fold(total: u64, limit: u32) -> Option<[u32; 2]> {
     let x = u32::try_from(total).unwrap_or(u32::MAX).min(limit);
     let y = u32::try_from(total.div_ceil(u64::from(x.max(1)))).ok()?;
     (y <= limit).then_some([x, y])
+}
+
+/// Cuts a sum of `terms` into ranges of at most `per_pass`, in order; at least one, so that a sum over nothing is stored too.
+pub(crate) fn passes(terms: u32, per_pass: u32) -> impl Iterator<Item = Range<u32>> {
+    let step = per_pass.max(1);
+    (0..terms.div_ceil(step).max(1))
+        .map(move |i| i * step..i.saturating_add(1).saturating_mul(step).min(terms))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod cache;
 mod dispatch;
 mod error;
 mod gpu;
+mod guard;
 mod kernel;
 mod operand;
 mod readback;

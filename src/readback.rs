@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::error::GpuError;
+use crate::guard::guard;
 
 /// Creates a zeroed buffer of at least 4 bytes; see [`crate::Gpu::create_buffer`].
 pub(crate) fn create_buffer(
@@ -35,32 +36,6 @@ pub(crate) fn create_buffer(
         label: label.to_owned(),
         bytes,
     })
-}
-
-/// Runs `create` and returns what the device had to say about it, instead of leaving it to the uncaptured-error handler.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn guard<T>(
-    device: &wgpu::Device,
-    filter: wgpu::ErrorFilter,
-    create: impl FnOnce() -> T,
-) -> Result<T, wgpu::Error> {
-    let scope = device.push_error_scope(filter);
-    let created = create();
-    // Natively the future is ready at once.
-    match pollster::block_on(scope.pop()) {
-        Some(error) => Err(error),
-        None => Ok(created),
-    }
-}
-
-/// A browser answers error scopes later than we may wait; there wgpu's uncaptured-error handler hears of them.
-#[cfg(target_arch = "wasm32")]
-pub(crate) fn guard<T>(
-    _device: &wgpu::Device,
-    _filter: wgpu::ErrorFilter,
-    create: impl FnOnce() -> T,
-) -> Result<T, wgpu::Error> {
-    Ok(create())
 }
 
 /// Part of a buffer.

@@ -63,7 +63,7 @@ pub struct BiasGrad<'a> {
 /// Prepares the four operations on one device. Pipelines are compiled when first needed and kept.
 ///
 /// Every buffer needs [`wgpu::BufferUsages::STORAGE`] and must have been created on the same device. Sizes may be anything from 0;
-/// a sum over nothing is 0, so without inputs T = b. Each operation overwrites its output and never reads it.
+/// a sum over nothing is 0, so without inputs T = b. Each operation overwrites its output, whatever it held before.
 ///
 /// The same operands give the same bits on every run: no atomics, and a fixed order of summation.
 ///
@@ -243,7 +243,7 @@ impl LinearKernels {
         self.prepare(
             &kernel,
             plan(shape, Operation::BiasGrad),
-            &[dt.rows, dt.columns],
+            &[dt.columns],
             &operands,
         )
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::dispatch::passes;
+
 /// The sizes of a linear layer and its batch.
 ///
 /// X is `batch` × `inputs`, W is `inputs` × `outputs`, T is `batch` × `outputs`.
@@ -66,14 +68,7 @@ pub struct Plan {
 impl Plan {
     /// The terms of each pass, in order. At least one pass, so that a sum over nothing is stored too.
     pub fn passes(&self) -> impl Iterator<Item = Range<u32>> {
-        let Self {
-            terms,
-            terms_per_pass,
-            ..
-        } = *self;
-        let step = terms_per_pass.max(1);
-        (0..terms.div_ceil(step).max(1))
-            .map(move |i| i * step..i.saturating_add(1).saturating_mul(step).min(terms))
+        passes(self.terms, self.terms_per_pass)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Activations, losses and optimizers as prepared operations.
 
 use crate::cache::KernelCache;
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, passes};
 use crate::error::PrepareError;
 use crate::kernel::{Kernel, dims};
 use crate::model::Activation;
@@ -244,15 +244,9 @@ impl NetworkKernels {
             Operand::vector("total", total),
         ];
         // Only the first pass counts the examples.
-        let passes: Vec<_> = (0..losses.len.div_ceil(LOSSES_PER_PASS).max(1))
-            .map(|i| (i * LOSSES_PER_PASS, if i == 0 { batch } else { 0 }))
-            .map(|(first, batch)| {
-                Some(dims([
-                    first,
-                    losses.len.min(first.saturating_add(LOSSES_PER_PASS)),
-                    batch,
-                ]))
-            })
+        let examples = |first| if first == 0 { batch } else { 0 };
+        let passes: Vec<_> = passes(losses.len, LOSSES_PER_PASS)
+            .map(|range| Some(dims([range.start, range.end, examples(range.start)])))
             .collect();
         self.cache.prepare(&kernel, &passes, &operands, 1)
     }

@@ -35,25 +35,51 @@ fn arguments() -> Vec<f32> {
     values
 }
 
-/// WGSL grants exp an error of 3 + 2|x| units in the last place; x·e⁻ˣ is largest at 1, and the polynomial of erf adds 1.5e-7. A
-/// million times the unit roundoff below one would hide nothing that matters, so 1e-6 of the scale of the result is asked for.
+/// f(t), as the GPU computes it; one row.
+fn activation_on_gpu(kernels: &NetworkKernels, function: Activation, t: &[f32]) -> Array2<f32> {
+    let (input, a) = (Guarded::input(t), Guarded::output(t.len()));
+    let operands = ActivationForward {
+        function,
+        t: input.vector(),
+        a: a.vector(),
+    };
+    run(&[kernels.activation(operands).unwrap()]);
+    a.read_matrix(1, t.len())
+}
+
+/// da · f′(t), as the GPU computes it; one row.
+fn activation_grad_on_gpu(
+    kernels: &NetworkKernels,
+    function: Activation,
+    t: &[f32],
+    da: &[f32],
+) -> Array2<f32> {
+    let (input, upstream, dt) = (
+        Guarded::input(t),
+        Guarded::input(da),
+        Guarded::output(t.len()),
+    );
+    let operands = ActivationGrad {
+        function,
+        t: input.vector(),
+        da: upstream.vector(),
+        dt: dt.vector(),
+    };
+    run(&[kernels.activation_grad(operands).unwrap()]);
+    dt.read_matrix(1, t.len())
+}
+
+/// WGSL grants exp an error of 3 + 2|x| units in the last place, which x·e⁻ˣ turns into a few 1e-7 at most; the polynomial of erf adds
+/// 1.5e-7. So 1e-6 of the scale of the result is asked for.
 #[test]
 fn activations_match_the_twin_over_the_whole_range() {
     let (kernels, t) = (kernels(), arguments());
     let twin_t = f64s(&t).insert_axis(Axis(0));
     for function in ACTIVATIONS {
-        let (input, a) = (Guarded::input(&t), Guarded::output(t.len()));
-        run(&[kernels
-            .activation(ActivationForward {
-                function,
-                t: input.vector(),
-                a: a.vector(),
-            })
-            .unwrap()]);
         let expected = reference::activation(function, twin_t.view());
         let bound = expected.mapv(|a| 1e-6 * a.abs().max(1.0));
         within(
-            Array1::from(a.read()).insert_axis(Axis(0)).view(),
+            activation_on_gpu(&kernels, function, &t).view(),
             expected.view(),
             bound.view(),
         )
@@ -70,21 +96,9 @@ fn activation_gradients_match_the_twin_over_the_whole_range() {
         f64s(&da).insert_axis(Axis(0)),
     );
     for function in ACTIVATIONS {
-        let (input, upstream, dt) = (
-            Guarded::input(&t),
-            Guarded::input(&da),
-            Guarded::output(t.len()),
-        );
-        let operands = ActivationGrad {
-            function,
-            t: input.vector(),
-            da: upstream.vector(),
-            dt: dt.vector(),
-        };
-        run(&[kernels.activation_grad(operands).unwrap()]);
         let expected = reference::activation_grad(function, twin_t.view(), twin_da.view());
         within_all(
-            Array1::from(dt.read()).insert_axis(Axis(0)).view(),
+            activation_grad_on_gpu(&kernels, function, &t, &da).view(),
             expected.view(),
             5e-6,
         )
@@ -102,40 +116,25 @@ fn saturating_activations_keep_their_relative_accuracy() {
         .filter(|t| t.abs() <= 40.0)
         .collect();
     let twin_t = f64s(&t).insert_axis(Axis(0));
-    let (input, ones) = (Guarded::input(&t), Guarded::input(&vec![1.0; t.len()]));
-    let check = |name: &str, actual: Guarded, expected: Array2<f64>| {
+    let ones = vec![1.0; t.len()];
+    let check = |name: &str, actual: Array2<f32>, expected: Array2<f64>| {
         let steps = twin_t.mapv(|t: f64| 16.0 + 4.0 * t.abs());
         let bound = U_ANY * steps * expected.mapv(f64::abs) + f64::from(f32::MIN_POSITIVE);
-        within(
-            Array1::from(actual.read()).insert_axis(Axis(0)).view(),
-            expected.view(),
-            bound.view(),
-        )
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+        within(actual.view(), expected.view(), bound.view())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
     };
-    let a = Guarded::output(t.len());
-    let function = Activation::Tanh;
-    run(&[kernels
-        .activation(ActivationForward {
-            function,
-            t: input.vector(),
-            a: a.vector(),
-        })
-        .unwrap()]);
-    check("tanh", a, reference::activation(function, twin_t.view()));
+    let tanh = activation_on_gpu(&kernels, Activation::Tanh, &t);
+    check(
+        "tanh",
+        tanh,
+        reference::activation(Activation::Tanh, twin_t.view()),
+    );
     for function in [Activation::Tanh, Activation::Sigmoid] {
-        let dt = Guarded::output(t.len());
-        let operands = ActivationGrad {
-            function,
-            t: input.vector(),
-            da: ones.vector(),
-            dt: dt.vector(),
-        };
-        run(&[kernels.activation_grad(operands).unwrap()]);
+        let slope = activation_grad_on_gpu(&kernels, function, &t, &ones);
         let da = Array2::ones(twin_t.raw_dim());
         check(
             "slope",
-            dt,
+            slope,
             reference::activation_grad(function, twin_t.view(), da.view()),
         );
     }

@@ -275,6 +275,16 @@ fn trainer_refuses_a_schedule_that_leaves_the_range() {
     }
 }
 
+/// The events of the one file in `folder`.
+fn only_file(folder: &std::path::Path) -> Vec<crate::decoder::Event> {
+    let files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 1);
+    crate::decoder::decode(&std::fs::read(&files[0]).unwrap())
+}
+
 #[test]
 fn trainer_starts_with_a_loss_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -298,13 +308,7 @@ fn trainer_starts_with_a_loss_of_its_own() {
             |_| ControlFlow::Continue(()),
         )
         .unwrap();
-    let file = std::fs::read_dir(folder.path())
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let events = crate::decoder::decode(&std::fs::read(file).unwrap());
+    let events = only_file(folder.path());
     let first = events
         .iter()
         .find(|event| event.tag == "loss/train")
@@ -405,13 +409,7 @@ fn trainer_writes_its_metrics_to_one_event_file() {
         .with_events(EventWriter::create(folder.path()).unwrap())
         .run(&mut mlp, &small(), &small(), |_| ControlFlow::Continue(()))
         .unwrap();
-    let files: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    assert_eq!(files.len(), 1);
-    let bytes = std::fs::read(&files[0]).unwrap();
-    let points: Vec<_> = crate::decoder::decode(&bytes)
+    let points: Vec<_> = only_file(folder.path())
         .into_iter()
         .map(|event| (event.tag, event.step))
         .collect();
