@@ -123,6 +123,7 @@ fn dispatches(
             x: xv,
             dt: dtv,
             dw: Matrix::new(&dw, k, n),
+            db: None,
         }),
         kernels.bias_grad(BiasGrad {
             dt: dtv,

@@ -203,6 +203,7 @@ impl Inputs {
                 x: x_view,
                 dt: dt_view,
                 dw: Matrix::new(&dw, ins, outs),
+                db: None,
             })?,
             kernels.bias_grad(BiasGrad {
                 dt: dt_view,

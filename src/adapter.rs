@@ -60,7 +60,7 @@ pub(crate) async fn enumerate(options: &GpuOptions) -> Vec<wgpu::Adapter> {
 }
 
 /// An environment variable, unless it is unset or empty.
-fn from_env(name: &str) -> Option<String> {
+pub(crate) fn from_env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::adapter::from_env;
 use crate::dispatch::{Dispatch, Grid, fold};
 use crate::error::PrepareError;
 use crate::guard::guard;
@@ -20,25 +21,57 @@ struct Compiled {
 pub(crate) struct KernelCache {
     device: wgpu::Device,
     limits: wgpu::Limits,
+    checks: ShaderChecks,
     compiled: Mutex<HashMap<Kernel, Compiled>>,
-    /// Bound in place of operands without elements, which WebGPU does not allow to be bound.
-    placeholder: wgpu::Buffer,
+    /// Bound in place of operands that are absent or without elements, which WebGPU does not allow to be bound. One for each binding, since
+    /// what is written must not be bound twice.
+    placeholders: [wgpu::Buffer; MOST_BINDINGS],
+}
+
+/// More than any kernel has.
+const MOST_BINDINGS: usize = 8;
+
+/// Whether the compiler guards what shaders index and how long they loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShaderChecks {
+    /// Only in kernels whose indices depend on data; the others are in range by construction, and much faster unguarded.
+    #[default]
+    WhereNeeded,
+    /// In every kernel. Also chosen by the environment variable `WGPU_LINEAR_SHADER_CHECKS=all`.
+    All,
+}
+
+impl ShaderChecks {
+    /// `All` where the environment asks for it, whatever the program does.
+    pub(crate) fn or_from_env(self) -> Self {
+        match from_env("WGPU_LINEAR_SHADER_CHECKS") {
+            Some(value) if value == "all" => Self::All,
+            _ => self,
+        }
+    }
 }
 
 impl KernelCache {
-    pub(crate) fn new(device: &wgpu::Device) -> Self {
-        let placeholder = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("wgpu_linear::placeholder"),
-            size: 16,
-            usage: wgpu::BufferUsages::STORAGE,
-            mapped_at_creation: false,
-        });
+    pub(crate) fn new(device: &wgpu::Device, checks: ShaderChecks) -> Self {
+        let placeholder = |_| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("wgpu_linear::placeholder"),
+                size: 16,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        };
         Self {
             device: device.clone(),
             limits: device.limits(),
+            checks: checks.or_from_env(),
             compiled: Mutex::default(),
-            placeholder,
+            placeholders: std::array::from_fn(placeholder),
         }
+    }
+
+    pub(crate) fn limits(&self) -> &wgpu::Limits {
+        &self.limits
     }
 
     /// Checks the operands, then binds them once for each pass. The `Dims` of a pass become the uniform at binding 0, if the kernel has one
@@ -54,29 +87,55 @@ impl KernelCache {
         let has_dims = passes.iter().any(Option::is_some);
         let bindings = &kernel.bindings[usize::from(has_dims)..];
         operand::check(label, bindings, operands, &self.limits)?;
-        if workgroups == 0 {
-            return Ok(Dispatch {
-                label,
-                grids: Vec::new(),
-            });
+        let mut grids = Vec::new();
+        if workgroups > 0 {
+            let operands: Vec<_> = operands.iter().copied().map(Some).collect();
+            for dims in passes {
+                grids.push(self.grid(kernel, dims.as_ref(), &operands, workgroups, 1)?);
+            }
         }
+        Ok(Dispatch { label, grids })
+    }
+
+    /// One dispatch of operands that have been checked; `None` for those that the kernel does not use. `workgroups` are folded into x and y,
+    /// `layers` go into z.
+    pub(crate) fn grid(
+        &self,
+        kernel: &Kernel,
+        dims: Option<&Dims>,
+        operands: &[Option<Operand<'_>>],
+        workgroups: u64,
+        layers: u32,
+    ) -> Result<Grid, PrepareError> {
         let limit = self.limits.max_compute_workgroups_per_dimension;
-        let workgroups = fold(workgroups, limit).ok_or(PrepareError::Limit {
-            operation: label,
+        let [x, y] = fold(workgroups, limit).ok_or(PrepareError::Limit {
+            operation: kernel.label,
             name: "max_compute_workgroups_per_dimension, squared",
             required: workgroups,
             allowed: u64::from(limit).pow(2),
         })?;
         let Compiled { pipeline, layout } = self.compiled(kernel)?;
-        let grids = self.guard(label, || {
-            let grid = |dims: &Option<Dims>| Grid {
-                pipeline: pipeline.clone(),
-                bindings: self.bind(kernel, &layout, dims.as_ref(), operands),
-                workgroups,
-            };
-            passes.iter().map(grid).collect()
-        })?;
-        Ok(Dispatch { label, grids })
+        self.guard(kernel.label, || Grid {
+            bindings: self.bind(kernel, &layout, dims, operands),
+            pipeline,
+            workgroups: [x, y, layers],
+        })
+    }
+
+    /// A buffer for partial results, which lives as long as the dispatches that use it.
+    pub(crate) fn scratch(
+        &self,
+        operation: &'static str,
+        bytes: u64,
+    ) -> Result<wgpu::Buffer, PrepareError> {
+        self.guard(operation, || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("wgpu_linear::scratch"),
+                size: bytes,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        })
     }
 
     fn guard<T>(
@@ -103,7 +162,9 @@ impl KernelCache {
             return Ok(found.clone());
         }
         let wgsl = kernel.wgsl()?;
-        let fresh = self.guard(kernel.label, || compile(&self.device, kernel, &wgsl))?;
+        let fresh = self.guard(kernel.label, || {
+            compile(&self.device, kernel, &wgsl, self.checks)
+        })?;
         compiled.insert(kernel.clone(), fresh.clone());
         Ok(fresh)
     }
@@ -113,11 +174,15 @@ impl KernelCache {
         kernel: &Kernel,
         layout: &wgpu::BindGroupLayout,
         dims: Option<&Dims>,
-        operands: &[Operand<'_>],
+        operands: &[Option<Operand<'_>>],
     ) -> wgpu::BindGroup {
         let dims = dims.map(|dims| uniform(&self.device, bytemuck::cast_slice(dims)));
         let dims = dims.iter().map(wgpu::Buffer::as_entire_binding);
-        let resources = dims.chain(operands.iter().map(|operand| self.resource(operand)));
+        let operands = operands
+            .iter()
+            .zip(&self.placeholders)
+            .map(|(operand, placeholder)| resource(operand.as_ref(), placeholder));
+        let resources = dims.chain(operands);
         let entries: Vec<_> = kernel
             .bindings
             .iter()
@@ -133,16 +198,19 @@ impl KernelCache {
             entries: &entries,
         })
     }
+}
 
-    fn resource<'a>(&'a self, operand: &Operand<'a>) -> wgpu::BindingResource<'a> {
-        match wgpu::BufferSize::new(operand.size_bytes) {
-            None => self.placeholder.as_entire_binding(),
-            size => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: operand.buffer,
-                offset: operand.offset_bytes,
-                size,
-            }),
-        }
+fn resource<'a>(
+    operand: Option<&Operand<'a>>,
+    placeholder: &'a wgpu::Buffer,
+) -> wgpu::BindingResource<'a> {
+    match operand.and_then(|operand| Some((operand, wgpu::BufferSize::new(operand.size_bytes)?))) {
+        None => placeholder.as_entire_binding(),
+        Some((operand, size)) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: operand.buffer,
+            offset: operand.offset_bytes,
+            size: Some(size),
+        }),
     }
 }
 
@@ -156,16 +224,21 @@ pub(crate) fn uniform(device: &wgpu::Device, contents: &[u8]) -> wgpu::Buffer {
     })
 }
 
-fn compile(device: &wgpu::Device, kernel: &Kernel, wgsl: &str) -> Compiled {
+fn compile(device: &wgpu::Device, kernel: &Kernel, wgsl: &str, checks: ShaderChecks) -> Compiled {
     let entries: Vec<_> = kernel.bindings.iter().map(layout_entry).collect();
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some(kernel.label),
         entries: &entries,
     });
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(kernel.file),
+    let source = wgpu::ShaderModuleDescriptor {
+        label: Some(kernel.file()),
         source: wgpu::ShaderSource::Wgsl(wgsl.into()),
-    });
+    };
+    let module = if kernel.trusted && checks == ShaderChecks::WhereNeeded {
+        trusted_module(device, source)
+    } else {
+        device.create_shader_module(source)
+    };
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(kernel.label),
         bind_group_layouts: &[Some(&layout)],
@@ -184,6 +257,25 @@ fn compile(device: &wgpu::Device, kernel: &Kernel, wgsl: &str) -> Compiled {
         cache: None,
     });
     Compiled { pipeline, layout }
+}
+
+/// Compiles a kernel of [`Kernel::trusted`] without bounds checks and loop bounds: the one place of this crate with `unsafe`.
+#[expect(
+    unsafe_code,
+    reason = "wgpu cannot prove what the proof below says, and its checks make the kernels several times slower"
+)]
+fn trusted_module(
+    device: &wgpu::Device,
+    source: wgpu::ShaderModuleDescriptor<'_>,
+) -> wgpu::ShaderModule {
+    // SAFETY: only kernels of this crate's own files get here, those of `linear`, whatever the caller hands in being numbers to them.
+    // * Storage buffers: every operand has been checked to hold its shape, and what is bound is exactly the rows that `Dims` names. Loads
+    //   replace an index outside the ranges of `Dims` by 0, and a binding has at least 16 bytes; stores are made inside the ranges only.
+    //   Indices do not overflow: a binding has fewer than 2^31 elements, and row and term counters stay below 2^32 by less than a tile.
+    // * Workgroup and private arrays: indexed by thread numbers and loop counters with constant bounds below their lengths.
+    // * Loops: counters grow by at least 1 towards a bound of less than 2^31, so they end.
+    // `workgroup_and_private_indices_stay_inside` and the exactness tests, which run with all checks as well, hold the first two to it.
+    unsafe { device.create_shader_module_trusted(source, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
 fn layout_entry(binding: &Binding) -> wgpu::BindGroupLayoutEntry {

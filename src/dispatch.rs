@@ -16,7 +16,7 @@ pub struct Dispatch {
 pub(crate) struct Grid {
     pub(crate) pipeline: wgpu::ComputePipeline,
     pub(crate) bindings: wgpu::BindGroup,
-    pub(crate) workgroups: [u32; 2],
+    pub(crate) workgroups: [u32; 3],
 }
 
 impl Dispatch {
@@ -27,7 +27,8 @@ impl Dispatch {
         for grid in &self.grids {
             pass.set_pipeline(&grid.pipeline);
             pass.set_bind_group(0, &grid.bindings, &[]);
-            pass.dispatch_workgroups(grid.workgroups[0], grid.workgroups[1], 1);
+            let [x, y, z] = grid.workgroups;
+            pass.dispatch_workgroups(x, y, z);
         }
     }
 
@@ -37,8 +38,8 @@ impl Dispatch {
         self.label
     }
 
-    /// Workgroups in x and y, once for each grid that is dispatched; none where there is nothing to do.
-    pub fn workgroups(&self) -> impl ExactSizeIterator<Item = [u32; 2]> {
+    /// Workgroups in x, y and z, once for each grid that is dispatched; none where there is nothing to do.
+    pub fn workgroups(&self) -> impl ExactSizeIterator<Item = [u32; 3]> {
         self.grids.iter().map(|grid| grid.workgroups)
     }
 }

@@ -64,7 +64,8 @@ pub enum PrepareError {
         /// Size of the buffer.
         actual_bytes: u64,
     },
-    /// An operand that is written shares its buffer with another operand. WebGPU forbids that even for disjoint ranges.
+    /// An operand that is written shares its buffer with one that is read, which WebGPU forbids even for disjoint ranges, or bytes with
+    /// another one that is written.
     #[error(
         "{operation}: `{written}` is written and shares its buffer with `{other}`; use two buffers"
     )]

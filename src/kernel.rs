@@ -1,7 +1,9 @@
 //! Kernels as data: a WGSL entry point with its constants and bindings.
 
+use std::borrow::Cow;
+
 use crate::error::PrepareError;
-use crate::shader::{Constant, SpecialiseError, specialise};
+use crate::shader::{Constant, File, SpecialiseError, specialise};
 use crate::view::{Matrix, Vector};
 
 /// How a kernel uses a binding.
@@ -46,68 +48,80 @@ impl Binding {
 pub struct Kernel {
     /// Full label, shown by graphics debuggers and in errors.
     pub label: &'static str,
-    /// Name of the file in `shaders/`.
-    pub file: &'static str,
-    /// Its contents.
-    pub source: &'static str,
+    /// The files that make up its WGSL: the algorithm, then the parts that it shares with others.
+    pub files: Cow<'static, [File]>,
     /// Name of the entry point.
     pub entry_point: &'static str,
-    /// Values that replace those of the file.
-    pub constants: &'static [(&'static str, Constant)],
+    /// Values that replace those of the files.
+    pub constants: Cow<'static, [(&'static str, Constant)]>,
     /// Bindings, sorted by index.
     pub bindings: &'static [Binding],
+    /// Whether it indexes its operands so carefully that the compiler need not add checks; see `trusted_module` in `src/cache.rs`.
+    pub trusted: bool,
 }
 
 impl Kernel {
-    /// The WGSL that is compiled: the file with this kernel's constants.
+    /// The path of the file with the algorithm, below `shaders/`.
+    #[must_use]
+    pub fn file(&self) -> &'static str {
+        self.files.first().map_or("", |file| file.name)
+    }
+
+    /// The WGSL that is compiled: the files, one behind the other, with this kernel's constants.
     ///
     /// # Errors
-    /// [`SpecialiseError`] if file and host disagree; a test of this crate rules that out.
+    /// [`SpecialiseError`] if files and host disagree; a test of this crate rules that out.
     pub fn wgsl(&self) -> Result<String, SpecialiseError> {
-        specialise(self.source, self.constants)
-    }
-
-    pub(crate) fn expect_matrix(
-        &self,
-        operand: &'static str,
-        view: Matrix<'_>,
-        rows: u32,
-        columns: u32,
-    ) -> Result<(), PrepareError> {
-        self.expect_shape(operand, [view.rows, view.columns], [rows, columns])
-    }
-
-    pub(crate) fn expect_vector(
-        &self,
-        operand: &'static str,
-        view: Vector<'_>,
-        len: u32,
-    ) -> Result<(), PrepareError> {
-        self.expect_shape(operand, [1, view.len], [1, len])
-    }
-
-    fn expect_shape(
-        &self,
-        operand: &'static str,
-        actual: [u32; 2],
-        expected: [u32; 2],
-    ) -> Result<(), PrepareError> {
-        if actual == expected {
-            return Ok(());
-        }
-        Err(PrepareError::Shape {
-            operation: self.label,
-            operand,
-            expected,
-            actual,
-        })
+        let sources: Vec<_> = self.files.iter().map(|file| file.source).collect();
+        specialise(&sources.join("\n"), &self.constants)
     }
 }
 
-/// The words of a kernel's `Dims`, padded: sizes, and whatever else differs from dispatch to dispatch.
-pub(crate) type Dims = [u32; 8];
+pub(crate) fn expect_matrix(
+    operation: &'static str,
+    operand: &'static str,
+    view: Matrix<'_>,
+    rows: u32,
+    columns: u32,
+) -> Result<(), PrepareError> {
+    expect_shape(
+        operation,
+        operand,
+        [view.rows, view.columns],
+        [rows, columns],
+    )
+}
 
-/// `words`, at most eight, padded with zeros.
+pub(crate) fn expect_vector(
+    operation: &'static str,
+    operand: &'static str,
+    view: Vector<'_>,
+    len: u32,
+) -> Result<(), PrepareError> {
+    expect_shape(operation, operand, [1, view.len], [1, len])
+}
+
+fn expect_shape(
+    operation: &'static str,
+    operand: &'static str,
+    actual: [u32; 2],
+    expected: [u32; 2],
+) -> Result<(), PrepareError> {
+    if actual == expected {
+        return Ok(());
+    }
+    Err(PrepareError::Shape {
+        operation,
+        operand,
+        expected,
+        actual,
+    })
+}
+
+/// The words of a kernel's `Dims`, padded: sizes, and whatever else differs from dispatch to dispatch.
+pub(crate) type Dims = [u32; 20];
+
+/// `words`, at most twenty, padded with zeros.
 pub(crate) fn dims(words: impl IntoIterator<Item = u32>) -> Dims {
     let mut dims = Dims::default();
     dims.iter_mut().zip(words).for_each(|(to, word)| *to = word);

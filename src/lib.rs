@@ -22,20 +22,23 @@ mod readback;
 mod view;
 
 pub use adapter::{AdapterChoice, GpuOptions};
+pub use cache::ShaderChecks;
 pub use dispatch::Dispatch;
 pub use error::{GpuError, PrepareError};
 pub use gpu::{Element, Gpu};
 pub use kernel::{Access, Binding, Kernel};
-pub use linear::{BiasGrad, Forward, InputGrad, LinearKernels, WeightGrad};
+pub use linear::{
+    BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, LinearKernels, WeightGrad,
+};
 pub use view::{Matrix, Vector};
 
 /// Every kernel of the crate as it is compiled, so that you can read, count or translate what runs on your GPU.
 ///
 /// ```
 /// for kernel in wgpu_linear::kernels() {
-///     println!("{} is `{}` in shaders/{}", kernel.label, kernel.entry_point, kernel.file);
+///     println!("{} is `{}` in shaders/{}", kernel.label, kernel.entry_point, kernel.file());
 /// }
 /// ```
 pub fn kernels() -> impl Iterator<Item = Kernel> {
-    linear::KERNELS.into_iter().chain(nn::KERNELS)
+    linear::kernels().into_iter().chain(nn::KERNELS)
 }

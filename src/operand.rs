@@ -1,5 +1,7 @@
 //! Operands: views under the names by which the caller knows them, and the checks that come before anything is bound.
 
+use std::ops::Range;
+
 use crate::error::PrepareError;
 use crate::kernel::{Access, Binding};
 use crate::view::{Matrix, Vector};
@@ -11,6 +13,8 @@ pub(crate) struct Operand<'a> {
     pub(crate) buffer: &'a wgpu::Buffer,
     pub(crate) offset_bytes: u64,
     pub(crate) size_bytes: u64,
+    /// May be larger than one binding: its rows are bound in parts.
+    pub(crate) in_parts: bool,
 }
 
 impl<'a> Operand<'a> {
@@ -21,6 +25,7 @@ impl<'a> Operand<'a> {
             buffer: view.buffer,
             offset_bytes: view.offset_bytes,
             size_bytes,
+            in_parts: false,
         }
     }
 
@@ -30,6 +35,7 @@ impl<'a> Operand<'a> {
             buffer,
             offset_bytes: 0,
             size_bytes,
+            in_parts: false,
         }
     }
 
@@ -40,21 +46,52 @@ impl<'a> Operand<'a> {
             buffer: view.buffer,
             offset_bytes: view.offset_bytes,
             size_bytes,
+            in_parts: false,
+        }
+    }
+
+    fn is_disjoint(&self, other: &Self) -> bool {
+        let end = |operand: &Self| operand.offset_bytes.saturating_add(operand.size_bytes);
+        end(self) <= other.offset_bytes || end(other) <= self.offset_bytes
+    }
+
+    /// These rows of a matrix with so many columns.
+    pub(crate) fn rows(self, columns: u32, rows: &Range<u32>) -> Self {
+        let row_bytes = u64::from(columns) * 4;
+        Self {
+            offset_bytes: self.offset_bytes + u64::from(rows.start) * row_bytes,
+            size_bytes: u64::from(rows.end - rows.start) * row_bytes,
+            ..self
         }
     }
 }
 
-/// Checks usage, size, alignment and limits of every operand, and that what is written shares no buffer.
+/// Checks usage, size, alignment and limits of every operand, and that what is written shares no buffer with what is read, nor bytes with
+/// anything.
 pub(crate) fn check(
     operation: &'static str,
     bindings: &[Binding],
     operands: &[Operand<'_>],
     limits: &wgpu::Limits,
 ) -> Result<(), PrepareError> {
-    for (operand, binding) in operands.iter().zip(bindings) {
-        check_operand(operation, operand, binding.access, limits)?;
+    let with_access: Vec<_> = operands
+        .iter()
+        .zip(bindings)
+        .map(|(operand, binding)| (*operand, binding.access))
+        .collect();
+    check_all(operation, &with_access, limits)
+}
+
+/// The same with the access of each operand beside it.
+pub(crate) fn check_all(
+    operation: &'static str,
+    operands: &[(Operand<'_>, Access)],
+    limits: &wgpu::Limits,
+) -> Result<(), PrepareError> {
+    for (operand, access) in operands {
+        check_operand(operation, operand, *access, limits)?;
     }
-    check_aliasing(operation, bindings, operands)
+    check_aliasing(operation, operands)
 }
 
 fn check_operand(
@@ -68,6 +105,7 @@ fn check_operand(
         buffer,
         offset_bytes,
         size_bytes,
+        in_parts,
     } = *operand;
     let required = match access {
         Access::Uniform => wgpu::BufferUsages::UNIFORM,
@@ -101,6 +139,9 @@ fn check_operand(
             alignment_bytes,
         });
     }
+    if in_parts {
+        return Ok(());
+    }
     let allowed = limits.max_storage_buffer_binding_size;
     if size_bytes > allowed {
         let name = "max_storage_buffer_binding_size";
@@ -126,20 +167,23 @@ fn check_operand(
 
 fn check_aliasing(
     operation: &'static str,
-    bindings: &[Binding],
-    operands: &[Operand<'_>],
+    operands: &[(Operand<'_>, Access)],
 ) -> Result<(), PrepareError> {
-    let bound = |operand: &Operand<'_>| operand.size_bytes > 0;
-    for (i, (written, _)) in operands
+    let bound: Vec<_> = operands
         .iter()
-        .zip(bindings)
-        .enumerate()
-        .filter(|(_, (o, b))| b.access == Access::ReadWrite && bound(o))
-    {
-        let shares = |(j, other): &(usize, &Operand<'_>)| {
-            *j != i && bound(other) && other.buffer == written.buffer
+        .filter(|(operand, _)| operand.size_bytes > 0)
+        .collect();
+    for (i, (written, access)) in bound.iter().enumerate() {
+        if *access != Access::ReadWrite {
+            continue;
+        }
+        let shares = |(j, (other, other_access)): &(usize, &&(Operand<'_>, Access))| {
+            let both_written = *other_access == Access::ReadWrite;
+            *j != i
+                && other.buffer == written.buffer
+                && !(both_written && written.is_disjoint(other))
         };
-        if let Some((_, other)) = operands.iter().enumerate().find(shares) {
+        if let Some((_, (other, _))) = bound.iter().enumerate().find(shares) {
             return Err(PrepareError::Aliased {
                 operation,
                 written: written.name,

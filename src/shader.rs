@@ -1,6 +1,27 @@
-//! WGSL specialisation: a shader file is valid as it stands, and the host replaces the values of named `const` lines.
+//! WGSL sources: files joined to one module, and specialised by replacing the values of named `const` lines.
 
 use std::fmt;
+
+/// A WGSL file of this crate.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct File {
+    /// Its path below `shaders/`.
+    pub name: &'static str,
+    /// Its contents.
+    pub source: &'static str,
+}
+
+/// The [`File`] of this path below `shaders/`.
+macro_rules! file {
+    ($name:literal) => {
+        $crate::shader::File {
+            name: $name,
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name)),
+        }
+    };
+}
+pub(crate) use file;
 
 /// The value of a WGSL `const` that the host may replace.
 #[non_exhaustive]

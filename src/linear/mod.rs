@@ -1,20 +1,30 @@
 //! The four operations of a linear layer: T = X·W + b and the gradients dX = dT·Wᵀ, dW = Xᵀ·dT, db = Σ_i dT_i·.
 
+mod capabilities;
+mod cost;
 mod kernels;
 mod plan;
+mod product;
+mod windows;
 
-pub use plan::{Algorithm, MATMUL_TILE, Operation, Plan, SUM_ROWS_COLUMNS, Shape, plan};
+pub use capabilities::Capabilities;
+pub use plan::{Algorithm, Operation, Plan, SUM_ROWS_COLUMNS, Shape, candidates, plan};
 
-pub(crate) use kernels::ALL as KERNELS;
+pub(crate) use kernels::all as kernels;
 
-use std::ops::Range;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
-use crate::cache::KernelCache;
-use crate::dispatch::Dispatch;
+use crate::cache::{KernelCache, ShaderChecks};
+use crate::dispatch::{Dispatch, passes};
 use crate::error::PrepareError;
-use crate::kernel::{Kernel, dims};
+use crate::kernel::{dims, expect_matrix, expect_vector};
+use crate::model::Activation;
 use crate::operand::Operand;
 use crate::view::{Matrix, Vector};
+
+use product::Product;
+use windows::Layout;
 
 /// Operands of [`LinearKernels::forward`].
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +39,23 @@ pub struct Forward<'a> {
     pub t: Matrix<'a>,
 }
 
+/// Operands of [`LinearKernels::forward_activated`].
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardActivated<'a> {
+    /// X, batch × inputs; read.
+    pub x: Matrix<'a>,
+    /// W, inputs × outputs; read. PyTorch's `nn.Linear` stores the transpose.
+    pub w: Matrix<'a>,
+    /// b, outputs elements; read. `None` for none.
+    pub b: Option<Vector<'a>>,
+    /// f.
+    pub function: Activation,
+    /// T, batch × outputs; overwritten.
+    pub t: Matrix<'a>,
+    /// A = f(T), batch × outputs; overwritten.
+    pub a: Matrix<'a>,
+}
+
 /// Operands of [`LinearKernels::input_grad`].
 #[derive(Clone, Copy, Debug)]
 pub struct InputGrad<'a> {
@@ -40,6 +67,21 @@ pub struct InputGrad<'a> {
     pub dx: Matrix<'a>,
 }
 
+/// Operands of [`LinearKernels::input_grad_activated`].
+#[derive(Clone, Copy, Debug)]
+pub struct InputGradActivated<'a> {
+    /// dT, batch × outputs; read.
+    pub dt: Matrix<'a>,
+    /// W, inputs × outputs; read.
+    pub w: Matrix<'a>,
+    /// f, the activation that X came out of: X = f(T below).
+    pub function: Activation,
+    /// T below, its argument, batch × inputs; read.
+    pub t_below: Matrix<'a>,
+    /// dT below, batch × inputs; overwritten.
+    pub dt_below: Matrix<'a>,
+}
+
 /// Operands of [`LinearKernels::weight_grad`].
 #[derive(Clone, Copy, Debug)]
 pub struct WeightGrad<'a> {
@@ -49,6 +91,8 @@ pub struct WeightGrad<'a> {
     pub dt: Matrix<'a>,
     /// dW, inputs × outputs; overwritten.
     pub dw: Matrix<'a>,
+    /// db, outputs elements; overwritten. `None` computes dW alone.
+    pub db: Option<Vector<'a>>,
 }
 
 /// Operands of [`LinearKernels::bias_grad`].
@@ -62,15 +106,18 @@ pub struct BiasGrad<'a> {
 
 /// Prepares the four operations on one device. Pipelines are compiled when first needed and kept.
 ///
+/// [`plan()`] chooses the kernel for each shape; a better plan, for example one that was measured, can be given to [`Self::use_plan`].
+/// Operands larger than `max_storage_buffer_binding_size` are bound in parts.
+///
 /// Every buffer needs [`wgpu::BufferUsages::STORAGE`] and must have been created on the same device. Sizes may be anything from 0;
 /// a sum over nothing is 0, so without inputs T = b. Each operation overwrites its output, whatever it held before.
 ///
 /// The same operands give the same bits on every run: no atomics, and a fixed order of summation.
 ///
-/// A training step's four operations on one layer, recorded into one pass:
+/// A training step of one layer, recorded into one pass:
 ///
 /// ```
-/// use wgpu_linear::{BiasGrad, Forward, Gpu, InputGrad, LinearKernels, Matrix, Vector, WeightGrad};
+/// use wgpu_linear::{Forward, Gpu, InputGrad, LinearKernels, Matrix, Vector, WeightGrad};
 ///
 /// let gpu = Gpu::new()?;
 /// let [x, w] = [gpu.upload("x", &[1.0, 2.0])?, gpu.upload("w", &[3.0, 4.0])?]; // X 1 × 2, W 2 × 1
@@ -83,8 +130,7 @@ pub struct BiasGrad<'a> {
 /// gpu.run(&[
 ///     kernels.forward(Forward { x, w, b, t: Matrix::new(&t, 1, 1) })?,
 ///     kernels.input_grad(InputGrad { dt, w, dx: Matrix::new(&dx, 1, 2) })?,
-///     kernels.weight_grad(WeightGrad { x, dt, dw: Matrix::new(&dw, 2, 1) })?,
-///     kernels.bias_grad(BiasGrad { dt, db: Vector::new(&db, 1) })?,
+///     kernels.weight_grad(WeightGrad { x, dt, dw: Matrix::new(&dw, 2, 1), db: Some(Vector::new(&db, 1)) })?,
 /// ]);
 /// assert_eq!(gpu.read::<f32>(&t)?, [16.0]);
 /// assert_eq!(gpu.read::<f32>(&dx)?, [1.5, 2.0]);
@@ -95,6 +141,8 @@ pub struct BiasGrad<'a> {
 #[derive(Debug)]
 pub struct LinearKernels {
     cache: KernelCache,
+    capabilities: Capabilities,
+    chosen: Mutex<HashMap<(Shape, Operation), Plan>>,
 }
 
 impl LinearKernels {
@@ -104,9 +152,39 @@ impl LinearKernels {
     /// per instance, so **a buffer of another instance may be taken for one of this device's**, which nobody can detect.
     #[must_use]
     pub fn new(device: &wgpu::Device) -> Self {
+        Self::with_checks(device, ShaderChecks::default())
+    }
+
+    /// The same, saying which kernels guard what they index.
+    #[must_use]
+    pub fn with_checks(device: &wgpu::Device, checks: ShaderChecks) -> Self {
         Self {
-            cache: KernelCache::new(device),
+            cache: KernelCache::new(device, checks),
+            capabilities: Capabilities::of(device),
+            chosen: Mutex::default(),
         }
+    }
+
+    /// What the plans know of the device.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The plan for `operation` on a layer of `shape`: the one given to [`Self::use_plan`], else that of [`plan()`].
+    #[must_use]
+    pub fn plan(&self, shape: Shape, operation: Operation) -> Plan {
+        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen
+            .get(&(shape, operation))
+            .copied()
+            .unwrap_or_else(|| plan(shape, operation, &self.capabilities))
+    }
+
+    /// Uses `plan`, one of [`candidates`], for `operation` on layers of `shape` that are prepared from now on.
+    pub fn use_plan(&self, shape: Shape, operation: Operation, plan: Plan) {
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.insert((shape, operation), plan);
     }
 
     /// T = X·W + b: t_ij = Σ_k x_ik w_kj + b_j.
@@ -123,34 +201,68 @@ impl LinearKernels {
     /// does not serve; `Aliased` where `t` shares a buffer with another operand; `Refused` where the device refuses.
     pub fn forward(&self, operands: Forward<'_>) -> Result<Dispatch, PrepareError> {
         let Forward { x, w, b, t } = operands;
-        let kernel = if b.is_some() {
-            kernels::FORWARD
-        } else {
-            kernels::FORWARD_WITHOUT_BIAS
-        };
+        self.prepare_forward([x, w, t], b, None)
+    }
+
+    /// T = X·W + b and A = f(T), in one pass over memory.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `x` | batch × inputs | read |
+    /// | `w` | inputs × outputs | read |
+    /// | `b` | outputs | read, optional |
+    /// | `t` | batch × outputs | overwritten |
+    /// | `a` | batch × outputs | overwritten |
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_activated(
+        &self,
+        operands: ForwardActivated<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        let ForwardActivated {
+            x,
+            w,
+            b,
+            function,
+            t,
+            a,
+        } = operands;
+        self.prepare_forward([x, w, t], b, Some((function, a)))
+    }
+
+    fn prepare_forward(
+        &self,
+        [x, w, t]: [Matrix<'_>; 3],
+        b: Option<Vector<'_>>,
+        activated: Option<(Activation, Matrix<'_>)>,
+    ) -> Result<Dispatch, PrepareError> {
+        let label = kernels::FORWARD;
         let shape = Shape {
             batch: x.rows,
             inputs: x.columns,
             outputs: w.columns,
         };
-        kernel.expect_matrix("w", w, shape.inputs, shape.outputs)?;
-        kernel.expect_matrix("t", t, shape.batch, shape.outputs)?;
-        if let Some(b) = b {
-            kernel.expect_vector("b", b, shape.outputs)?;
+        expect_matrix(label, "w", w, shape.inputs, shape.outputs)?;
+        expect_matrix(label, "t", t, shape.batch, shape.outputs)?;
+        if let Some((_, a)) = activated {
+            expect_matrix(label, "a", a, shape.batch, shape.outputs)?;
         }
-        let b = b.map(|b| Operand::vector("b", b));
-        let operands: Vec<_> = [Operand::matrix("x", x), Operand::matrix("w", w)]
-            .into_iter()
-            .chain(b)
-            .chain([Operand::matrix("t", t)])
-            .collect();
-        let plan = plan(shape, Operation::Forward { bias: b.is_some() });
-        self.prepare(
-            &kernel,
-            plan,
-            &[shape.batch, shape.inputs, shape.outputs],
-            &operands,
-        )
+        if let Some(b) = b {
+            expect_vector(label, "b", b, shape.outputs)?;
+        }
+        let product = Product {
+            label,
+            layout: layout(shape, Operation::Forward),
+            left: Operand::matrix("x", x),
+            right: Operand::matrix("w", w),
+            bias: b.map(|b| Operand::vector("b", b)),
+            t: None,
+            product: Operand::matrix("t", t),
+            activated: activated.map(|(function, a)| (function, Operand::matrix("a", a))),
+            db: None,
+        };
+        product.prepare(&self.cache, &self.plan(shape, Operation::Forward))
     }
 
     /// dX = dT·Wᵀ: dx_mn = Σ_j dt_mj w_nj, the gradient of a loss with respect to X.
@@ -165,63 +277,113 @@ impl LinearKernels {
     /// As [`Self::forward`].
     pub fn input_grad(&self, operands: InputGrad<'_>) -> Result<Dispatch, PrepareError> {
         let InputGrad { dt, w, dx } = operands;
-        let kernel = kernels::INPUT_GRAD;
+        self.prepare_input_grad([dt, w], None, ("dx", dx))
+    }
+
+    /// dT below = dT·Wᵀ ⊙ f′(T below): the gradient with respect to the argument of the activation f that X came out of, in one pass over
+    /// memory.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `dt` | batch × outputs | read |
+    /// | `w` | inputs × outputs | read |
+    /// | `t_below` | batch × inputs | read |
+    /// | `dt_below` | batch × inputs | overwritten |
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn input_grad_activated(
+        &self,
+        operands: InputGradActivated<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        let InputGradActivated {
+            dt,
+            w,
+            function,
+            t_below,
+            dt_below,
+        } = operands;
+        self.prepare_input_grad([dt, w], Some((function, t_below)), ("dt_below", dt_below))
+    }
+
+    fn prepare_input_grad(
+        &self,
+        [dt, w]: [Matrix<'_>; 2],
+        t_below: Option<(Activation, Matrix<'_>)>,
+        (name, product): (&'static str, Matrix<'_>),
+    ) -> Result<Dispatch, PrepareError> {
+        let label = kernels::INPUT_GRAD;
         let shape = Shape {
             batch: dt.rows,
             inputs: w.rows,
             outputs: dt.columns,
         };
-        kernel.expect_matrix("w", w, shape.inputs, shape.outputs)?;
-        kernel.expect_matrix("dx", dx, shape.batch, shape.inputs)?;
-        let operands = [
-            Operand::matrix("dt", dt),
-            Operand::matrix("w", w),
-            Operand::matrix("dx", dx),
-        ];
-        self.prepare(
-            &kernel,
-            plan(shape, Operation::InputGrad),
-            &[shape.batch, shape.outputs, shape.inputs],
-            &operands,
-        )
+        expect_matrix(label, "w", w, shape.inputs, shape.outputs)?;
+        expect_matrix(label, name, product, shape.batch, shape.inputs)?;
+        if let Some((_, t_below)) = t_below {
+            expect_matrix(label, "t_below", t_below, shape.batch, shape.inputs)?;
+        }
+        let product = Product {
+            label,
+            layout: layout(shape, Operation::InputGrad),
+            left: Operand::matrix("dt", dt),
+            right: Operand::matrix("w", w),
+            bias: None,
+            t: t_below.map(|(function, t)| (function, Operand::matrix("t_below", t))),
+            product: Operand::matrix(name, product),
+            activated: None,
+            db: None,
+        };
+        product.prepare(&self.cache, &self.plan(shape, Operation::InputGrad))
     }
 
-    /// dW = Xᵀ·dT: dw_mn = Σ_i x_im dt_in, the gradient of a loss with respect to W.
+    /// dW = Xᵀ·dT: dw_mn = Σ_i x_im dt_in, the gradient of a loss with respect to W; and db = Σ_i dT_i·, where it is asked for, from the same
+    /// reading of dT.
     ///
     /// | operand | shape | |
     /// |---|---|---|
     /// | `x` | batch × inputs | read |
     /// | `dt` | batch × outputs | read |
     /// | `dw` | inputs × outputs | overwritten |
+    /// | `db` | outputs | overwritten, optional |
     ///
     /// # Errors
     /// As [`Self::forward`].
     pub fn weight_grad(&self, operands: WeightGrad<'_>) -> Result<Dispatch, PrepareError> {
-        let WeightGrad { x, dt, dw } = operands;
-        let kernel = kernels::WEIGHT_GRAD;
+        let WeightGrad { x, dt, dw, db } = operands;
+        let label = kernels::WEIGHT_GRAD;
         let shape = Shape {
             batch: x.rows,
             inputs: x.columns,
             outputs: dt.columns,
         };
-        kernel.expect_matrix("dt", dt, shape.batch, shape.outputs)?;
-        kernel.expect_matrix("dw", dw, shape.inputs, shape.outputs)?;
-        let operands = [
-            Operand::matrix("x", x),
-            Operand::matrix("dt", dt),
-            Operand::matrix("dw", dw),
-        ];
-        self.prepare(
-            &kernel,
-            plan(shape, Operation::WeightGrad),
-            &[shape.inputs, shape.batch, shape.outputs],
-            &operands,
-        )
+        expect_matrix(label, "dt", dt, shape.batch, shape.outputs)?;
+        expect_matrix(label, "dw", dw, shape.inputs, shape.outputs)?;
+        if let Some(db) = db {
+            expect_vector(label, "db", db, shape.outputs)?;
+        }
+        let product = Product {
+            label,
+            layout: layout(shape, Operation::WeightGrad),
+            left: Operand::matrix("x", x),
+            right: Operand::matrix("dt", dt),
+            bias: None,
+            t: None,
+            product: Operand::matrix("dw", dw),
+            activated: None,
+            db: db.map(|db| Operand::vector("db", db)),
+        };
+        let dispatch = product.prepare(&self.cache, &self.plan(shape, Operation::WeightGrad))?;
+        match db {
+            // Without inputs there is no product to sum the columns beside.
+            Some(db) if shape.inputs == 0 => self.bias_grad(BiasGrad { dt, db }),
+            _ => Ok(dispatch),
+        }
     }
 
     /// db = Σ_i dT_i·: db_m = Σ_i dt_im, the gradient of a loss with respect to b.
     ///
-    /// The rows of dT are added up (hence "row-sum"); one number per column remains.
+    /// The rows of dT are added up (hence "row-sum"); one number per column remains. [`Self::weight_grad`] computes it beside dW at no cost.
     ///
     /// | operand | shape | |
     /// |---|---|---|
@@ -233,33 +395,31 @@ impl LinearKernels {
     pub fn bias_grad(&self, operands: BiasGrad<'_>) -> Result<Dispatch, PrepareError> {
         let BiasGrad { dt, db } = operands;
         let kernel = kernels::BIAS_GRAD;
-        kernel.expect_vector("db", db, dt.columns)?;
+        expect_vector(kernel.label, "db", db, dt.columns)?;
         let shape = Shape {
             batch: dt.rows,
             inputs: 0,
             outputs: dt.columns,
         };
+        let plan = self.plan(shape, Operation::BiasGrad);
+        let with_rows = |rows: std::ops::Range<u32>| Some(dims([dt.columns, rows.start, rows.end]));
+        let passes: Vec<_> = passes(dt.rows, plan.terms_per_pass)
+            .map(with_rows)
+            .collect();
         let operands = [Operand::matrix("dt", dt), Operand::vector("db", db)];
-        self.prepare(
-            &kernel,
-            plan(shape, Operation::BiasGrad),
-            &[dt.columns],
-            &operands,
-        )
+        let workgroups = plan.algorithm.workgroups(1, dt.columns);
+        self.cache.prepare(&kernel, &passes, &operands, workgroups)
     }
+}
 
-    /// One dispatch of as many passes as the plan has, each with the sizes and its own range of terms.
-    fn prepare(
-        &self,
-        kernel: &Kernel,
-        plan: Plan,
-        sizes: &[u32],
-        operands: &[Operand<'_>],
-    ) -> Result<Dispatch, PrepareError> {
-        let with_terms =
-            |terms: Range<u32>| Some(dims(sizes.iter().copied().chain([terms.start, terms.end])));
-        let passes: Vec<_> = plan.passes().map(with_terms).collect();
-        self.cache
-            .prepare(kernel, &passes, operands, plan.workgroups)
+/// Sizes of the product that `operation` is, and which of its factors is stored transposed.
+fn layout(shape: Shape, operation: Operation) -> Layout {
+    let [m, k, n] = operation.product(shape);
+    Layout {
+        m,
+        k,
+        n,
+        left_is_transposed: operation == Operation::WeightGrad,
+        right_is_transposed: operation == Operation::InputGrad,
     }
 }

@@ -1,9 +1,9 @@
-//! Which kernel does an operation, and over how many workgroups. Pure functions: no GPU is needed to read or test them.
+//! Which kernel does an operation, and with which geometry. Pure functions: no GPU is needed to read or test them.
 
 use std::fmt;
-use std::ops::Range;
 
-use crate::dispatch::passes;
+use super::capabilities::Capabilities;
+use super::cost::{nanoseconds, terms_per_pass};
 
 /// The sizes of a linear layer and its batch.
 ///
@@ -28,178 +28,218 @@ impl fmt::Display for Shape {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// T = X·W + b, or T = X·W without a bias.
-    Forward {
-        /// Whether b is added.
-        bias: bool,
-    },
+    /// T = X·W + b.
+    Forward,
     /// dX = dT·Wᵀ.
     InputGrad,
-    /// dW = Xᵀ·dT.
+    /// dW = Xᵀ·dT, and db with it where it is asked for.
     WeightGrad,
     /// db = Σ_i dT_i·.
     BiasGrad,
 }
 
-/// The kernels to choose from.
+impl Operation {
+    /// \[m, k, n\] of the product that the operation is: m × n results of k terms each; for db, 1 row.
+    #[must_use]
+    pub fn product(self, shape: Shape) -> [u32; 3] {
+        let Shape {
+            batch,
+            inputs,
+            outputs,
+        } = shape;
+        match self {
+            Self::Forward => [batch, inputs, outputs],
+            Self::InputGrad => [batch, outputs, inputs],
+            Self::WeightGrad => [inputs, batch, outputs],
+            Self::BiasGrad => [1, batch, outputs],
+        }
+    }
+}
+
+/// The kernels to choose from, with their geometry.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// `matmul_tiled.wgsl`: 64 × 64 tiles of the product, both operands staged in workgroup memory.
-    MatmulTiled,
+    /// `matmul_tiled.wgsl`: square tiles of 128, 64 or 32, both factors staged in workgroup memory.
+    Tiled {
+        /// Rows and columns of a tile.
+        side: u32,
+    },
+    /// `matmul_broadcast.wgsl`: no workgroup memory, for adapters that run on the CPU.
+    Broadcast {
+        /// Groups of 8 rows that a thread owns.
+        groups: u32,
+        /// Vectors of 4 columns that a thread owns.
+        vectors: u32,
+        /// Whether threads hand each other the left factor through subgroups.
+        shuffle: bool,
+    },
+    /// `matmul_small_batch.wgsl`: at most `rows` rows; terms dealt out to the threads of a workgroup.
+    SmallBatch {
+        /// Rows that a thread owns.
+        rows: u32,
+    },
+    /// `matmul_naive.wgsl`: each thread computes 4 × 4 elements from what it reads itself.
+    Naive,
     /// `sum_rows.wgsl`: 32 columns a workgroup.
     SumRows,
 }
 
-/// A choice of kernel, grid and passes.
+impl Algorithm {
+    /// Rows and columns of results that one workgroup computes; for [`Self::Naive`], which numbers blocks across rows, those of a thread.
+    #[must_use]
+    pub fn tile(self) -> [u32; 2] {
+        match self {
+            Self::Tiled { side } => [side, side],
+            Self::Broadcast {
+                groups,
+                vectors,
+                shuffle,
+            } => [8 * groups, 4 * vectors * if shuffle { 8 } else { 16 }],
+            Self::SmallBatch { rows } => [rows, 64],
+            Self::Naive => [4, 4],
+            Self::SumRows => [1, SUM_ROWS_COLUMNS],
+        }
+    }
+
+    /// Workgroups for `rows` × `columns` results.
+    #[must_use]
+    pub fn workgroups(self, rows: u32, columns: u32) -> u64 {
+        let [tile_rows, tile_columns] = self.tile();
+        let tiles = u64::from(rows.div_ceil(tile_rows)) * u64::from(columns.div_ceil(tile_columns));
+        match self {
+            Self::Naive => tiles.div_ceil(u64::from(NAIVE_WORKGROUP)),
+            _ => tiles,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [rows, columns] = self.tile();
+        match self {
+            Self::Tiled { .. } => write!(f, "tiled {rows}×{columns}"),
+            Self::Broadcast { shuffle: true, .. } => write!(f, "shuffle {rows}×{columns}"),
+            Self::Broadcast { shuffle: false, .. } => write!(f, "broadcast {rows}×{columns}"),
+            Self::SmallBatch { rows } => write!(f, "small batch of {rows}"),
+            Self::Naive => write!(f, "naive"),
+            Self::SumRows => write!(f, "sum_rows"),
+        }
+    }
+}
+
+/// A choice of kernel and geometry.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// The kernel.
     pub algorithm: Algorithm,
-    /// How many workgroups a pass takes in all; 0 where the output has no elements.
-    pub workgroups: u64,
-    /// Number of terms in each sum: inputs for T, outputs for dX, batch for dW and db.
-    pub terms: u32,
-    /// How many of them a pass adds up; the passes are dispatched one after the other.
+    /// Into how many partial products the terms of each sum are split, to be added up in a fixed order by `sum_slabs.wgsl`; 1: not split.
+    pub slabs: u32,
+    /// How many terms a workgroup adds up in one dispatch; longer sums take several, one after the other.
     pub terms_per_pass: u32,
 }
 
-impl Plan {
-    /// The terms of each pass, in order. At least one pass, so that a sum over nothing is stored too.
-    pub fn passes(&self) -> impl Iterator<Item = Range<u32>> {
-        passes(self.terms, self.terms_per_pass)
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.algorithm)?;
+        if self.slabs > 1 {
+            write!(f, ", {} slabs", self.slabs)?;
+        }
+        Ok(())
     }
 }
 
-/// Rows and columns of the product that one workgroup of [`Algorithm::MatmulTiled`] computes: `TILE` in the shader.
-pub const MATMUL_TILE: u32 = 64;
+impl Plan {
+    fn new(algorithm: Algorithm, slabs: u32) -> Self {
+        Self {
+            algorithm,
+            slabs,
+            terms_per_pass: terms_per_pass(algorithm),
+        }
+    }
+}
+
 /// Columns that one workgroup of [`Algorithm::SumRows`] sums: `COLUMNS` in the shader.
 pub const SUM_ROWS_COLUMNS: u32 = 32;
+/// Threads of a workgroup of [`Algorithm::Naive`]: `WORKGROUP` in the shader.
+const NAIVE_WORKGROUP: u32 = 64;
+/// Largest batch of [`Algorithm::SmallBatch`].
+pub(super) const SMALL_BATCH_ROWS: u32 = 8;
 
-/// Terms that a workgroup of [`Algorithm::MatmulTiled`] adds up in one pass.
-///
-/// Mesa's llvmpipe silently leaves the loops of a shader after 65,535 iterations, which all its loops share
-/// (`LP_MAX_TGSI_LOOP_ITERATIONS` in Mesa's `lp_limits.h`): without this bound, sums of more than a million terms came out wrong. Here they
-/// are at most 21 iterations per 16 terms, 43,008 in all. A bound also keeps a dispatch short where a driver ends those that take
-/// seconds.
-const MATMUL_TERMS_PER_PASS: u32 = 1 << 15;
-/// The same for [`Algorithm::SumRows`]: one iteration per 8 rows, 32,776 in all.
-const SUM_ROWS_TERMS_PER_PASS: u32 = 1 << 18;
+/// Slabs to try: powers of two, so that sums are split evenly.
+const SLABS: [u32; 6] = [2, 4, 8, 16, 32, 64];
+/// A slab takes at least this many terms, or the second pass costs more than the split gains.
+const LEAST_TERMS_PER_SLAB: u32 = 128;
+/// All slabs together have at most this many elements: 16 MiB.
+const MOST_SLAB_ELEMENTS: u64 = 1 << 22;
 
-/// Chooses the kernel for `operation` on a layer of `shape`.
+/// Chooses the kernel for `operation` on a layer of `shape`: the cheapest of [`candidates`] by a cost model.
 ///
 /// ```
-/// use wgpu_linear::linear::{Algorithm, Operation, Shape, plan};
-/// let shape = Shape { batch: 65, inputs: 784, outputs: 128 };
-/// let plan = plan(shape, Operation::Forward { bias: true });
-/// assert_eq!(plan.algorithm, Algorithm::MatmulTiled);
-/// assert_eq!(plan.workgroups, 2 * 2); // ⌈65/64⌉ × ⌈128/64⌉ tiles
+/// use wgpu_linear::linear::{Algorithm, Capabilities, Operation, Shape, plan};
+/// let shape = Shape { batch: 4096, inputs: 4096, outputs: 4096 };
+/// let chosen = plan(shape, Operation::Forward, &Capabilities::hardware());
+/// assert_eq!(chosen.algorithm, Algorithm::Tiled { side: 128 });
+/// assert_eq!(chosen.algorithm.workgroups(4096, 4096), 32 * 32);
 /// ```
 #[must_use]
-pub fn plan(shape: Shape, operation: Operation) -> Plan {
-    let Shape {
-        batch,
-        inputs,
-        outputs,
-    } = shape;
-    let tiled = |rows: u32, columns: u32, terms: u32| Plan {
-        algorithm: Algorithm::MatmulTiled,
-        workgroups: u64::from(rows.div_ceil(MATMUL_TILE))
-            * u64::from(columns.div_ceil(MATMUL_TILE)),
-        terms,
-        terms_per_pass: MATMUL_TERMS_PER_PASS,
-    };
-    match operation {
-        Operation::Forward { .. } => tiled(batch, outputs, inputs),
-        Operation::InputGrad => tiled(batch, inputs, outputs),
-        Operation::WeightGrad => tiled(inputs, outputs, batch),
-        Operation::BiasGrad => Plan {
-            algorithm: Algorithm::SumRows,
-            workgroups: u64::from(outputs.div_ceil(SUM_ROWS_COLUMNS)),
-            terms: batch,
-            terms_per_pass: SUM_ROWS_TERMS_PER_PASS,
-        },
-    }
+pub fn plan(shape: Shape, operation: Operation, capabilities: &Capabilities) -> Plan {
+    let cost = |plan: &Plan| nanoseconds(plan, operation.product(shape), capabilities);
+    candidates(shape, operation, capabilities)
+        .into_iter()
+        .min_by(|a, b| cost(a).total_cmp(&cost(b)))
+        .unwrap_or(Plan::new(Algorithm::Naive, 1))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plan_has_no_work_for_empty_outputs() {
-        for (shape, operation) in [
-            (
-                Shape {
-                    batch: 0,
-                    inputs: 3,
-                    outputs: 3,
-                },
-                Operation::Forward { bias: true },
-            ),
-            (
-                Shape {
-                    batch: 3,
-                    inputs: 0,
-                    outputs: 3,
-                },
-                Operation::InputGrad,
-            ),
-            (
-                Shape {
-                    batch: 3,
-                    inputs: 3,
-                    outputs: 0,
-                },
-                Operation::WeightGrad,
-            ),
-            (
-                Shape {
-                    batch: 3,
-                    inputs: 3,
-                    outputs: 0,
-                },
-                Operation::BiasGrad,
-            ),
-        ] {
-            assert_eq!(plan(shape, operation).workgroups, 0, "{operation:?}");
-        }
+/// The kernels and geometries worth trying for `operation` on a layer of `shape`; never empty.
+#[must_use]
+pub fn candidates(shape: Shape, operation: Operation, capabilities: &Capabilities) -> Vec<Plan> {
+    if operation == Operation::BiasGrad {
+        return vec![Plan::new(Algorithm::SumRows, 1)];
     }
-
-    #[test]
-    fn plan_covers_ragged_products() {
-        let shape = Shape {
-            batch: 129,
-            inputs: 1,
-            outputs: 64,
-        };
-        assert_eq!(
-            plan(shape, Operation::Forward { bias: false }).workgroups,
-            3
-        );
-        assert_eq!(plan(shape, Operation::InputGrad).workgroups, 3);
-        assert_eq!(plan(shape, Operation::WeightGrad).workgroups, 1);
-        assert_eq!(plan(shape, Operation::BiasGrad).workgroups, 2);
+    let product = operation.product(shape);
+    let mut plans = Vec::new();
+    for algorithm in algorithms(product, operation, capabilities) {
+        plans.push(Plan::new(algorithm, 1));
+        let split = SLABS.into_iter().filter(|slabs| may_split(product, *slabs));
+        plans.extend(split.map(|slabs| Plan::new(algorithm, slabs)));
     }
+    plans
+}
 
-    #[test]
-    fn passes_cover_every_term_once_and_in_order() {
-        for batch in [0, 1, 1 << 15, (1 << 15) + 1, 3 << 15, u32::MAX] {
-            let plan = plan(
-                Shape {
-                    batch,
-                    inputs: 1,
-                    outputs: 1,
-                },
-                Operation::WeightGrad,
-            );
-            let passes: Vec<_> = plan.passes().collect();
-            assert_eq!(passes[0].start, 0);
-            assert_eq!(passes[passes.len() - 1].end, batch);
-            assert!(passes.windows(2).all(|pair| pair[0].end == pair[1].start));
-            assert!(passes.iter().all(|pass| pass.end - pass.start <= 1 << 15));
-            assert!(batch == 0 || passes.iter().all(|pass| !pass.is_empty()));
-        }
+fn algorithms(
+    [m, ..]: [u32; 3],
+    operation: Operation,
+    capabilities: &Capabilities,
+) -> Vec<Algorithm> {
+    if capabilities.is_software() {
+        let shuffle = capabilities.shuffles();
+        return [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (4, 2)]
+            .map(|(groups, vectors)| Algorithm::Broadcast {
+                groups,
+                vectors,
+                shuffle,
+            })
+            .into();
     }
+    let fits = |side: &u32| {
+        capabilities.max_invocations >= 256 && 2 * side * 16 * 4 <= capabilities.max_workgroup_bytes
+    };
+    let mut algorithms: Vec<_> = [128, 64, 32]
+        .into_iter()
+        .filter(fits)
+        .map(|side| Algorithm::Tiled { side })
+        .collect();
+    if m <= SMALL_BATCH_ROWS && operation != Operation::WeightGrad && fits(&64) {
+        let rows = m.next_power_of_two();
+        algorithms.push(Algorithm::SmallBatch { rows });
+    }
+    algorithms.push(Algorithm::Naive);
+    algorithms
+}
+
+fn may_split([m, k, n]: [u32; 3], slabs: u32) -> bool {
+    k / slabs >= LEAST_TERMS_PER_SLAB
+        && (u64::from(m) + 1) * u64::from(n) * u64::from(slabs) <= MOST_SLAB_ELEMENTS
 }

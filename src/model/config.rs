@@ -23,6 +23,28 @@ pub enum Activation {
     Gelu,
 }
 
+impl Activation {
+    /// `KIND` in the shaders.
+    pub(crate) const fn kind(self) -> u32 {
+        match self {
+            Self::Identity => 0,
+            Self::Relu => 1,
+            Self::LeakyRelu { .. } => 2,
+            Self::Tanh => 3,
+            Self::Sigmoid => 4,
+            Self::Gelu => 5,
+        }
+    }
+
+    /// The slope of a leaky ReLU, which its shaders read from a uniform.
+    pub(crate) fn slope(self) -> f32 {
+        match self {
+            Self::LeakyRelu { slope } => slope,
+            _ => 0.0,
+        }
+    }
+}
+
 /// What is minimized: the mean over the examples of a batch.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! The kernels around the linear layer: file, entry point, constants and bindings.
 
+use std::borrow::Cow;
+
 use crate::kernel::{Access, Binding, Kernel};
 use crate::model::Activation;
-use crate::shader::Constant;
+use crate::shader::{Constant, file};
 
 const DIMS: Binding = Binding::new(0, "dims", Access::Uniform);
 const SETTINGS: Binding = Binding::new(1, "settings", Access::Uniform);
@@ -25,18 +27,20 @@ const fn activation_kernel(
     bindings: &'static [Binding],
     constants: &'static [(&'static str, Constant)],
 ) -> Kernel {
-    let source = include_str!("../../shaders/activation.wgsl");
     Kernel {
         label,
-        file: "activation.wgsl",
-        source,
+        files: Cow::Borrowed(&[
+            file!("activation.wgsl"),
+            file!("parts/activation_functions.wgsl"),
+        ]),
         entry_point,
-        constants,
+        constants: Cow::Borrowed(constants),
         bindings,
+        trusted: false,
     }
 }
 
-/// `KIND` in the shader, one entry per activation.
+/// `KIND` in the shaders, one entry per activation.
 const KINDS: [&[(&str, Constant)]; 6] = [
     &[("KIND", Constant::U32(0))],
     &[("KIND", Constant::U32(1))],
@@ -46,19 +50,8 @@ const KINDS: [&[(&str, Constant)]; 6] = [
     &[("KIND", Constant::U32(5))],
 ];
 
-const fn kind(activation: Activation) -> usize {
-    match activation {
-        Activation::Identity => 0,
-        Activation::Relu => 1,
-        Activation::LeakyRelu { .. } => 2,
-        Activation::Tanh => 3,
-        Activation::Sigmoid => 4,
-        Activation::Gelu => 5,
-    }
-}
-
 pub(super) const fn activation(activation: Activation) -> Kernel {
-    let constants = KINDS[kind(activation)];
+    let constants = KINDS[activation.kind() as usize];
     activation_kernel(
         "wgpu_linear::activation",
         "activation",
@@ -68,7 +61,7 @@ pub(super) const fn activation(activation: Activation) -> Kernel {
 }
 
 pub(super) const fn activation_grad(activation: Activation) -> Kernel {
-    let constants = KINDS[kind(activation)];
+    let constants = KINDS[activation.kind() as usize];
     activation_kernel(
         "wgpu_linear::activation_grad",
         "activation_grad",
@@ -79,10 +72,9 @@ pub(super) const fn activation_grad(activation: Activation) -> Kernel {
 
 pub(super) const SOFTMAX_CROSS_ENTROPY: Kernel = Kernel {
     label: "wgpu_linear::softmax_cross_entropy",
-    file: "softmax_cross_entropy.wgsl",
-    source: include_str!("../../shaders/softmax_cross_entropy.wgsl"),
+    files: Cow::Borrowed(&[file!("softmax_cross_entropy.wgsl")]),
     entry_point: "softmax_cross_entropy",
-    constants: &[],
+    constants: Cow::Borrowed(&[]),
     bindings: &[
         DIMS,
         Binding::new(1, "t", Access::Read),
@@ -90,14 +82,14 @@ pub(super) const SOFTMAX_CROSS_ENTROPY: Kernel = Kernel {
         Binding::new(3, "row_loss", Access::ReadWrite),
         Binding::new(4, "dt", Access::ReadWrite),
     ],
+    trusted: false,
 };
 
 pub(super) const MEAN_SQUARED_ERROR: Kernel = Kernel {
     label: "wgpu_linear::mean_squared_error",
-    file: "mean_squared_error.wgsl",
-    source: include_str!("../../shaders/mean_squared_error.wgsl"),
+    files: Cow::Borrowed(&[file!("mean_squared_error.wgsl")]),
     entry_point: "mean_squared_error",
-    constants: &[],
+    constants: Cow::Borrowed(&[]),
     bindings: &[
         DIMS,
         Binding::new(1, "t", Access::Read),
@@ -105,27 +97,27 @@ pub(super) const MEAN_SQUARED_ERROR: Kernel = Kernel {
         Binding::new(3, "element_loss", Access::ReadWrite),
         Binding::new(4, "dt", Access::ReadWrite),
     ],
+    trusted: false,
 };
 
 pub(super) const ACCUMULATE_LOSS: Kernel = Kernel {
     label: "wgpu_linear::accumulate_loss",
-    file: "accumulate_loss.wgsl",
-    source: include_str!("../../shaders/accumulate_loss.wgsl"),
+    files: Cow::Borrowed(&[file!("accumulate_loss.wgsl")]),
     entry_point: "accumulate_loss",
-    constants: &[],
+    constants: Cow::Borrowed(&[]),
     bindings: &[
         DIMS,
         Binding::new(1, "losses", Access::Read),
         Binding::new(2, "total", Access::ReadWrite),
     ],
+    trusted: false,
 };
 
 pub(super) const SGD: Kernel = Kernel {
     label: "wgpu_linear::sgd",
-    file: "sgd.wgsl",
-    source: include_str!("../../shaders/sgd.wgsl"),
+    files: Cow::Borrowed(&[file!("sgd.wgsl")]),
     entry_point: "sgd",
-    constants: &[],
+    constants: Cow::Borrowed(&[]),
     bindings: &[
         DIMS,
         SETTINGS,
@@ -133,23 +125,23 @@ pub(super) const SGD: Kernel = Kernel {
         Binding::new(3, "velocity", Access::ReadWrite),
         Binding::new(4, "parameters", Access::ReadWrite),
     ],
+    trusted: false,
 };
 
 pub(super) const ADAM_ADVANCE: Kernel = Kernel {
     label: "wgpu_linear::adam_advance",
-    file: "adam.wgsl",
-    source: include_str!("../../shaders/adam.wgsl"),
+    files: Cow::Borrowed(&[file!("adam.wgsl")]),
     entry_point: "adam_advance",
-    constants: &[],
+    constants: Cow::Borrowed(&[]),
     bindings: &[SETTINGS, Binding::new(2, "corrections", Access::ReadWrite)],
+    trusted: false,
 };
 
 pub(super) const ADAM: Kernel = Kernel {
     label: "wgpu_linear::adam",
-    file: "adam.wgsl",
-    source: include_str!("../../shaders/adam.wgsl"),
+    files: Cow::Borrowed(&[file!("adam.wgsl")]),
     entry_point: "adam",
-    constants: &[],
+    constants: Cow::Borrowed(&[]),
     bindings: &[
         DIMS,
         SETTINGS,
@@ -159,6 +151,7 @@ pub(super) const ADAM: Kernel = Kernel {
         Binding::new(5, "v", Access::ReadWrite),
         Binding::new(6, "parameters", Access::ReadWrite),
     ],
+    trusted: false,
 };
 
 /// All of them, for [`crate::kernels`].

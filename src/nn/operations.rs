@@ -1,9 +1,9 @@
 //! Activations, losses and optimizers as prepared operations.
 
-use crate::cache::KernelCache;
+use crate::cache::{KernelCache, ShaderChecks};
 use crate::dispatch::{Dispatch, passes};
 use crate::error::PrepareError;
-use crate::kernel::{Kernel, dims};
+use crate::kernel::{Kernel, dims, expect_matrix, expect_vector};
 use crate::model::Activation;
 use crate::operand::Operand;
 use crate::view::{Matrix, Vector};
@@ -122,7 +122,7 @@ impl NetworkKernels {
     #[must_use]
     pub fn new(device: &wgpu::Device) -> Self {
         Self {
-            cache: KernelCache::new(device),
+            cache: KernelCache::new(device, ShaderChecks::default()),
         }
     }
 
@@ -133,11 +133,11 @@ impl NetworkKernels {
     pub fn activation(&self, operands: ActivationForward<'_>) -> Result<Dispatch, PrepareError> {
         let ActivationForward { function, t, a } = operands;
         let kernel = kernels::activation(function);
-        kernel.expect_vector("a", a, t.len)?;
+        expect_vector(kernel.label, "a", a, t.len)?;
         let operands = [Operand::vector("t", t), Operand::vector("a", a)];
         self.elementwise(
             &kernel,
-            &[t.len, slope(function)],
+            &[t.len, function.slope().to_bits()],
             &operands,
             u64::from(t.len),
         )
@@ -155,8 +155,8 @@ impl NetworkKernels {
             dt,
         } = operands;
         let kernel = kernels::activation_grad(function);
-        kernel.expect_vector("da", da, t.len)?;
-        kernel.expect_vector("dt", dt, t.len)?;
+        expect_vector(kernel.label, "da", da, t.len)?;
+        expect_vector(kernel.label, "dt", dt, t.len)?;
         let operands = [
             Operand::vector("t", t),
             Operand::vector("da", da),
@@ -164,7 +164,7 @@ impl NetworkKernels {
         ];
         self.elementwise(
             &kernel,
-            &[t.len, slope(function)],
+            &[t.len, function.slope().to_bits()],
             &operands,
             u64::from(t.len),
         )
@@ -185,9 +185,9 @@ impl NetworkKernels {
             dt,
         } = operands;
         let kernel = kernels::SOFTMAX_CROSS_ENTROPY;
-        kernel.expect_vector("labels", labels, t.rows)?;
-        kernel.expect_vector("row_loss", row_loss, t.rows)?;
-        kernel.expect_matrix("dt", dt, t.rows, t.columns)?;
+        expect_vector(kernel.label, "labels", labels, t.rows)?;
+        expect_vector(kernel.label, "row_loss", row_loss, t.rows)?;
+        expect_matrix(kernel.label, "dt", dt, t.rows, t.columns)?;
         let operands = [
             Operand::matrix("t", t),
             Operand::vector("labels", labels),
@@ -216,7 +216,7 @@ impl NetworkKernels {
         } = operands;
         let kernel = kernels::MEAN_SQUARED_ERROR;
         for (name, view) in [("y", y), ("element_loss", element_loss), ("dt", dt)] {
-            kernel.expect_matrix(name, view, t.rows, t.columns)?;
+            expect_matrix(kernel.label, name, view, t.rows, t.columns)?;
         }
         let operands = [
             Operand::matrix("t", t),
@@ -238,7 +238,7 @@ impl NetworkKernels {
             total,
         } = operands;
         let kernel = kernels::ACCUMULATE_LOSS;
-        kernel.expect_vector("total", total, 2)?;
+        expect_vector(kernel.label, "total", total, 2)?;
         let operands = [
             Operand::vector("losses", losses),
             Operand::vector("total", total),
@@ -263,8 +263,8 @@ impl NetworkKernels {
             parameters,
         } = operands;
         let kernel = kernels::SGD;
-        kernel.expect_vector("velocity", velocity, gradients.len)?;
-        kernel.expect_vector("parameters", parameters, gradients.len)?;
+        expect_vector(kernel.label, "velocity", velocity, gradients.len)?;
+        expect_vector(kernel.label, "parameters", parameters, gradients.len)?;
         let operands = [
             Operand::uniform("settings", settings, 16),
             Operand::vector("gradients", gradients),
@@ -289,7 +289,7 @@ impl NetworkKernels {
         corrections: Vector<'_>,
     ) -> Result<Dispatch, PrepareError> {
         let kernel = kernels::ADAM_ADVANCE;
-        kernel.expect_vector("corrections", corrections, 2)?;
+        expect_vector(kernel.label, "corrections", corrections, 2)?;
         let operands = [
             Operand::uniform("settings", settings, 32),
             Operand::vector("corrections", corrections),
@@ -311,9 +311,9 @@ impl NetworkKernels {
             parameters,
         } = operands;
         let kernel = kernels::ADAM;
-        kernel.expect_vector("corrections", corrections, 2)?;
+        expect_vector(kernel.label, "corrections", corrections, 2)?;
         for (name, view) in [("m", m), ("v", v), ("parameters", parameters)] {
-            kernel.expect_vector(name, view, gradients.len)?;
+            expect_vector(kernel.label, name, view, gradients.len)?;
         }
         let operands = [
             Operand::uniform("settings", settings, 32),
@@ -356,12 +356,4 @@ fn check_classes(kernel: &Kernel, classes: u32) -> Result<(), PrepareError> {
         required,
         allowed,
     })
-}
-
-/// The bits of the slope of the left half, where the activation has one.
-fn slope(activation: Activation) -> u32 {
-    match activation {
-        Activation::LeakyRelu { slope } => slope.to_bits(),
-        _ => 0,
-    }
 }

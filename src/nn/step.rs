@@ -3,14 +3,11 @@
 use crate::dispatch::Dispatch;
 use crate::error::{GpuError, PrepareError};
 use crate::gpu::Gpu;
-use crate::linear::{BiasGrad, Forward, InputGrad, LinearKernels, WeightGrad};
+use crate::linear::{Forward, ForwardActivated, InputGradActivated, LinearKernels, WeightGrad};
 use crate::model::{Activation, Loss};
 use crate::view::{Matrix, Vector};
 
-use super::operations::{
-    AccumulateLoss, ActivationForward, ActivationGrad, MeanSquaredError, NetworkKernels,
-    SoftmaxCrossEntropy,
-};
+use super::operations::{AccumulateLoss, MeanSquaredError, NetworkKernels, SoftmaxCrossEntropy};
 use super::storage::Layout;
 
 /// Buffers for batches of up to `capacity` rows. Each is a buffer of its own, because WebGPU does not let one operation read and
@@ -25,9 +22,8 @@ pub(super) struct Workspace {
     /// Per layer: the linear layer's result, and its gradient.
     t: Vec<wgpu::Buffer>,
     dt: Vec<wgpu::Buffer>,
-    /// Per hidden layer: the activation's result, and its gradient.
+    /// Per hidden layer: the activation's result.
     a: Vec<wgpu::Buffer>,
-    da: Vec<wgpu::Buffer>,
 }
 
 impl Workspace {
@@ -50,7 +46,6 @@ impl Workspace {
             t: each("wgpu_linear::t", &layer_sizes[1..])?,
             dt: each("wgpu_linear::dt", &layer_sizes[1..])?,
             a: each("wgpu_linear::a", &layer_sizes[1..last])?,
-            da: each("wgpu_linear::da", &layer_sizes[1..last])?,
         })
     }
 
@@ -77,30 +72,24 @@ type Dispatches = Result<Vec<Dispatch>, PrepareError>;
 impl<'a> Builder<'a> {
     /// T_l = A_(l−1)·W_l + b_l and A_l = f(T_l), layer by layer.
     pub(super) fn forward(&self) -> Dispatches {
-        let mut dispatches = Vec::new();
-        for layer in 0..self.layout.layers() {
+        let layer = |layer| {
             let x = self.input(layer);
             let w = self.layout.w(layer, self.parameters);
             let b = Some(self.layout.b(layer, self.parameters));
-            dispatches.push(self.linear.forward(Forward {
-                x,
-                w,
-                b,
-                t: self.t(layer),
-            })?);
-            if let Some(a) = self.workspace.a.get(layer) {
-                let (t, a) = (
-                    self.flat(layer, &self.workspace.t[layer]),
-                    self.flat(layer, a),
-                );
-                dispatches.push(self.network.activation(ActivationForward {
+            let t = self.t(layer);
+            match self.workspace.a.get(layer) {
+                None => self.linear.forward(Forward { x, w, b, t }),
+                Some(a) => self.linear.forward_activated(ForwardActivated {
+                    x,
+                    w,
+                    b,
                     function: self.activation,
                     t,
-                    a,
-                })?);
+                    a: self.matrix(layer, a),
+                }),
             }
-        }
-        Ok(dispatches)
+        };
+        (0..self.layout.layers()).map(layer).collect()
     }
 
     /// The loss, its gradient dT of the last layer, and its sum in `total`.
@@ -142,41 +131,28 @@ impl<'a> Builder<'a> {
         Ok(vec![measure, add])
     }
 
-    /// dW_l, db_l, dA_(l−1) and dT_(l−1) = dA_(l−1) · f′(T_(l−1)), last layer first.
+    /// dW_l, db_l and dT_(l−1) = dT_l·W_lᵀ ⊙ f′(T_(l−1)), last layer first.
     pub(super) fn backward(&self, gradients: &wgpu::Buffer) -> Dispatches {
         let mut dispatches = Vec::new();
         for layer in (0..self.layout.layers()).rev() {
             let (x, dt) = (self.input(layer), self.dt(layer));
-            let dw = self.layout.w(layer, gradients);
-            dispatches.push(self.linear.weight_grad(WeightGrad { x, dt, dw })?);
-            dispatches.push(self.linear.bias_grad(BiasGrad {
+            dispatches.push(self.linear.weight_grad(WeightGrad {
+                x,
                 dt,
-                db: self.layout.b(layer, gradients),
+                dw: self.layout.w(layer, gradients),
+                db: Some(self.layout.b(layer, gradients)),
             })?);
-            if layer > 0 {
-                dispatches.extend(self.backward_to(layer - 1)?);
+            if let Some(below) = layer.checked_sub(1) {
+                dispatches.push(self.linear.input_grad_activated(InputGradActivated {
+                    dt,
+                    w: self.layout.w(layer, self.parameters),
+                    function: self.activation,
+                    t_below: self.t(below),
+                    dt_below: self.dt(below),
+                })?);
             }
         }
         Ok(dispatches)
-    }
-
-    /// From dT of the layer above to dT of hidden layer `below`.
-    fn backward_to(&self, below: usize) -> Result<[Dispatch; 2], PrepareError> {
-        let Workspace { t, da, dt, .. } = self.workspace;
-        let dx = self.matrix(below, &da[below]);
-        let w = self.layout.w(below + 1, self.parameters);
-        let through_weights = self.linear.input_grad(InputGrad {
-            dt: self.dt(below + 1),
-            w,
-            dx,
-        })?;
-        let through_activation = self.network.activation_grad(ActivationGrad {
-            function: self.activation,
-            t: self.flat(below, &t[below]),
-            da: self.flat(below, &da[below]),
-            dt: self.flat(below, &dt[below]),
-        })?;
-        Ok([through_weights, through_activation])
     }
 
     /// What layer `layer` takes in: X, or the activation below.

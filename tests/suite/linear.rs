@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use ndarray::{Array1, Array2};
-use wgpu_linear::linear::MATMUL_TILE;
+use wgpu_linear::linear::{Algorithm, Capabilities, Operation, Plan, Shape, candidates};
+use wgpu_linear::model::Activation;
 use wgpu_linear::{
-    BiasGrad, Forward, InputGrad, LinearKernels, Matrix, Vector, WeightGrad, reference,
+    BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, LinearKernels, Matrix,
+    ShaderChecks, Vector, WeightGrad, reference,
 };
 
 use crate::compare::{hard_bound, magnitude, regression_bound, same, within};
@@ -26,7 +28,16 @@ struct Results<F = f32> {
     dx: Array2<F>,
     dw: Array2<F>,
     db: Array1<F>,
+    /// db as weight_grad computes it.
+    db_beside: Array1<F>,
+    /// T, f(T) and dT below of the operations with an activation.
+    t_activated: Array2<F>,
+    a: Array2<F>,
+    dt_below: Array2<F>,
 }
+
+/// Exact on integers, and its derivative is never 0.
+const LEAKY: Activation = Activation::LeakyRelu { slope: -2.0 };
 
 impl Case {
     fn new(
@@ -46,14 +57,17 @@ impl Case {
         let ((batch, inputs), outputs) = (self.x.dim(), self.w.ncols());
         let [x, w, dt] = [&self.x, &self.w, &self.dt].map(Guarded::input);
         let b = Guarded::input(&self.b);
-        let [t, t_without_bias, dx, dw, db] = [
+        let [t, t_without_bias, dx, dw, db, db_beside] = [
             batch * outputs,
             batch * outputs,
             batch * inputs,
             inputs * outputs,
             outputs,
+            outputs,
         ]
         .map(Guarded::output);
+        let [t_activated, a, dt_below] =
+            [batch * outputs, batch * outputs, batch * inputs].map(Guarded::output);
         let (x_view, w_view, dt_view) = (
             x.matrix(batch, inputs),
             w.matrix(inputs, outputs),
@@ -84,6 +98,7 @@ impl Case {
                     x: x_view,
                     dt: dt_view,
                     dw: dw.matrix(inputs, outputs),
+                    db: Some(db_beside.vector()),
                 })
                 .unwrap(),
             kernels
@@ -92,8 +107,31 @@ impl Case {
                     db: db.vector(),
                 })
                 .unwrap(),
+            kernels
+                .forward_activated(ForwardActivated {
+                    x: x_view,
+                    w: w_view,
+                    b: Some(b.vector()),
+                    function: LEAKY,
+                    t: t_activated.matrix(batch, outputs),
+                    a: a.matrix(batch, outputs),
+                })
+                .unwrap(),
+            kernels
+                .input_grad_activated(InputGradActivated {
+                    dt: dt_view,
+                    w: w_view,
+                    function: LEAKY,
+                    t_below: x_view,
+                    dt_below: dt_below.matrix(batch, inputs),
+                })
+                .unwrap(),
         ]);
         Results {
+            db_beside: db_beside.read().into(),
+            t_activated: t_activated.read_matrix(batch, outputs),
+            a: a.read_matrix(batch, outputs),
+            dt_below: dt_below.read_matrix(batch, inputs),
             t: t.read_matrix(batch, outputs),
             t_without_bias: t_without_bias.read_matrix(batch, outputs),
             dx: dx.read_matrix(batch, inputs),
@@ -105,12 +143,19 @@ impl Case {
     fn expected(&self) -> Results<f64> {
         let [x, w, dt] = [&self.x, &self.w, &self.dt].map(|a| a.mapv(f64::from));
         let b = self.b.mapv(f64::from);
+        let t = reference::forward(x.view(), w.view(), Some(b.view()));
+        let dx = reference::input_grad(dt.view(), w.view());
+        let db = reference::bias_grad(dt.view());
         Results {
-            t: reference::forward(x.view(), w.view(), Some(b.view())),
             t_without_bias: reference::forward(x.view(), w.view(), None),
-            dx: reference::input_grad(dt.view(), w.view()),
             dw: reference::weight_grad(x.view(), dt.view()),
-            db: reference::bias_grad(dt.view()),
+            db_beside: db.clone(),
+            db,
+            a: reference::activation(LEAKY, t.view()),
+            t_activated: t.clone(),
+            t,
+            dt_below: reference::activation_grad(LEAKY, x.view(), dx.view()),
+            dx,
         }
     }
 
@@ -127,6 +172,14 @@ impl Case {
             .unwrap_or_else(|e| panic!("weight_grad {shape:?}: {e}"));
         same(actual.db.view(), expected.db.view())
             .unwrap_or_else(|e| panic!("bias_grad {shape:?}: {e}"));
+        same(actual.db_beside.view(), expected.db_beside.view())
+            .unwrap_or_else(|e| panic!("db of weight_grad {shape:?}: {e}"));
+        same(actual.t_activated.view(), expected.t_activated.view())
+            .unwrap_or_else(|e| panic!("t of forward_activated {shape:?}: {e}"));
+        same(actual.a.view(), expected.a.view())
+            .unwrap_or_else(|e| panic!("a of forward_activated {shape:?}: {e}"));
+        same(actual.dt_below.view(), expected.dt_below.view())
+            .unwrap_or_else(|e| panic!("input_grad_activated {shape:?}: {e}"));
     }
 
     fn check_bounded(&self, kernels: &LinearKernels, bound: fn(usize, f64) -> f64) {
@@ -164,13 +217,18 @@ impl Case {
         let sums = dt.sum_axis(ndarray::Axis(0)).mapv(|m| bound(batch, m));
         within(actual.db.view(), expected.db.view(), sums.view())
             .unwrap_or_else(|e| panic!("bias_grad {shape:?}: {e}"));
+        within(
+            actual.db_beside.view(),
+            expected.db_beside.view(),
+            sums.view(),
+        )
+        .unwrap_or_else(|e| panic!("db of weight_grad {shape:?}: {e}"));
     }
 }
 
 #[test]
 fn linear_operations_are_exact_on_integers_for_all_edge_shapes() {
-    let tile = MATMUL_TILE as usize;
-    let sizes = BTreeSet::from([0, 1, 2, 3, tile - 1, tile, tile + 1, 2 * tile + 1, 65]);
+    let sizes = BTreeSet::from([0, 1, 3, 4, 8, 31, 32, 33, 67]);
     let kernels = LinearKernels::new(gpu().device());
     let mut random = fastrand::Rng::with_seed(1);
     for &batch in &sizes {
@@ -183,6 +241,107 @@ fn linear_operations_are_exact_on_integers_for_all_edge_shapes() {
             }
         }
     }
+}
+
+/// Every kernel that any adapter may get, wherever this runs, whole and in slabs.
+fn all_plans(shape: Shape, operation: Operation) -> Vec<Plan> {
+    let mut without_shuffle = Capabilities::software(2);
+    without_shuffle.subgroup_sizes = None;
+    let mut adapters = vec![Capabilities::hardware(), without_shuffle];
+    if gpu().device().features().contains(wgpu::Features::SUBGROUP) {
+        adapters.push(Capabilities::software(2));
+    }
+    let plans = adapters
+        .iter()
+        .flat_map(|adapter| candidates(shape, operation, adapter));
+    // One number of slabs is as good as another, and the geometries in between add nothing.
+    let between = |plan: &Plan| {
+        matches!(
+            plan.algorithm,
+            Algorithm::Broadcast {
+                groups: 1 | 4,
+                vectors: 1,
+                ..
+            } | Algorithm::Broadcast {
+                groups: 1 | 2,
+                vectors: 2,
+                ..
+            }
+        )
+    };
+    plans
+        .filter(|plan| [1, 4].contains(&plan.slabs) && !between(plan))
+        .collect()
+}
+
+/// Shapes around the edges of every tile, aligned to 4 elements and not, with sums long enough to be split into slabs.
+fn check_every_plan(checks: ShaderChecks) {
+    let kernels = LinearKernels::with_checks(gpu().device(), checks);
+    let mut random = fastrand::Rng::with_seed(10);
+    let mut tried = BTreeSet::new();
+    let shapes = [
+        [8, 520, 132],
+        [5, 517, 131],
+        [520, 36, 8],
+        [517, 35, 7],
+        [4, 132, 520],
+        [7, 131, 517],
+    ];
+    for sizes in shapes {
+        let case = Case::new(sizes, |rows, columns| {
+            integers(&mut random, rows, columns, 9)
+        });
+        let [batch, inputs, outputs] = sizes.map(|size| size as u32);
+        let shape = Shape {
+            batch,
+            inputs,
+            outputs,
+        };
+        let plans = [
+            Operation::Forward,
+            Operation::InputGrad,
+            Operation::WeightGrad,
+        ]
+        .map(|operation| (operation, all_plans(shape, operation)));
+        let rounds = plans.iter().map(|(_, plans)| plans.len()).max().unwrap();
+        for round in 0..rounds {
+            for (operation, plans) in &plans {
+                let plan = plans[round % plans.len()];
+                tried.insert(format!("{operation:?} {plan}"));
+                kernels.use_plan(shape, *operation, plan);
+            }
+            case.check_exact(&kernels);
+        }
+    }
+    for kernel in [
+        "tiled 128",
+        "tiled 64",
+        "tiled 32",
+        "broadcast 32",
+        "small batch of 8",
+        "naive",
+    ] {
+        for operation in ["Forward", "InputGrad", "WeightGrad"] {
+            if (operation, kernel) != ("WeightGrad", "small batch of 8") {
+                let wanted = format!("{operation} {kernel}");
+                let found: Vec<_> = tried
+                    .iter()
+                    .filter(|plan| plan.starts_with(&wanted))
+                    .collect();
+                assert!(found.len() >= 2, "whole and in slabs: {wanted}: {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_plan_is_exact_on_integers() {
+    check_every_plan(ShaderChecks::WhereNeeded);
+}
+
+#[test]
+fn every_plan_is_exact_on_integers_with_all_checks() {
+    check_every_plan(ShaderChecks::All);
 }
 
 #[test]
@@ -291,7 +450,7 @@ fn bias_grad_is_exact_across_passes() {
 fn linear_operations_are_exact_when_the_grid_folds() {
     let kernels = LinearKernels::new(gpu().device());
     let mut random = fastrand::Rng::with_seed(7);
-    let long = 65_536 * MATMUL_TILE as usize + 3;
+    let long = 65_536 * 64 + 3;
     let column = row(integers(&mut random, 1, long, 9));
     let (numbers, factor, shift) = (
         Guarded::input(&column),
@@ -322,6 +481,7 @@ fn linear_operations_are_exact_when_the_grid_folds() {
                 x: wide,
                 dt: factor,
                 dw: dw.matrix(long, 1),
+                db: None,
             })
             .unwrap(),
         kernels
@@ -334,7 +494,7 @@ fn linear_operations_are_exact_when_the_grid_folds() {
     assert!(
         dispatches
             .iter()
-            .all(|dispatch| dispatch.workgroups().all(|[_, y]| y > 1))
+            .all(|dispatch| dispatch.workgroups().all(|[_, y, _]| y > 1))
     );
     gpu().run(&dispatches);
     assert_eq!(Array1::from(t.read()), column.mapv(|x| 3.0 * x + 1.0));
@@ -366,6 +526,7 @@ fn dispatch_gives_the_same_bits_whenever_recorded() {
                 x: x.matrix(100, 333),
                 dt: dt_view,
                 dw: dw.matrix(333, 77),
+                db: None,
             })
             .unwrap(),
         kernels

@@ -153,7 +153,7 @@ fn activation_and_loss_are_right_when_the_grid_folds() {
         a: a.vector(),
     };
     let dispatch = kernels.activation(operands).unwrap();
-    assert_eq!(dispatch.workgroups().collect::<Vec<_>>(), [[65_535, 2]]);
+    assert_eq!(dispatch.workgroups().collect::<Vec<_>>(), [[65_535, 2, 1]]);
     run(&[dispatch]);
     assert!(a.read().iter().zip(&t).all(|(a, t)| *a == t.max(0.0)));
     // More than 65,535 rows.

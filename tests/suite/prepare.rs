@@ -125,6 +125,7 @@ fn gradients_refuse_wrong_shapes() {
             x: matrix(&a, 2, 3),
             dt: matrix(&b, 3, 4),
             dw: matrix(&c, 3, 4),
+            db: None,
         }),
         "dt",
     );
@@ -133,6 +134,7 @@ fn gradients_refuse_wrong_shapes() {
             x: matrix(&a, 2, 3),
             dt: matrix(&b, 2, 4),
             dw: matrix(&c, 4, 3),
+            db: None,
         }),
         "dw",
     );

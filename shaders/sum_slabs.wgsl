@@ -1,0 +1,35 @@
+// product = Σ_s slab_s, then the epilogue        the second half of a product whose terms were dealt out to several slabs
+//
+// Shapes      left holds `slabs` slabs of slab_rows × n, each a partial product, the last row its column sums where SUM_COLUMNS asks for them;
+//             product m × n
+// Layout      row-major, dense
+// Grid        one thread per 4 columns of a row in workgroups of 64, numbered along the rows and folded into x and y
+// Order       slab after slab: the same input gives the same bits
+// Parts       dims, operands_*, activation_functions, epilogue. The host sets k to n, the row length of what is loaded
+// Host        src/linear/kernels.rs
+
+const WORKGROUP: u32 = 64u;
+
+@compute @workgroup_size(WORKGROUP)
+fn sum_slabs(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let quad = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + thread;
+    let quads_across = (dims.n + 3u) / 4u;
+    let row = quad / quads_across;
+    let column = quad % quads_across * 4u;
+    if row >= dims.slab_rows {
+        return;
+    }
+    var sum = vec4<f32>();
+    for (var slab = 0u; slab < dims.slabs; slab++) {
+        sum += load_left(slab * dims.slab_rows + row, column, dims.slabs * dims.slab_rows, dims.n);
+    }
+    if row < dims.m {
+        store(row, column, 0u, sum + addend(column));
+    } else {
+        store_columns(column, 0u, sum);
+    }
+}

@@ -1,0 +1,204 @@
+//! Operands larger than `max_storage_buffer_binding_size`: which rows of each are bound for which part of the product.
+
+use std::ops::Range;
+
+use crate::dispatch::passes;
+use crate::error::PrepareError;
+
+/// The sizes of a product and how its factors lie in memory, row-major.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pub(super) m: u32,
+    pub(super) k: u32,
+    pub(super) n: u32,
+    /// The left factor is stored as k × m.
+    pub(super) left_is_transposed: bool,
+    /// The right factor is stored as n × k.
+    pub(super) right_is_transposed: bool,
+}
+
+impl Layout {
+    /// Stored rows and columns of the left factor.
+    pub(super) fn left(&self) -> [u32; 2] {
+        if self.left_is_transposed {
+            [self.k, self.m]
+        } else {
+            [self.m, self.k]
+        }
+    }
+
+    /// Stored rows and columns of the right factor.
+    pub(super) fn right(&self) -> [u32; 2] {
+        if self.right_is_transposed {
+            [self.n, self.k]
+        } else {
+            [self.k, self.n]
+        }
+    }
+}
+
+/// A part of a product whose operands can be bound: ranges of rows, columns and terms, and the stored rows of both factors that it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) rows: Range<u32>,
+    pub(super) columns: Range<u32>,
+    pub(super) terms: Range<u32>,
+    pub(super) left: Range<u32>,
+    pub(super) right: Range<u32>,
+}
+
+/// Cuts a product. Along the terms last: those of one part are added up one after the other.
+///
+/// Each operand can only be cut along its stored rows. Those of the product are its own rows, those of an untransposed factor m on the
+/// left and k on the right, those of a transposed one k and n.
+pub(super) fn chunks(
+    label: &'static str,
+    layout: Layout,
+    limits: &wgpu::Limits,
+) -> Result<Vec<Chunk>, PrepareError> {
+    let most = |stored| rows_per_binding(label, stored, limits);
+    let (left, right) = (most(layout.left())?, most(layout.right())?);
+    let mut row_step = most([layout.m, layout.n])?;
+    let (mut term_step, mut column_step) = (u32::MAX, u32::MAX);
+    if layout.left_is_transposed {
+        term_step = left;
+    } else {
+        row_step = row_step.min(left);
+    }
+    if layout.right_is_transposed {
+        column_step = right;
+    } else {
+        term_step = term_step.min(right);
+    }
+    let mut chunks = Vec::new();
+    for rows in passes(layout.m, row_step) {
+        for columns in passes(layout.n, column_step) {
+            for terms in passes(layout.k, term_step) {
+                chunks.push(chunk(layout, &rows, &columns, terms));
+            }
+        }
+    }
+    Ok(chunks)
+}
+
+fn chunk(layout: Layout, rows: &Range<u32>, columns: &Range<u32>, terms: Range<u32>) -> Chunk {
+    let either =
+        |transposed, a: &Range<u32>, b: &Range<u32>| if transposed { b } else { a }.clone();
+    Chunk {
+        left: either(layout.left_is_transposed, rows, &terms),
+        right: either(layout.right_is_transposed, &terms, columns),
+        rows: rows.clone(),
+        columns: columns.clone(),
+        terms,
+    }
+}
+
+/// How many stored rows fit into one binding: all, or a number after which the next binding may begin.
+fn rows_per_binding(
+    label: &'static str,
+    [rows, columns]: [u32; 2],
+    limits: &wgpu::Limits,
+) -> Result<u32, PrepareError> {
+    // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
+    let allowed = limits
+        .max_storage_buffer_binding_size
+        .min(u64::from(u32::MAX / 2) * 4);
+    let row_bytes = u64::from(columns) * 4;
+    if u64::from(rows) * row_bytes <= allowed {
+        return Ok(u32::MAX);
+    }
+    // A multiple of 4 rows, so that blocks of 4 × 4 elements stay whole.
+    let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
+    let step = 4 * (alignment / greatest_common_divisor(alignment, 4 * row_bytes));
+    let fitting = allowed / row_bytes / step * step;
+    if fitting == 0 {
+        return Err(PrepareError::Limit {
+            operation: label,
+            name: "max_storage_buffer_binding_size",
+            required: step * row_bytes,
+            allowed,
+        });
+    }
+    Ok(u32::try_from(fitting).unwrap_or(u32::MAX))
+}
+
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYOUT: Layout = Layout {
+        m: 100,
+        k: 60,
+        n: 40,
+        left_is_transposed: false,
+        right_is_transposed: false,
+    };
+
+    fn limits(binding_bytes: u64) -> wgpu::Limits {
+        wgpu::Limits {
+            max_storage_buffer_binding_size: binding_bytes,
+            min_storage_buffer_offset_alignment: 32,
+            ..wgpu::Limits::default()
+        }
+    }
+
+    #[test]
+    fn small_products_are_not_cut() {
+        let all = chunks("test", LAYOUT, &limits(1 << 20)).unwrap();
+        assert_eq!(all.len(), 1);
+        assert_eq!(
+            [&all[0].rows, &all[0].columns, &all[0].terms],
+            [&(0..100), &(0..40), &(0..60)]
+        );
+    }
+
+    /// Every result gets every term exactly once, and every binding fits and begins where it may.
+    #[test]
+    fn chunks_cover_the_product_whatever_is_transposed() {
+        for transposed in 0..4 {
+            let layout = Layout {
+                left_is_transposed: transposed & 1 > 0,
+                right_is_transposed: transposed & 2 > 0,
+                ..LAYOUT
+            };
+            let limits = limits(4096);
+            let all = chunks("test", layout, &limits).unwrap();
+            let mut seen = std::collections::HashMap::new();
+            for chunk in &all {
+                for row in chunk.rows.clone() {
+                    for column in chunk.columns.clone() {
+                        let next = seen.entry((row, column)).or_insert(0);
+                        assert_eq!(*next, chunk.terms.start);
+                        *next = chunk.terms.end;
+                    }
+                }
+                let operands = [
+                    (&chunk.left, layout.left()[1]),
+                    (&chunk.right, layout.right()[1]),
+                    (&chunk.rows, layout.n),
+                ];
+                for (rows, columns) in operands {
+                    let row_bytes = u64::from(columns) * 4;
+                    assert!(u64::from(rows.end - rows.start) * row_bytes <= 4096);
+                    assert_eq!(u64::from(rows.start) * row_bytes % 32, 0);
+                }
+            }
+            assert_eq!(seen.len(), 100 * 40);
+            assert!(seen.values().all(|terms| *terms == 60));
+        }
+    }
+
+    #[test]
+    fn rows_larger_than_a_binding_are_refused() {
+        let error = chunks("test", LAYOUT, &limits(256)).unwrap_err();
+        assert!(matches!(error, PrepareError::Limit { .. }));
+    }
+}
