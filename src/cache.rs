@@ -73,6 +73,7 @@ impl KernelCache {
                 pipeline: pipeline.clone(),
                 bindings: self.bind(kernel, &layout, dims.as_ref(), operands),
                 workgroups,
+                dynamic: kernel.bindings.iter().any(|binding| binding.dynamic),
             };
             passes.iter().map(grid).collect()
         })?;
@@ -197,7 +198,7 @@ fn layout_entry(binding: &Binding) -> wgpu::BindGroupLayoutEntry {
         visibility: wgpu::ShaderStages::COMPUTE,
         ty: wgpu::BindingType::Buffer {
             ty,
-            has_dynamic_offset: false,
+            has_dynamic_offset: binding.dynamic,
             min_binding_size: None,
         },
         count: None,

@@ -1,4 +1,5 @@
 #![doc = include_str!("../docs/CRATE.md")]
+#![forbid(unsafe_code)]
 
 pub use {ndarray, wgpu};
 
