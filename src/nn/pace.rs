@@ -1,5 +1,6 @@
 //! How many steps go into one submission, and how many submissions may wait.
 
+#[cfg(not(target_arch = "wasm32"))]
 use std::collections::VecDeque;
 
 use crate::error::GpuError;
@@ -19,6 +20,7 @@ const BROWSER_STEPS: usize = 8;
 /// The submissions under way, and what they tell about the time of a step.
 #[derive(Debug)]
 pub(super) struct Pace {
+    #[cfg(not(target_arch = "wasm32"))]
     in_flight: VecDeque<Flight>,
     /// Steps that the next submission may hold.
     steps: usize,
@@ -27,11 +29,11 @@ pub(super) struct Pace {
     seen: std::time::Instant,
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 #[derive(Debug)]
 struct Flight {
     submission: wgpu::SubmissionIndex,
     steps: usize,
-    #[cfg(not(target_arch = "wasm32"))]
     submitted: std::time::Instant,
 }
 
@@ -86,18 +88,14 @@ fn next_steps(steps: usize, taken: usize, time: std::time::Duration, waited: boo
 impl Pace {
     pub(super) fn new(_most: usize) -> Self {
         Self {
-            in_flight: VecDeque::new(),
             steps: BROWSER_STEPS,
         }
     }
 
-    pub(super) fn submitted(&mut self, submission: wgpu::SubmissionIndex, steps: usize) {
-        self.in_flight.push_back(Flight { submission, steps });
-    }
+    pub(super) fn submitted(&mut self, _submission: wgpu::SubmissionIndex, _steps: usize) {}
 
     /// The browser throttles by itself.
     pub(super) fn admit(&mut self, _gpu: &Gpu, _most: usize) -> Result<(), GpuError> {
-        self.in_flight.clear();
         Ok(())
     }
 }
