@@ -103,10 +103,10 @@ impl Mlp {
         })
     }
 
-    /// The outputs for each row of `x`; see [`Model::predict`].
+    /// The outputs for each row of `x`; see [`Model::predict`](crate::model::Model::predict).
     ///
     /// # Errors
-    /// As [`Model::predict`].
+    /// As [`Model::predict`](crate::model::Model::predict).
     pub async fn predict_async(
         &mut self,
         x: ArrayView2<'_, f32>,
@@ -134,10 +134,10 @@ impl Mlp {
         Ok(Array2::from_shape_vec((x.nrows(), outputs), values).unwrap_or_default())
     }
 
-    /// The mean loss since the last call; see [`Model::take_loss`].
+    /// The mean loss since the last call; see [`Model::take_loss`](crate::model::Model::take_loss).
     ///
     /// # Errors
-    /// As [`Model::take_loss`].
+    /// As [`Model::take_loss`](crate::model::Model::take_loss).
     pub async fn take_loss_async(&mut self) -> Result<MeanLoss, ModelError> {
         self.submit()?;
         let total = self.gpu.read_range_async::<u32>(&self.total, 0, 2).await?;
@@ -145,10 +145,10 @@ impl Mlp {
         Ok(mean_loss([total[0], total[1]]))
     }
 
-    /// A copy of weights and biases; see [`Model::parameters`].
+    /// A copy of weights and biases; see [`Model::parameters`](crate::model::Model::parameters).
     ///
     /// # Errors
-    /// As [`Model::parameters`].
+    /// As [`Model::parameters`](crate::model::Model::parameters).
     pub async fn parameters_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
         self.download(&self.parameters).await
     }
@@ -258,10 +258,10 @@ impl Mlp {
         }
     }
 
-    /// One optimizer step on one batch; see [`Model::train_batch`].
+    /// One optimizer step on one batch; see [`Model::train_batch`](crate::model::Model::train_batch).
     ///
     /// # Errors
-    /// As [`Model::train_batch`].
+    /// As [`Model::train_batch`](crate::model::Model::train_batch).
     pub fn train_on(
         &mut self,
         x: ArrayView2<'_, f32>,
