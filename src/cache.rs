@@ -119,6 +119,7 @@ impl KernelCache {
             bindings: self.bind(kernel, &layout, dims, operands),
             pipeline,
             workgroups: [x, y, layers],
+            dynamic: kernel.bindings.iter().any(|binding| binding.dynamic),
         })
     }
 
@@ -289,7 +290,7 @@ fn layout_entry(binding: &Binding) -> wgpu::BindGroupLayoutEntry {
         visibility: wgpu::ShaderStages::COMPUTE,
         ty: wgpu::BindingType::Buffer {
             ty,
-            has_dynamic_offset: false,
+            has_dynamic_offset: binding.dynamic,
             min_binding_size: None,
         },
         count: None,

@@ -17,6 +17,8 @@ pub(crate) struct Grid {
     pub(crate) pipeline: wgpu::ComputePipeline,
     pub(crate) bindings: wgpu::BindGroup,
     pub(crate) workgroups: [u32; 3],
+    /// Whether one of the bindings takes its offset when recorded.
+    pub(crate) dynamic: bool,
 }
 
 impl Dispatch {
@@ -24,9 +26,15 @@ impl Dispatch {
     ///
     /// Within one pass, wgpu makes each dispatch see the writes of those before it.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        self.record_at(pass, 0);
+    }
+
+    /// [`Self::record`] with the dynamic binding, where there is one, moved on by `offset_bytes`.
+    pub(crate) fn record_at(&self, pass: &mut wgpu::ComputePass<'_>, offset_bytes: u32) {
         for grid in &self.grids {
             pass.set_pipeline(&grid.pipeline);
-            pass.set_bind_group(0, &grid.bindings, &[]);
+            let offsets = [offset_bytes];
+            pass.set_bind_group(0, &grid.bindings, &offsets[..usize::from(grid.dynamic)]);
             let [x, y, z] = grid.workgroups;
             pass.dispatch_workgroups(x, y, z);
         }

@@ -186,6 +186,21 @@ impl Gpu {
         readback::wait(&self.device, submission, self.timeout)
     }
 
+    /// Whether `submission` has been executed; does not wait.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn is_done(&self, submission: &wgpu::SubmissionIndex) -> Result<bool, GpuError> {
+        match readback::wait(&self.device, submission.clone(), Duration::ZERO) {
+            Err(GpuError::Timeout { .. }) => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
+    /// Lets wgpu call back for whatever has finished; does not wait. (A browser does so by itself.)
+    pub(crate) fn poll(&self) {
+        // Only waiting can fail.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+    }
+
     /// [`Self::read_range`] over the whole buffer.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ pub struct Binding {
     pub name: &'static str,
     /// How it is used.
     pub access: Access,
+    /// Whether each recording says where in the buffer it begins, so that one bind group serves many places.
+    pub dynamic: bool,
 }
 
 impl Binding {
@@ -36,6 +38,15 @@ impl Binding {
             index,
             name,
             access,
+            dynamic: false,
+        }
+    }
+
+    /// A binding whose offset is given when it is recorded.
+    pub(crate) const fn dynamic(index: u32, name: &'static str, access: Access) -> Self {
+        Self {
+            dynamic: true,
+            ..Self::new(index, name, access)
         }
     }
 }

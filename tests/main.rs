@@ -31,6 +31,8 @@ mod network;
 mod prepare;
 #[path = "suite/reference.rs"]
 mod reference;
+#[path = "suite/resident.rs"]
+mod resident;
 #[path = "suite/tensorboard.rs"]
 mod tensorboard;
 #[path = "suite/training.rs"]

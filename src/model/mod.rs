@@ -84,13 +84,31 @@ pub enum ModelError {
     /// A class is out of range.
     #[error("example {example} has class {class}, but the model has {classes} classes")]
     Class {
-        /// Index within the batch.
+        /// Index within the batch or the data set.
         example: usize,
         /// Its class.
         class: u32,
         /// Number of outputs of the model.
         classes: usize,
     },
+    /// The index of an example is out of range.
+    #[error(
+        "position {position} of the order is example {index}, but there are {examples} examples"
+    )]
+    Index {
+        /// Where in the order, from 0.
+        position: usize,
+        /// What stands there.
+        index: usize,
+        /// Number of examples.
+        examples: usize,
+    },
+    /// A batch of 0 examples.
+    #[error("a batch needs at least one example")]
+    BatchSize,
+    /// The model holds no data set.
+    #[error("the model holds no data set to train on")]
+    NoData,
     /// The targets do not fit the loss: classes for cross-entropy, values for the mean squared error.
     #[error(
         "the loss {loss:?} takes other targets: classes for cross-entropy, values for the mean squared error"
@@ -182,6 +200,62 @@ pub trait Model {
     /// # Errors
     /// [`ModelError::Shape`] where a shape differs; nothing is changed then.
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError>;
+
+    /// Copies a data set to where the model computes, so that [`Self::train_next`] need not move its rows; whether it did.
+    ///
+    /// A model that gains nothing by it, or has not the room, answers `false`, which is what the provided method does; then
+    /// [`Self::train_batch`] is the way.
+    ///
+    /// # Errors
+    /// As [`Self::train_batch`].
+    fn load(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<bool, ModelError> {
+        let _ = (x, targets);
+        Ok(false)
+    }
+
+    /// Lets go of the data set of [`Self::load`].
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn unload(&mut self) -> Result<(), ModelError> {
+        Ok(())
+    }
+
+    /// Sets the order in which [`Self::train_next`] takes the loaded examples: each `batch` of `indices` is one step, the last may be smaller.
+    ///
+    /// # Errors
+    /// [`ModelError::NoData`] where nothing is loaded, [`ModelError::Index`], [`ModelError::BatchSize`]; otherwise what the device reports.
+    fn set_order(&mut self, indices: &[usize], batch: usize) -> Result<(), ModelError> {
+        let _ = (indices, batch);
+        Err(ModelError::NoData)
+    }
+
+    /// The step of [`Self::train_batch`] for the next batch of [`Self::set_order`]; whether there was one left.
+    ///
+    /// May hand several steps to the device together, but none later than when anything else is asked of the model.
+    ///
+    /// # Errors
+    /// [`ModelError::NoData`] where nothing is loaded; otherwise what the device reports.
+    fn train_next(&mut self) -> Result<bool, ModelError> {
+        Err(ModelError::NoData)
+    }
+
+    /// [`Self::take_loss`] without waiting: either the loss, or `None`, and [`Self::poll_loss`] will bring it. The provided method waits.
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn request_loss(&mut self) -> Result<Option<MeanLoss>, ModelError> {
+        self.take_loss().map(Some)
+    }
+
+    /// The oldest loss of [`Self::request_loss`] that has arrived since. Does not wait; but whatever waits for the device, such as
+    /// [`Self::take_loss`], waits for all that were requested before.
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn poll_loss(&mut self) -> Result<Option<MeanLoss>, ModelError> {
+        Ok(None)
+    }
 }
 
 /// Checks a batch against a model, so that both implementors answer alike.
@@ -219,7 +293,10 @@ pub(crate) fn check_inputs(sizes: &[usize], x: ArrayView2<'_, f32>) -> Result<()
     check_finite("x", x)
 }
 
-fn check_finite(what: &'static str, values: ArrayView2<'_, f32>) -> Result<(), ModelError> {
+pub(crate) fn check_finite(
+    what: &'static str,
+    values: ArrayView2<'_, f32>,
+) -> Result<(), ModelError> {
     match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
         Some(((row, column), value)) => Err(ModelError::NonFinite {
             what,
@@ -243,7 +320,7 @@ pub(crate) fn check_parameters(
     Ok(())
 }
 
-fn check_shape(
+pub(crate) fn check_shape(
     what: &'static str,
     expected: [usize; 2],
     actual: [usize; 2],

@@ -154,8 +154,39 @@ pub(super) const ADAM: Kernel = Kernel {
     trusted: false,
 };
 
+const GATHER_BINDINGS: &[Binding] = &[
+    DIMS,
+    // One upload holds the indices of many batches.
+    Binding::dynamic(1, "indices", Access::Read),
+    Binding::new(2, "data", Access::Read),
+    Binding::new(3, "wanted", Access::Read),
+    Binding::new(4, "x", Access::ReadWrite),
+    Binding::new(5, "targets", Access::ReadWrite),
+];
+
+const fn gather_kernel(
+    label: &'static str,
+    constants: &'static [(&'static str, Constant)],
+) -> Kernel {
+    Kernel {
+        label,
+        files: Cow::Borrowed(&[file!("gather.wgsl")]),
+        entry_point: "gather",
+        constants: Cow::Borrowed(constants),
+        bindings: GATHER_BINDINGS,
+        trusted: false,
+    }
+}
+
+pub(super) const GATHER: Kernel = gather_kernel("wgpu_linear::gather", &[]);
+
+pub(super) const GATHER_BYTES: Kernel = gather_kernel(
+    "wgpu_linear::gather_bytes",
+    &[("BYTES", Constant::Bool(true))],
+);
+
 /// All of them, for [`crate::kernels`].
-pub(crate) const ALL: [Kernel; 18] = [
+pub(crate) const ALL: [Kernel; 20] = [
     activation(Activation::Identity),
     activation(Activation::Relu),
     activation(Activation::LeakyRelu { slope: 0.0 }),
@@ -174,4 +205,6 @@ pub(crate) const ALL: [Kernel; 18] = [
     SGD,
     ADAM_ADVANCE,
     ADAM,
+    GATHER,
+    GATHER_BYTES,
 ];

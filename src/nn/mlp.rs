@@ -1,19 +1,22 @@
 //! A multi-layer perceptron on the GPU.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 use ndarray::{Array2, ArrayView2};
 
 use crate::dispatch::Dispatch;
-use crate::error::{GpuError, PrepareError};
+use crate::error::PrepareError;
 use crate::gpu::Gpu;
 use crate::linear::LinearKernels;
 use crate::model::{
-    LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets, check_batch,
-    check_inputs, check_parameters, initial_parameters,
+    LayerParameters, MeanLoss, MlpConfig, ModelError, Targets, check_batch, check_inputs,
+    initial_parameters,
 };
 
+use super::loss_ring::{LossRing, mean_loss};
 use super::operations::NetworkKernels;
+use super::resident::{Pending, Resident};
 use super::step::{Builder, Workspace};
 use super::storage::{Layout, OptimizerState};
 
@@ -45,21 +48,25 @@ const STEPS_IN_FLIGHT: usize = 32;
 /// ```
 #[derive(Debug)]
 pub struct Mlp {
-    gpu: Gpu,
-    config: MlpConfig,
+    pub(super) gpu: Gpu,
+    pub(super) config: MlpConfig,
     linear: LinearKernels,
-    network: NetworkKernels,
+    pub(super) network: NetworkKernels,
     layout: Layout,
-    parameters: wgpu::Buffer,
+    pub(super) parameters: wgpu::Buffer,
     gradients: wgpu::Buffer,
-    optimizer: OptimizerState,
+    pub(super) optimizer: OptimizerState,
     /// Sum of losses and number of examples since they were last read.
-    total: wgpu::Buffer,
-    workspace: Workspace,
+    pub(super) total: wgpu::Buffer,
+    pub(super) workspace: Workspace,
     /// Prepared dispatches by batch size.
     predict_steps: HashMap<u32, Vec<Dispatch>>,
-    train_steps: HashMap<u32, Vec<Dispatch>>,
-    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    pub(super) train_steps: HashMap<u32, Vec<Dispatch>>,
+    /// The data set on the device.
+    pub(super) resident: Option<Resident>,
+    pub(super) losses: LossRing,
+    /// In a lock, so that reading through a shared reference can submit what waits.
+    pub(super) pending: Mutex<Pending>,
 }
 
 impl Mlp {
@@ -85,7 +92,9 @@ impl Mlp {
             workspace: Workspace::new(gpu, &config.layer_sizes, 0)?,
             predict_steps: HashMap::new(),
             train_steps: HashMap::new(),
-            in_flight: VecDeque::new(),
+            resident: None,
+            losses: LossRing::new(gpu)?,
+            pending: Mutex::new(Pending::new(STEPS_IN_FLIGHT)),
             gpu: gpu.clone(),
             parameters,
             gradients,
@@ -94,15 +103,16 @@ impl Mlp {
         })
     }
 
-    /// The outputs for each row of `x`; see [`Model::predict`].
+    /// The outputs for each row of `x`; see [`Model::predict`](crate::model::Model::predict).
     ///
     /// # Errors
-    /// As [`Model::predict`].
+    /// As [`Model::predict`](crate::model::Model::predict).
     pub async fn predict_async(
         &mut self,
         x: ArrayView2<'_, f32>,
     ) -> Result<Array2<f32>, ModelError> {
         check_inputs(&self.config.layer_sizes, x)?;
+        self.submit()?;
         let outputs = self.config.layer_sizes[self.config.layer_sizes.len() - 1];
         let mut values = Vec::with_capacity(x.nrows() * outputs);
         for rows in x.axis_chunks_iter(ndarray::Axis(0), self.predict_rows()) {
@@ -124,24 +134,21 @@ impl Mlp {
         Ok(Array2::from_shape_vec((x.nrows(), outputs), values).unwrap_or_default())
     }
 
-    /// The mean loss since the last call; see [`Model::take_loss`].
+    /// The mean loss since the last call; see [`Model::take_loss`](crate::model::Model::take_loss).
     ///
     /// # Errors
-    /// As [`Model::take_loss`].
+    /// As [`Model::take_loss`](crate::model::Model::take_loss).
     pub async fn take_loss_async(&mut self) -> Result<MeanLoss, ModelError> {
+        self.submit()?;
         let total = self.gpu.read_range_async::<u32>(&self.total, 0, 2).await?;
         self.gpu.queue().write_buffer(&self.total, 0, &[0; 8]);
-        let (sum, examples) = (total[0], total[1]);
-        Ok(MeanLoss {
-            mean: f32::from_bits(sum) / examples as f32,
-            examples: u64::from(examples),
-        })
+        Ok(mean_loss([total[0], total[1]]))
     }
 
-    /// A copy of weights and biases; see [`Model::parameters`].
+    /// A copy of weights and biases; see [`Model::parameters`](crate::model::Model::parameters).
     ///
     /// # Errors
-    /// As [`Model::parameters`].
+    /// As [`Model::parameters`](crate::model::Model::parameters).
     pub async fn parameters_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
         self.download(&self.parameters).await
     }
@@ -155,11 +162,24 @@ impl Mlp {
     }
 
     async fn download(&self, flat: &wgpu::Buffer) -> Result<Vec<LayerParameters>, ModelError> {
+        self.submit()?;
         let values = self
             .gpu
             .read_range_async::<f32>(flat, 0, (self.layout.bytes() / 4) as usize)
             .await?;
         Ok(self.layout.unpack(&values))
+    }
+
+    pub(super) fn upload_parameters(
+        &self,
+        parameters: &[LayerParameters],
+    ) -> Result<(), ModelError> {
+        self.submit()?;
+        let flat = self.layout.pack(parameters);
+        self.gpu
+            .queue()
+            .write_buffer(&self.parameters, 0, bytemuck::cast_slice(&flat));
+        Ok(())
     }
 
     /// As many rows as every layer's buffer can hold within one binding.
@@ -175,12 +195,14 @@ impl Mlp {
     }
 
     /// Makes room for batches of `batch` rows.
-    fn reserve(&mut self, batch: u32) -> Result<(), ModelError> {
+    pub(super) fn reserve(&mut self, batch: u32) -> Result<(), ModelError> {
         if batch > self.workspace.capacity {
+            self.submit()?;
             self.workspace = Workspace::new(&self.gpu, &self.config.layer_sizes, batch)?;
             // They refer to the old buffers.
             self.predict_steps.clear();
             self.train_steps.clear();
+            self.resident.iter_mut().for_each(Resident::forget_steps);
         }
         Ok(())
     }
@@ -195,6 +217,18 @@ impl Mlp {
             parameters: &self.parameters,
             batch,
         }
+    }
+
+    /// Makes room and dispatches for training on batches of `batch` rows.
+    pub(super) fn prepare_train_step(&mut self, batch: u32) -> Result<(), ModelError> {
+        self.reserve(batch)?;
+        if !self.train_steps.contains_key(&batch) {
+            // The dispatches of steps that wait may go.
+            self.submit()?;
+            let step = self.train_step(batch)?;
+            keep(&mut self.train_steps, batch, step);
+        }
+        Ok(())
     }
 
     fn train_step(&self, batch: u32) -> Result<Vec<Dispatch>, PrepareError> {
@@ -224,27 +258,10 @@ impl Mlp {
         }
     }
 
-    /// Waits until fewer than [`STEPS_IN_FLIGHT`] steps are on the queue.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn throttle(&mut self) -> Result<(), GpuError> {
-        while self.in_flight.len() >= STEPS_IN_FLIGHT {
-            let oldest = self.in_flight.pop_front();
-            oldest.map_or(Ok(()), |oldest| self.gpu.wait(oldest))?;
-        }
-        Ok(())
-    }
-
-    /// The browser throttles by itself.
-    #[cfg(target_arch = "wasm32")]
-    fn throttle(&mut self) -> Result<(), GpuError> {
-        self.in_flight.clear();
-        Ok(())
-    }
-
-    /// One optimizer step on one batch; see [`Model::train_batch`].
+    /// One optimizer step on one batch; see [`Model::train_batch`](crate::model::Model::train_batch).
     ///
     /// # Errors
-    /// As [`Model::train_batch`].
+    /// As [`Model::train_batch`](crate::model::Model::train_batch).
     pub fn train_on(
         &mut self,
         x: ArrayView2<'_, f32>,
@@ -255,76 +272,18 @@ impl Mlp {
             return Ok(());
         }
         let batch = batch_rows(x)?;
-        self.reserve(batch)?;
-        if !self.train_steps.contains_key(&batch) {
-            let step = self.train_step(batch)?;
-            keep(&mut self.train_steps, batch, step);
-        }
-        self.throttle()?;
+        self.prepare_train_step(batch)?;
+        self.submit()?;
+        self.admit(STEPS_IN_FLIGHT)?;
         self.upload_batch(x, targets);
         let submission = self.gpu.run(&self.train_steps[&batch]);
-        self.in_flight.push_back(submission);
-        Ok(())
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-impl Model for Mlp {
-    fn layer_sizes(&self) -> &[usize] {
-        &self.config.layer_sizes
-    }
-
-    fn device(&self) -> String {
-        self.gpu.description()
-    }
-
-    fn train_batch(
-        &mut self,
-        x: ArrayView2<'_, f32>,
-        targets: Targets<'_>,
-    ) -> Result<(), ModelError> {
-        self.train_on(x, targets)
-    }
-
-    fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
-        pollster::block_on(self.take_loss_async())
-    }
-
-    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
-        pollster::block_on(self.predict_async(x))
-    }
-
-    fn loss(&self) -> Loss {
-        self.config.loss
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.config.optimizer.learning_rate()
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
-        self.config.optimizer.set_learning_rate(learning_rate)?;
-        self.optimizer
-            .write_settings(&self.gpu, &self.config.optimizer);
-        Ok(())
-    }
-
-    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
-        pollster::block_on(self.parameters_async())
-    }
-
-    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
-        check_parameters(&self.config.layer_sizes, parameters)?;
-        let flat = self.layout.pack(parameters);
-        self.gpu
-            .queue()
-            .write_buffer(&self.parameters, 0, bytemuck::cast_slice(&flat));
+        self.pending().pace.submitted(submission, 1);
         Ok(())
     }
 }
 
 /// Adds the dispatches for a batch size; when too many have gathered, all others go.
-fn keep(steps: &mut HashMap<u32, Vec<Dispatch>>, batch: u32, step: Vec<Dispatch>) {
+pub(super) fn keep<T>(steps: &mut HashMap<u32, T>, batch: u32, step: T) {
     if steps.len() >= KEPT_BATCH_SIZES {
         steps.clear();
     }

@@ -114,7 +114,7 @@ pub struct Adam<'a> {
 /// Every operation returns the errors that [`crate::LinearKernels::forward`] lists.
 #[derive(Debug)]
 pub struct NetworkKernels {
-    cache: KernelCache,
+    pub(super) cache: KernelCache,
 }
 
 impl NetworkKernels {

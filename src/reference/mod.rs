@@ -4,6 +4,7 @@
 //! where there is no GPU. A function has the name of the kernel or operation that it mirrors.
 
 mod activation;
+mod gather;
 mod gradcheck;
 mod linear;
 mod loss;
@@ -11,6 +12,7 @@ mod mlp;
 mod optimizer;
 
 pub use activation::{activation, activation_grad};
+pub use gather::{gather, gather_bytes};
 pub use gradcheck::{GradCheck, gradcheck};
 pub use linear::{bias_grad, forward, input_grad, weight_grad};
 pub use loss::{mean_squared_error, softmax_cross_entropy};

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -11,7 +12,7 @@ use ndarray::{ArrayView2, Axis};
 use super::metrics::Metrics;
 use super::{Dataset, Schedule};
 use crate::events::EventWriter;
-use crate::model::{Model, ModelError, Targets};
+use crate::model::{MeanLoss, Model, ModelError, Targets};
 
 /// How to train.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +25,7 @@ pub struct TrainOptions {
     pub seed: u64,
     /// How the learning rate changes.
     pub schedule: Schedule,
-    /// Steps between two values of `loss/train`, beside the one at the end of each epoch; each waits for the device once.
+    /// Steps between two values of `loss/train`, beside the one at the end of each epoch, which alone waits for the device.
     pub report_every: u64,
 }
 
@@ -54,12 +55,12 @@ pub enum TrainError {
         /// The option.
         name: &'static str,
     },
-    /// The loss is no longer a finite number.
+    /// The loss is no longer a finite number. A device may have taken a few more steps before that was seen.
     #[error(
         "the loss is {loss} after step {step}: training diverged; try a smaller learning rate, or look for non-finite inputs"
     )]
     Diverged {
-        /// Steps taken.
+        /// Steps taken when the loss was measured.
         step: u64,
         /// The mean loss since the last report.
         loss: f32,
@@ -105,7 +106,7 @@ pub struct EpochReport {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress {
-    /// A step was handed to the device.
+    /// A step was handed to the model, which may hand several to the device together.
     Step {
         /// Steps so far.
         step: u64,
@@ -197,12 +198,20 @@ impl Trainer {
             steps: u64::from(self.options.epochs) * train.len().div_ceil(self.options.batch) as u64,
             base_rate: rate,
             order: (0..train.len()).collect(),
+            loaded: false,
+            awaited: VecDeque::new(),
             metrics: Metrics::new(self.events.take()),
             model,
             on_progress,
         };
         let result = run.train(train, test);
-        let restored = run.model.set_learning_rate(rate);
+        if let Err(TrainError::Model(_)) = &result {
+            run.log_what_is_left();
+        }
+        let restored = run
+            .model
+            .unload()
+            .and_then(|()| run.model.set_learning_rate(rate));
         let closed = run.metrics.close();
         if let (Err(_), Err(error)) = (&result, &closed) {
             log::warn!("{}: incomplete: {error}", path.display());
@@ -240,6 +249,10 @@ struct Run<'a, M, P> {
     steps: u64,
     base_rate: f32,
     order: Vec<usize>,
+    /// Whether the model has the training set where it computes.
+    loaded: bool,
+    /// Step and learning rate of the losses that are on their way.
+    awaited: VecDeque<(u64, f32)>,
     metrics: Metrics,
     model: &'a mut M,
     on_progress: P,
@@ -249,6 +262,9 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
     fn train(&mut self, train: &Dataset, test: &Dataset) -> Result<Summary, TrainError> {
         // What the model was trained on before is not this run's loss.
         self.model.take_loss()?;
+        self.loaded = self
+            .model
+            .load(train.x().view(), Targets::Classes(train.labels()))?;
         let mut random = fastrand::Rng::with_seed(self.options.seed);
         let mut last = None;
         for epoch in 0..self.options.epochs {
@@ -257,6 +273,8 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
             let (examples, flow) = self.train_epoch(epoch, train)?;
             let seconds = begin.elapsed().as_secs_f64();
             let evaluation = evaluate(self.model, test)?;
+            // After a break losses may still be on their way; evaluating has waited for them.
+            self.log_losses()?;
             last = Some(evaluation);
             let report = EpochReport {
                 epoch: epoch + 1,
@@ -285,11 +303,15 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
         let batches = order.len().div_ceil(self.options.batch);
         let mut examples = 0;
         let mut flow = ControlFlow::Continue(());
+        if self.loaded {
+            self.model.set_order(&order, self.options.batch)?;
+        }
         for (i, indices) in order.chunks(self.options.batch).enumerate() {
-            self.train_batch(epoch, &train.select(indices))?;
+            self.train_batch(epoch, train, indices)?;
             examples += indices.len();
-            // The report at the end of an epoch also waits for its last step, so that the epoch's time is honest.
-            if self.step.is_multiple_of(self.options.report_every) || i + 1 == batches {
+            if i + 1 == batches {
+                self.report_last_loss()?;
+            } else if self.step.is_multiple_of(self.options.report_every) {
                 self.report_loss()?;
             }
             flow = (self.on_progress)(&Progress::Step {
@@ -304,29 +326,79 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
         Ok((examples, flow))
     }
 
-    fn train_batch(&mut self, epoch: u32, batch: &Dataset) -> Result<(), TrainError> {
+    fn train_batch(
+        &mut self,
+        epoch: u32,
+        train: &Dataset,
+        indices: &[usize],
+    ) -> Result<(), TrainError> {
         let rate = self.base_rate * self.options.schedule.factor(self.step, self.steps, epoch);
         if rate != self.model.learning_rate() {
             self.model.set_learning_rate(rate)?;
         }
-        self.model
-            .train_batch(batch.x().view(), Targets::Classes(batch.labels()))?;
+        if self.loaded {
+            self.model.train_next()?;
+        } else {
+            let batch = train.select(indices);
+            self.model
+                .train_batch(batch.x().view(), Targets::Classes(batch.labels()))?;
+        }
         self.step += 1;
         Ok(())
     }
 
+    /// Asks for the loss so far, and logs what has arrived of those asked for before.
     fn report_loss(&mut self) -> Result<(), TrainError> {
-        let loss = self.model.take_loss()?.mean;
-        self.metrics.log(self.step, "loss/train", loss);
-        self.metrics
-            .log(self.step, "learning_rate", self.model.learning_rate());
+        self.log_losses()?;
+        self.awaited
+            .push_back((self.step, self.model.learning_rate()));
+        match self.model.request_loss()? {
+            Some(loss) => self.log_loss(loss),
+            None => Ok(()),
+        }
+    }
+
+    /// The report at the end of an epoch waits for its last step, so that the epoch's time is honest.
+    fn report_last_loss(&mut self) -> Result<(), TrainError> {
+        let last = self.model.take_loss()?;
+        self.log_losses()?;
+        self.awaited
+            .push_back((self.step, self.model.learning_rate()));
+        self.log_loss(last)
+    }
+
+    fn log_losses(&mut self) -> Result<(), TrainError> {
+        while !self.awaited.is_empty() {
+            let Some(loss) = self.model.poll_loss()? else {
+                break;
+            };
+            self.log_loss(loss)?;
+        }
+        Ok(())
+    }
+
+    /// Logs the loss that has been awaited longest.
+    fn log_loss(&mut self, loss: MeanLoss) -> Result<(), TrainError> {
+        let Some((step, rate)) = self.awaited.pop_front() else {
+            return Ok(());
+        };
+        let loss = loss.mean;
+        self.metrics.log(step, "loss/train", loss);
+        self.metrics.log(step, "learning_rate", rate);
         if loss.is_finite() {
             Ok(())
         } else {
-            Err(TrainError::Diverged {
-                step: self.step,
-                loss,
-            })
+            Err(TrainError::Diverged { step, loss })
+        }
+    }
+
+    /// After an error: the losses before it, as far as the model still has them.
+    fn log_what_is_left(&mut self) {
+        if self.awaited.is_empty() || self.model.take_loss().is_err() {
+            return;
+        }
+        if let Err(error) = self.log_losses() {
+            log::warn!("losses before the error are missing from the event file: {error}");
         }
     }
 

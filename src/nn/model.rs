@@ -1,0 +1,93 @@
+//! `Mlp` as a [`Model`]: its asynchronous methods, waited for.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::error::{GpuError, PrepareError};
+use crate::model::{LayerParameters, Loss, MeanLoss, Model, ModelError, Targets, check_parameters};
+
+use super::Mlp;
+use super::data::DeviceDataset;
+
+impl Model for Mlp {
+    fn layer_sizes(&self) -> &[usize] {
+        &self.config.layer_sizes
+    }
+
+    fn device(&self) -> String {
+        self.gpu.description()
+    }
+
+    fn train_batch(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        targets: Targets<'_>,
+    ) -> Result<(), ModelError> {
+        self.train_on(x, targets)
+    }
+
+    fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
+        pollster::block_on(self.take_loss_async())
+    }
+
+    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
+        pollster::block_on(self.predict_async(x))
+    }
+
+    fn loss(&self) -> Loss {
+        self.config.loss
+    }
+
+    fn learning_rate(&self) -> f32 {
+        self.config.optimizer.learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
+        // Steps that wait still take the old one.
+        self.submit()?;
+        self.config.optimizer.set_learning_rate(learning_rate)?;
+        self.optimizer
+            .write_settings(&self.gpu, &self.config.optimizer);
+        Ok(())
+    }
+
+    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
+        pollster::block_on(self.parameters_async())
+    }
+
+    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
+        check_parameters(&self.config.layer_sizes, parameters)?;
+        self.upload_parameters(parameters)
+    }
+
+    fn load(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<bool, ModelError> {
+        match DeviceDataset::new(&self.gpu, x, targets) {
+            Ok(data) => self.set_data(data).map(|()| true),
+            Err(
+                ModelError::Prepare(PrepareError::Limit { .. })
+                | ModelError::Gpu(GpuError::BufferTooLarge { .. } | GpuError::OutOfMemory { .. }),
+            ) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn unload(&mut self) -> Result<(), ModelError> {
+        self.clear_data()
+    }
+
+    fn set_order(&mut self, indices: &[usize], batch: usize) -> Result<(), ModelError> {
+        self.set_indices(indices, batch)
+    }
+
+    fn train_next(&mut self) -> Result<bool, ModelError> {
+        self.train_step_on_indices()
+    }
+
+    fn request_loss(&mut self) -> Result<Option<MeanLoss>, ModelError> {
+        // Natively it waits until it can say yes.
+        Mlp::request_loss(self).map(|_| None)
+    }
+
+    fn poll_loss(&mut self) -> Result<Option<MeanLoss>, ModelError> {
+        Mlp::poll_loss(self)
+    }
+}
