@@ -56,6 +56,7 @@ impl Gpu {
             })?;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgpu_linear::device"),
+            required_features: adapter.features() & options.features,
             required_limits: adapter.limits(),
             ..Default::default()
         };
