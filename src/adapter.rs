@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wgpu::{Backends, DeviceType, PowerPreference};
+use wgpu::{Backends, DeviceType, Features, PowerPreference};
 
 /// Which adapter to take.
 #[non_exhaustive]
@@ -28,6 +28,9 @@ pub struct GpuOptions {
     pub power_preference: Option<PowerPreference>,
     /// Whether a software adapter that runs on the CPU, such as llvmpipe, will do. Default: yes.
     pub allow_software: bool,
+    /// What to ask of the device beyond WebGPU's core, as far as the adapter has it; see what came of it in [`wgpu::Device::features`].
+    /// Default: nothing.
+    pub features: Features,
     /// How long to wait for the device before [`GpuError::Timeout`](crate::GpuError::Timeout). Default: two minutes.
     pub timeout: Duration,
 }
@@ -39,6 +42,7 @@ impl Default for GpuOptions {
             backends: None,
             power_preference: None,
             allow_software: true,
+            features: Features::empty(),
             timeout: Duration::from_secs(120),
         }
     }

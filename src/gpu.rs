@@ -57,7 +57,7 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgpu_linear::device"),
             // Subgroups make the kernels for software adapters twice as fast.
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features() & (wgpu::Features::SUBGROUP | options.features),
             required_limits: adapter.limits(),
             ..Default::default()
         };

@@ -162,11 +162,12 @@ fn submit_by_hand(gpu: &Gpu, mlp: &Mlp, stride: u32, steps: u32, earlier: &wgpu:
             timestamp_writes: None,
         });
         for step in 0..steps {
-            for (i, (pipeline, bindings, [x, y])) in mlp.prepared_step(BATCH as u32).enumerate() {
+            for (i, (pipeline, bindings, [x, y, z])) in mlp.prepared_step(BATCH as u32).enumerate()
+            {
                 let offset = [step * stride];
                 pass.set_pipeline(pipeline);
                 pass.set_bind_group(0, bindings, &offset[..usize::from(i == 0)]);
-                pass.dispatch_workgroups(x, y, 1);
+                pass.dispatch_workgroups(x, y, z);
             }
         }
     }

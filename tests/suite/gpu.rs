@@ -50,6 +50,21 @@ fn gpu_open_says_what_to_install_when_there_is_no_backend() {
 }
 
 #[test]
+fn gpu_open_takes_of_the_features_what_the_adapter_has() {
+    // No adapter has both of the last two: one is for phones, one for desktops.
+    let features = wgpu::Features::TIMESTAMP_QUERY
+        | wgpu::Features::TEXTURE_COMPRESSION_ASTC_HDR
+        | wgpu::Features::TEXTURE_COMPRESSION_BC_SLICED_3D;
+    let options = GpuOptions {
+        features,
+        ..GpuOptions::default()
+    };
+    let opened = Gpu::open(&options).unwrap().device().features();
+    assert!(features.contains(opened), "{opened:?}");
+    assert!(gpu().device().features().is_empty());
+}
+
+#[test]
 fn gpu_open_finds_an_adapter_by_part_of_its_name_and_by_index() {
     let adapters = pollster::block_on(Gpu::adapters(&GpuOptions::default()));
     let part: String = adapters[0].chars().take(5).collect();

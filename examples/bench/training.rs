@@ -1,0 +1,228 @@
+//! Steps of training: `bench training`.
+
+use std::time::Instant;
+
+use ndarray::{Array1, Array2, Axis};
+use serde_json::json;
+use wgpu_linear::model::{MlpConfig, Model, Optimizer, SgdSettings, Targets};
+use wgpu_linear::{nn, reference};
+
+use crate::Arguments;
+use crate::contenders::Contender;
+use crate::problem::{Outcome, uniform};
+use crate::report::{Report, TRAINING_COLUMNS, guarded};
+use crate::timing::{Samples, Session};
+
+pub(crate) const LEARNING_RATE: f32 = 0.05;
+
+/// Random batches that are trained on in turn.
+pub(crate) struct Batches {
+    pub(crate) x: Vec<Array2<f32>>,
+    pub(crate) classes: Vec<Vec<u32>>,
+}
+
+impl Batches {
+    pub(crate) fn new(sizes: &[usize], batch: usize) -> Self {
+        let mut random = fastrand::Rng::with_seed(43);
+        let classes = sizes[sizes.len() - 1] as u32;
+        Self {
+            x: (0..4)
+                .map(|_| uniform(&mut random, batch, sizes[0]))
+                .collect(),
+            classes: (0..4)
+                .map(|_| (0..batch).map(|_| random.u32(0..classes)).collect())
+                .collect(),
+        }
+    }
+}
+
+/// Trains `steps` steps and waits for the last; with `read_loss` for the loss of each. This is all that is timed. The mean loss.
+pub(crate) fn train(
+    model: &mut dyn Model,
+    batches: &Batches,
+    steps: usize,
+    read_loss: bool,
+) -> Outcome<f64> {
+    let mut sum = 0.0;
+    for step in 0..steps {
+        let batch = step % batches.x.len();
+        model.train_batch(
+            batches.x[batch].view(),
+            Targets::Classes(&batches.classes[batch]),
+        )?;
+        if read_loss {
+            sum += f64::from(model.take_loss()?.mean);
+        }
+    }
+    let mean = if read_loss {
+        sum / steps as f64
+    } else {
+        f64::from(model.take_loss()?.mean)
+    };
+    if mean.is_finite() {
+        Ok(mean)
+    } else {
+        Err(format!("wrong result: the loss is {mean}").into())
+    }
+}
+
+pub(crate) fn bench_training(
+    arguments: &Arguments,
+    session: Option<&Session>,
+    report: &mut Report,
+) -> Outcome<()> {
+    report.measure_peaks(session, arguments.min_time)?;
+    report.heading(&TRAINING_COLUMNS)?;
+    for (sizes, batch) in &arguments.mlps {
+        let contender = if session.is_some() {
+            Contender::WgpuLinear
+        } else {
+            Contender::Ndarray
+        };
+        let name = sizes
+            .iter()
+            .map(usize::to_string)
+            .collect::<Vec<_>>()
+            .join("-");
+        report.common(json!({"contender": contender.name(), "mlp": name, "m": batch, "k": sizes[0], "n": sizes[sizes.len() - 1]}));
+        if let Err(error) = guarded(|| train_mlp(arguments, session, sizes, *batch, report)) {
+            report.failure("train", &*error)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn train_mlp(
+    arguments: &Arguments,
+    session: Option<&Session>,
+    sizes: &[usize],
+    batch: usize,
+    report: &mut Report,
+) -> Outcome<()> {
+    let sgd = SgdSettings {
+        learning_rate: LEARNING_RATE,
+        ..SgdSettings::default()
+    };
+    let config = MlpConfig {
+        optimizer: Optimizer::Sgd(sgd),
+        ..MlpConfig::new(sizes)
+    };
+    let batches = Batches::new(sizes, batch);
+    let begin = Instant::now();
+    let mut model: Box<dyn Model> = match session {
+        Some(session) => Box::new(nn::Mlp::new(&session.gpu, config.clone())?),
+        None => Box::new(reference::Mlp::<f32>::new(config.clone())?),
+    };
+    let before = model.parameters()?;
+    train(&mut *model, &batches, 1, true)?;
+    let first = begin.elapsed().as_secs_f64();
+    model.set_parameters(&before)?;
+    let errors = check_training(&mut *model, config, &batches)?;
+    check_reruns(&mut *model, &batches, arguments.rerun)?;
+    for read_loss in [false, true] {
+        let samples = time_training(&mut *model, &batches, read_loss, arguments.min_time)?;
+        report.training(sizes, batch, read_loss, &samples, first, errors)?;
+    }
+    Ok(())
+}
+
+/// Three steps against the twin in f64: the relative errors of the loss and of what the steps changed (Frobenius norms, worst tensor).
+pub(crate) fn check_training(
+    model: &mut dyn Model,
+    config: MlpConfig,
+    batches: &Batches,
+) -> Outcome<[f64; 2]> {
+    let before = model.parameters()?;
+    let mut twin = reference::Mlp::<f64>::new(config)?;
+    let mut losses = 0.0_f64;
+    for (x, classes) in batches.x.iter().zip(&batches.classes).take(3) {
+        let expected = twin.batch_loss(x.view(), Targets::Classes(classes))?;
+        twin.train_batch(x.view(), Targets::Classes(classes))?;
+        model.train_batch(x.view(), Targets::Classes(classes))?;
+        let error = (f64::from(model.take_loss()?.mean) - expected).abs() / expected;
+        let good = error <= 1e-5;
+        if !good {
+            return Err(format!("wrong result, not timed: the loss is {error:e} off").into());
+        }
+        losses = losses.max(error);
+    }
+    let mut updates = 0.0_f64;
+    for ((before, after), twin) in before.iter().zip(&model.parameters()?).zip(twin.layers()) {
+        let bias = |vector: &Array1<f32>| vector.mapv(f64::from).insert_axis(Axis(0));
+        for [before, after, expected] in [
+            [
+                before.w.mapv(f64::from),
+                after.w.mapv(f64::from),
+                twin.w.clone(),
+            ],
+            [
+                bias(&before.b),
+                bias(&after.b),
+                twin.b.clone().insert_axis(Axis(0)),
+            ],
+        ] {
+            let norm =
+                |matrix: &Array2<f64>| matrix.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let error = norm(&(&after - &expected)) / norm(&(&expected - &before));
+            // A sum so near to 0 that one of the two lets it through the ReLU and the other does not changes up to 1 % of a gradient.
+            let good = error <= 2e-2;
+            if !good {
+                return Err(format!("wrong result, not timed: an update is {error:e} off").into());
+            }
+            updates = updates.max(error);
+        }
+    }
+    Ok([losses, updates])
+}
+
+/// The same steps from the same weights give the same bits. Plain SGD remembers nothing but the weights.
+pub(crate) fn check_reruns(model: &mut dyn Model, batches: &Batches, reruns: u32) -> Outcome<()> {
+    let before = model.parameters()?;
+    let mut expected = None;
+    // One run to compare with comes first.
+    for _ in 0..if reruns == 0 { 0 } else { reruns + 1 } {
+        model.set_parameters(&before)?;
+        train(model, batches, batches.x.len(), false)?;
+        let after: Vec<_> = model
+            .parameters()?
+            .iter()
+            .map(|layer| (layer.w.mapv(f32::to_bits), layer.b.mapv(f32::to_bits)))
+            .collect();
+        if *expected.get_or_insert_with(|| after.clone()) != after {
+            return Err("wrong result, not timed: other bits on another run".into());
+        }
+    }
+    Ok(())
+}
+
+/// Seconds a step, in five samples of many steps.
+pub(crate) fn time_training(
+    model: &mut dyn Model,
+    batches: &Batches,
+    read_loss: bool,
+    min_time: f64,
+) -> Outcome<Samples> {
+    let mut seconds = |steps| -> Outcome<f64> {
+        let begin = Instant::now();
+        train(model, batches, steps, read_loss)?;
+        Ok(begin.elapsed().as_secs_f64() / steps as f64)
+    };
+    let once = seconds(4)?;
+    let inner = ((min_time / once) as usize).clamp(8, 200);
+    seconds(inner)?;
+    let wall = (0..5).map(|_| seconds(inner)).collect::<Outcome<_>>()?;
+    Ok(Samples {
+        wall,
+        inner,
+        ..Samples::default()
+    }
+    .sorted())
+}
+
+/// Floating-point operations of a step: forward and dW in every layer, dX in all but the first.
+pub(crate) fn step_flops(sizes: &[usize], batch: usize) -> f64 {
+    let products = sizes
+        .windows(2)
+        .map(|ends| 2.0 * (ends[0] * ends[1] * batch) as f64);
+    3.0 * products.sum::<f64>() - 2.0 * (sizes[0] * sizes[1] * batch) as f64
+}
