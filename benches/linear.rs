@@ -76,7 +76,12 @@ impl Layer {
         let prepared = match operation {
             0 => self.kernels.forward(Forward { x, w, b, t }),
             1 => self.kernels.input_grad(InputGrad { dt, w, dx }),
-            2 => self.kernels.weight_grad(WeightGrad { x, dt, dw, db: None }),
+            2 => self.kernels.weight_grad(WeightGrad {
+                x,
+                dt,
+                dw,
+                db: None,
+            }),
             _ => self.kernels.bias_grad(BiasGrad { dt, db }),
         };
         prepared.expect("the operands are right")

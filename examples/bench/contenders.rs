@@ -102,13 +102,16 @@ impl Operands {
                 x,
                 dt,
                 dw: Matrix::new(&self.dw, k, n),
+                // Beside dW, where both are asked for.
+                db: operations.contains(&Db).then_some(Vector::new(&self.db, n)),
             }),
             Db => kernels.bias_grad(BiasGrad {
                 dt,
                 db: Vector::new(&self.db, n),
             }),
         };
-        operations.iter().map(one).collect()
+        let alone = |operation: &&Operation| **operation != Db || !operations.contains(&Dw);
+        operations.iter().filter(alone).map(one).collect()
     }
 
     /// An operation as [`NAIVE`] does it, one sum after the other in passes that stay below llvmpipe's 65,535 iterations.

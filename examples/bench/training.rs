@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, Axis};
 use serde_json::json;
-use wgpu_linear::model::{MlpConfig, Model, Optimizer, SgdSettings, Targets};
+use wgpu_linear::model::{MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets};
 use wgpu_linear::{nn, reference};
 
 use crate::Arguments;
@@ -43,13 +43,25 @@ pub(crate) fn train(
     steps: usize,
     read_loss: bool,
 ) -> Outcome<f64> {
+    let rows = batches.classes[0].len();
+    let order: Vec<_> = (0..batches.x.len() * rows)
+        .cycle()
+        .take(steps * rows)
+        .collect();
+    let loaded = match model.set_order(&order, rows) {
+        Ok(()) => true,
+        Err(ModelError::NoData) => false,
+        Err(error) => return Err(error.into()),
+    };
     let mut sum = 0.0;
     for step in 0..steps {
-        let batch = step % batches.x.len();
-        model.train_batch(
-            batches.x[batch].view(),
-            Targets::Classes(&batches.classes[batch]),
-        )?;
+        if loaded {
+            model.train_next()?;
+        } else {
+            let batch = step % batches.x.len();
+            let classes = Targets::Classes(&batches.classes[batch]);
+            model.train_batch(batches.x[batch].view(), classes)?;
+        }
         if read_loss {
             sum += f64::from(model.take_loss()?.mean);
         }
@@ -64,6 +76,14 @@ pub(crate) fn train(
     } else {
         Err(format!("wrong result: the loss is {mean}").into())
     }
+}
+
+/// Puts the batches where the model computes, if it has such a place.
+fn load(model: &mut dyn Model, batches: &Batches) -> Outcome<()> {
+    let views: Vec<_> = batches.x.iter().map(|x| x.view()).collect();
+    let x = ndarray::concatenate(Axis(0), &views)?;
+    model.load(x.view(), Targets::Classes(&batches.classes.concat()))?;
+    Ok(())
 }
 
 pub(crate) fn bench_training(
@@ -113,6 +133,7 @@ pub(crate) fn train_mlp(
         Some(session) => Box::new(nn::Mlp::new(&session.gpu, config.clone())?),
         None => Box::new(reference::Mlp::<f32>::new(config.clone())?),
     };
+    load(&mut *model, &batches)?;
     let before = model.parameters()?;
     train(&mut *model, &batches, 1, true)?;
     let first = begin.elapsed().as_secs_f64();
