@@ -26,7 +26,40 @@ pub fn activation_grad<F: NdFloat>(
         .map_collect(|t, da| *da * derivative(function, *t))
 }
 
-fn value<F: NdFloat>(function: Activation, t: F) -> F {
+/// Whether f′(t) can be told from f(t) alone, so that t need not be kept.
+pub(super) fn forgets_argument(function: Activation) -> bool {
+    matches!(function, Activation::Identity | Activation::Relu)
+}
+
+/// [`activation`] in place, where [`forgets_argument`]; with a bias first: t + b becomes f(t + b).
+#[inline(always)]
+pub(super) fn add_bias_and_activate<F: NdFloat>(function: Activation, t: &mut [F], b: &[F]) {
+    match function {
+        // A function that is known before the loop can be vectorized.
+        Activation::Relu => map(t, b, |t, b| value(Activation::Relu, t + b)),
+        _ => map(t, b, |t, b| t + b),
+    }
+}
+
+/// [`activation_grad`] in place: da becomes da · f′(t).
+#[inline(always)]
+pub(super) fn activation_grad_in_place<F: NdFloat>(function: Activation, da: &mut [F], t: &[F]) {
+    match function {
+        Activation::Identity => {}
+        Activation::Relu => map(da, t, |da, t| da * derivative(Activation::Relu, t)),
+        _ => map(da, t, |da, t| da * derivative(function, t)),
+    }
+}
+
+#[inline(always)]
+fn map<F: NdFloat>(changed: &mut [F], other: &[F], f: impl Fn(F, F) -> F) {
+    for (value, other) in changed.iter_mut().zip(other) {
+        *value = f(*value, *other);
+    }
+}
+
+#[inline]
+pub(super) fn value<F: NdFloat>(function: Activation, t: F) -> F {
     let zero = F::zero();
     match function {
         Activation::Identity => t,
@@ -51,6 +84,7 @@ fn value<F: NdFloat>(function: Activation, t: F) -> F {
     }
 }
 
+#[inline]
 fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
     let (zero, one) = (F::zero(), F::one());
     match function {

@@ -1,6 +1,8 @@
 //! Twins of `softmax_cross_entropy.wgsl` and `mean_squared_error.wgsl`.
 
-use ndarray::{Array1, Array2, ArrayView2, NdFloat};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, NdFloat};
+
+use super::count;
 
 /// (row_loss, dt): row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch.
 ///
@@ -22,20 +24,29 @@ pub fn softmax_cross_entropy<F: NdFloat>(
     labels: &[u32],
 ) -> (Array1<F>, Array2<F>) {
     assert_eq!(t.nrows(), labels.len(), "one label per row");
-    let batch = F::from(t.nrows()).unwrap_or_else(F::nan);
+    let batch = count(t.nrows());
     let mut row_loss = Array1::zeros(t.nrows());
     let mut dt = t.to_owned();
-    for ((mut row, label), loss) in dt.rows_mut().into_iter().zip(labels).zip(&mut row_loss) {
-        let label = *label as usize;
-        let largest = row.fold(F::neg_infinity(), |a, b| a.max(*b));
-        let logit = row[label] - largest;
-        row.mapv_inplace(|t| (t - largest).exp());
-        let sum = row.sum();
-        *loss = sum.ln() - logit;
-        row.mapv_inplace(|e| e / sum / batch);
-        row[label] -= F::one() / batch;
+    for ((row, label), loss) in dt.rows_mut().into_iter().zip(labels).zip(&mut row_loss) {
+        *loss = softmax_cross_entropy_row(row, *label, batch);
     }
     (row_loss, dt)
+}
+
+/// One row: the loss, with dt in the place of t.
+pub(super) fn softmax_cross_entropy_row<F: NdFloat>(
+    mut row: ArrayViewMut1<'_, F>,
+    label: u32,
+    batch: F,
+) -> F {
+    let label = label as usize;
+    let largest = row.fold(F::neg_infinity(), |a, b| a.max(*b));
+    let logit = row[label] - largest;
+    row.mapv_inplace(|t| (t - largest).exp());
+    let sum = row.sum();
+    row.mapv_inplace(|e| e / sum / batch);
+    row[label] -= F::one() / batch;
+    sum.ln() - logit
 }
 
 /// (element_loss, dt): element_loss = (t − y)² / outputs and dt = 2 (t − y) / (batch · outputs).
@@ -47,14 +58,19 @@ pub fn mean_squared_error<F: NdFloat>(
     t: ArrayView2<'_, F>,
     y: ArrayView2<'_, F>,
 ) -> (Array2<F>, Array2<F>) {
-    let (batch, outputs) = (
-        F::from(t.nrows()).unwrap_or_else(F::nan),
-        F::from(t.ncols()).unwrap_or_else(F::nan),
-    );
-    let two = F::one() + F::one();
+    let (batch, outputs) = (count(t.nrows()), count(t.ncols()));
     let difference = &t - &y;
     (
-        difference.mapv(|d| d * d / outputs),
-        difference.mapv(|d| two * d / (batch * outputs)),
+        difference.mapv(|d| squared_error(d, batch, outputs).0),
+        difference.mapv(|d| squared_error(d, batch, outputs).1),
+    )
+}
+
+/// (element_loss, dt) of one element, from t − y.
+pub(super) fn squared_error<F: NdFloat>(difference: F, batch: F, outputs: F) -> (F, F) {
+    let two = F::one() + F::one();
+    (
+        difference * difference / outputs,
+        two * difference / (batch * outputs),
     )
 }

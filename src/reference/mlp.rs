@@ -1,15 +1,13 @@
 //! The twin of `nn::Mlp`.
 
-use ndarray::{Array1, Array2, ArrayView2, NdFloat};
+use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
-use super::cast;
-use super::{
-    AdamCorrections, activation, activation_grad, adam, adam_advance, bias_grad, forward,
-    input_grad, mean_squared_error, sgd, softmax_cross_entropy, weight_grad,
-};
+use super::pass::Workspace;
+use super::update::Moments;
+use super::{cast, count, mean_squared_error, softmax_cross_entropy};
 use crate::model::{
-    AdamSettings, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer,
-    SgdSettings, Targets, check_batch, check_inputs, check_parameters, initial_parameters,
+    LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets, check_batch,
+    check_inputs, check_parameters, initial_parameters,
 };
 
 /// A multi-layer perceptron on the CPU: the network that [`crate::nn::Mlp`] is, in ndarray.
@@ -36,17 +34,13 @@ pub struct Mlp<F = f32> {
     layers: Vec<LayerParameters<F>>,
     gradients: Vec<LayerParameters<F>>,
     moments: Moments<F>,
+    workspace: Workspace<F>,
     total_loss: F,
     examples: u64,
 }
 
-/// What the optimizer remembers. SGD needs the first moment (its velocity) only.
-#[derive(Clone, Debug)]
-struct Moments<F> {
-    first: Vec<LayerParameters<F>>,
-    second: Vec<LayerParameters<F>>,
-    corrections: AdamCorrections<F>,
-}
+/// Rows that are predicted at a time.
+const PREDICTED_ROWS: usize = 1024;
 
 impl<F: NdFloat> Mlp<F> {
     /// A network with the weights of [`initial_parameters`].
@@ -57,23 +51,13 @@ impl<F: NdFloat> Mlp<F> {
         config.check()?;
         let layers: Vec<_> = initial_parameters(&config).iter().map(from_f32).collect();
         let zeros = || layers.iter().map(zeros_like).collect::<Vec<_>>();
-        let moments = Moments {
-            first: zeros(),
-            second: if matches!(config.optimizer, Optimizer::Sgd(_)) {
-                Vec::new()
-            } else {
-                zeros()
-            },
-            corrections: AdamCorrections {
-                first: F::zero(),
-                second: F::zero(),
-            },
-        };
+        let moments = Moments::new(zeros);
         Ok(Self {
             gradients: zeros(),
             config,
             layers,
             moments,
+            workspace: Workspace::new(),
             total_loss: F::zero(),
             examples: 0,
         })
@@ -101,11 +85,7 @@ impl<F: NdFloat> Mlp<F> {
     /// # Errors
     /// [`ModelError::Shape`] where `x` has other columns than the network has inputs.
     pub fn outputs(&self, x: ArrayView2<'_, f32>) -> Result<Array2<F>, ModelError> {
-        check_inputs(&self.config.layer_sizes, x)?;
-        let mut passes = self.forward(x);
-        Ok(passes
-            .pop()
-            .map_or_else(|| Array2::zeros((0, 0)), |last| last.t))
+        self.outputs_in(&mut Workspace::new(), x)
     }
 
     /// The mean loss over a batch, which is also what [`Self::backward`] differentiates.
@@ -119,7 +99,7 @@ impl<F: NdFloat> Mlp<F> {
     ) -> Result<F, ModelError> {
         check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
         let t = self.outputs(x)?;
-        Ok(measure(t.view(), targets).0 / count(targets.len()))
+        Ok(sum_losses(t.view(), targets) / count(targets.len()))
     }
 
     /// Computes [`Self::gradients`] of the mean loss over a batch, changes no parameter, and returns the sum of losses.
@@ -132,92 +112,36 @@ impl<F: NdFloat> Mlp<F> {
         targets: Targets<'_>,
     ) -> Result<F, ModelError> {
         check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
-        let passes = self.forward(x);
-        let Some(last) = passes.last() else {
-            return Ok(F::zero());
-        };
-        let (loss, mut dt) = measure(last.t.view(), targets);
-        for layer in (0..self.layers.len()).rev() {
-            let input = &passes[layer].input;
-            self.gradients[layer] = LayerParameters {
-                w: weight_grad(input.view(), dt.view()),
-                b: bias_grad(dt.view()),
-            };
-            if layer > 0 {
-                let da = input_grad(dt.view(), self.layers[layer].w.view());
-                dt = activation_grad(
-                    self.config.activation,
-                    passes[layer - 1].t.view(),
-                    da.view(),
-                );
+        Ok(self.differentiate(x, targets))
+    }
+
+    /// [`Self::backward`] on a batch that fits.
+    fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> F {
+        let function = self.config.activation;
+        self.workspace.forward(function, &self.layers, x);
+        let gradients = &mut self.gradients;
+        self.workspace
+            .backward(function, &self.layers, targets, gradients)
+    }
+
+    /// [`Self::outputs`] in a given workspace.
+    fn outputs_in(
+        &self,
+        workspace: &mut Workspace<F>,
+        x: ArrayView2<'_, f32>,
+    ) -> Result<Array2<F>, ModelError> {
+        let sizes = &self.config.layer_sizes;
+        check_inputs(sizes, x)?;
+        let mut t = Array2::zeros((x.nrows(), sizes[sizes.len() - 1]));
+        // In parts: a workspace for a whole data set would be as large again as the data, several times over.
+        let parts = x.axis_chunks_iter(Axis(0), PREDICTED_ROWS);
+        for (x, mut t) in parts.zip(t.axis_chunks_iter_mut(Axis(0), PREDICTED_ROWS)) {
+            let outputs = workspace.forward(self.config.activation, &self.layers, x);
+            for (t, output) in t.iter_mut().zip(outputs) {
+                *t = *output;
             }
         }
-        Ok(loss)
-    }
-
-    /// Input and result of every linear layer.
-    fn forward(&self, x: ArrayView2<'_, f32>) -> Vec<Pass<F>> {
-        let mut passes: Vec<Pass<F>> = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let input = match passes.last() {
-                None => x.mapv(cast),
-                Some(below) => activation(self.config.activation, below.t.view()),
-            };
-            let t = forward(input.view(), layer.w.view(), Some(layer.b.view()));
-            passes.push(Pass { input, t });
-        }
-        passes
-    }
-
-    fn update(&mut self) {
-        match self.config.optimizer {
-            Optimizer::Sgd(settings) => self.update_sgd(&settings),
-            Optimizer::Adam(settings) => self.update_adam(&settings, false),
-            Optimizer::AdamW(settings) => self.update_adam(&settings, true),
-        }
-    }
-
-    fn update_sgd(&mut self, settings: &SgdSettings) {
-        let layers = self
-            .layers
-            .iter_mut()
-            .zip(&self.gradients)
-            .zip(&mut self.moments.first);
-        for ((layer, gradient), velocity) in layers {
-            sgd(
-                settings,
-                gradient.w.view(),
-                velocity.w.view_mut(),
-                layer.w.view_mut(),
-            );
-            sgd(
-                settings,
-                gradient.b.view(),
-                velocity.b.view_mut(),
-                layer.b.view_mut(),
-            );
-        }
-    }
-
-    fn update_adam(&mut self, settings: &AdamSettings, decoupled: bool) {
-        let Moments {
-            first,
-            second,
-            corrections,
-        } = &mut self.moments;
-        *corrections = adam_advance(settings, *corrections);
-        let layers = self
-            .layers
-            .iter_mut()
-            .zip(&self.gradients)
-            .zip(first)
-            .zip(second);
-        for (((layer, gradient), m), v) in layers {
-            let w = [m.w.view_mut(), v.w.view_mut(), layer.w.view_mut()];
-            adam(settings, decoupled, *corrections, gradient.w.view(), w);
-            let b = [m.b.view_mut(), v.b.view_mut(), layer.b.view_mut()];
-            adam(settings, decoupled, *corrections, gradient.b.view(), b);
-        }
+        Ok(t)
     }
 }
 
@@ -239,10 +163,11 @@ impl<F: NdFloat> Model for Mlp<F> {
         if targets.is_empty() {
             return Ok(());
         }
-        let loss = self.backward(x, targets)?;
+        let loss = self.differentiate(x, targets);
         self.total_loss += loss;
         self.examples += targets.len() as u64;
-        self.update();
+        let (optimizer, gradients) = (&self.config.optimizer, &self.gradients);
+        self.moments.update(optimizer, gradients, &mut self.layers);
         Ok(())
     }
 
@@ -256,7 +181,10 @@ impl<F: NdFloat> Model for Mlp<F> {
     }
 
     fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
-        Ok(self.outputs(x)?.mapv(to_f32))
+        let mut workspace = std::mem::replace(&mut self.workspace, Workspace::new());
+        let outputs = self.outputs_in(&mut workspace, x);
+        self.workspace = workspace;
+        Ok(outputs?.mapv(to_f32))
     }
 
     fn loss(&self) -> Loss {
@@ -286,23 +214,11 @@ impl<F: NdFloat> Model for Mlp<F> {
     }
 }
 
-#[derive(Debug)]
-struct Pass<F> {
-    input: Array2<F>,
-    t: Array2<F>,
-}
-
-/// The sum of the losses of a batch, and the gradient of their mean.
-fn measure<F: NdFloat>(t: ArrayView2<'_, F>, targets: Targets<'_>) -> (F, Array2<F>) {
+/// The sum of the losses of a batch.
+fn sum_losses<F: NdFloat>(t: ArrayView2<'_, F>, targets: Targets<'_>) -> F {
     match targets {
-        Targets::Classes(labels) => {
-            let (row_loss, dt) = softmax_cross_entropy(t, labels);
-            (row_loss.sum(), dt)
-        }
-        Targets::Values(y) => {
-            let (element_loss, dt) = mean_squared_error(t, y.mapv(cast).view());
-            (element_loss.sum(), dt)
-        }
+        Targets::Classes(labels) => softmax_cross_entropy(t, labels).0.sum(),
+        Targets::Values(y) => mean_squared_error(t, y.mapv(cast).view()).0.sum(),
     }
 }
 
@@ -322,8 +238,4 @@ fn zeros_like<F: NdFloat>(layer: &LayerParameters<F>) -> LayerParameters<F> {
 
 fn to_f32<F: NdFloat>(value: F) -> f32 {
     value.to_f32().unwrap_or(f32::NAN)
-}
-
-fn count<F: NdFloat>(examples: usize) -> F {
-    F::from(examples).unwrap_or_else(F::nan)
 }

@@ -1,7 +1,8 @@
-//! The twin: every kernel and the whole network again in ndarray, written to be read.
+//! The twin: every kernel and the whole network again on the CPU, written to be read.
 //!
-//! Generic over the float type. In f64 it is the oracle of the tests; in f32, on ndarray's threaded matrix product, it does the work
-//! where there is no GPU. A function has the name of the kernel or operation that it mirrors.
+//! Generic over the float type. In f64 it is the oracle of the tests; in f32 it does the work where there is no GPU. A function has the name of the
+//! kernel or operation that it mirrors, and is its formula in ndarray. [`Mlp`] computes the same in place: in buffers kept from step to step, with a
+//! matrix product of its own (`product.rs`), threads for large matrices, and no allocation once the buffers are there.
 
 mod activation;
 mod gather;
@@ -10,6 +11,11 @@ mod linear;
 mod loss;
 mod mlp;
 mod optimizer;
+mod pass;
+mod product;
+mod simd;
+mod threads;
+mod update;
 
 pub use activation::{activation, activation_grad};
 pub use gather::{gather, gather_bytes};
@@ -25,4 +31,8 @@ use ndarray::NdFloat;
 fn cast<F: NdFloat>(value: f32) -> F {
     // Every f32 is a value of f32 and f64; a narrower type takes the nearest.
     F::from(value).unwrap_or_else(F::nan)
+}
+
+fn count<F: NdFloat>(examples: usize) -> F {
+    F::from(examples).unwrap_or_else(F::nan)
 }

@@ -15,25 +15,34 @@ pub fn sgd<F: NdFloat, D: Dimension>(
     velocity: ArrayViewMut<'_, F, D>,
     parameters: ArrayViewMut<'_, F, D>,
 ) {
+    let step = sgd_step(settings);
+    Zip::from(gradients)
+        .and(velocity)
+        .and(parameters)
+        .for_each(|gradient, velocity, parameter| step(*gradient, velocity, parameter));
+}
+
+/// The step of one parameter, from its gradient: updates velocity and parameter.
+#[inline(always)]
+pub(super) fn sgd_step<F: NdFloat>(settings: &SgdSettings) -> impl Fn(F, &mut F, &mut F) + Copy {
     let [rate, momentum, decay] = [
         settings.learning_rate,
         settings.momentum,
         settings.weight_decay,
     ]
     .map(cast::<F>);
-    Zip::from(gradients)
-        .and(velocity)
-        .and(parameters)
-        .for_each(|gradient, velocity, parameter| {
-            let g = *gradient + decay * *parameter;
-            *velocity = momentum * *velocity + g;
-            let direction = if settings.nesterov {
-                g + momentum * *velocity
-            } else {
-                *velocity
-            };
-            *parameter -= rate * direction;
-        });
+    let nesterov = settings.nesterov;
+    #[inline(always)]
+    move |gradient, velocity, parameter| {
+        let g = gradient + decay * *parameter;
+        *velocity = momentum * *velocity + g;
+        let direction = if nesterov {
+            g + momentum * *velocity
+        } else {
+            *velocity
+        };
+        *parameter -= rate * direction;
+    }
 }
 
 /// 1 − β1ˢ and 1 − β2ˢ after s steps.
@@ -69,6 +78,21 @@ pub fn adam<F: NdFloat, D: Dimension>(
     gradients: ArrayView<'_, F, D>,
     [m, v, parameters]: [ArrayViewMut<'_, F, D>; 3],
 ) {
+    let step = adam_step(settings, decoupled, corrections);
+    Zip::from(gradients)
+        .and(m)
+        .and(v)
+        .and(parameters)
+        .for_each(|gradient, m, v, parameter| step(*gradient, m, v, parameter));
+}
+
+/// The step of one parameter, from its gradient: updates both moments and the parameter.
+#[inline(always)]
+pub(super) fn adam_step<F: NdFloat>(
+    settings: &AdamSettings,
+    decoupled: bool,
+    corrections: AdamCorrections<F>,
+) -> impl Fn(F, &mut F, &mut F, &mut F) + Copy {
     let AdamSettings {
         learning_rate,
         beta1,
@@ -79,20 +103,17 @@ pub fn adam<F: NdFloat, D: Dimension>(
     let [rate, beta1, beta2, epsilon, decay] =
         [learning_rate, beta1, beta2, epsilon, weight_decay].map(cast::<F>);
     let one = F::one();
-    Zip::from(gradients)
-        .and(m)
-        .and(v)
-        .and(parameters)
-        .for_each(|gradient, m, v, parameter| {
-            let mut g = *gradient;
-            if decoupled {
-                *parameter -= rate * decay * *parameter;
-            } else {
-                g += decay * *parameter;
-            }
-            *m = beta1 * *m + (one - beta1) * g;
-            *v = beta2 * *v + (one - beta2) * g * g;
-            *parameter -=
-                rate * (*m / corrections.first) / ((*v / corrections.second).sqrt() + epsilon);
-        });
+    #[inline(always)]
+    move |gradient, m, v, parameter| {
+        let mut g = gradient;
+        if decoupled {
+            *parameter -= rate * decay * *parameter;
+        } else {
+            g += decay * *parameter;
+        }
+        *m = beta1 * *m + (one - beta1) * g;
+        *v = beta2 * *v + (one - beta2) * g * g;
+        *parameter -=
+            rate * (*m / corrections.first) / ((*v / corrections.second).sqrt() + epsilon);
+    }
 }

@@ -1,10 +1,10 @@
 //! The twin by itself: hand-made numbers, and its gradients against finite differences.
 
 use approx::assert_relative_eq;
-use ndarray::{Array2, array};
+use ndarray::{Array2, Axis, Slice, array};
 use wgpu_linear::model::{
-    Activation, AdamSettings, Initialization, Loss, MlpConfig, Model, ModelError, Optimizer,
-    SgdSettings, Targets, initial_parameters,
+    Activation, AdamSettings, Initialization, LayerParameters, Loss, MlpConfig, Model, ModelError,
+    Optimizer, SgdSettings, Targets, initial_parameters,
 };
 use wgpu_linear::reference::{self, AdamCorrections, Mlp, gradcheck};
 
@@ -121,6 +121,136 @@ fn gradcheck_passes_for_every_activation_and_loss() {
             assert_eq!(found.parameters, 5 * 6 + 6 + 6 * 4 + 4 + 4 * 3 + 3);
         }
     }
+}
+
+/// The gradients of a network of the free functions, layer after layer, and its sum of losses.
+fn composed(
+    mlp: &Mlp<f64>,
+    activation: Activation,
+    x: &Array2<f32>,
+    targets: Targets<'_>,
+) -> (Vec<LayerParameters<f64>>, f64) {
+    let mut inputs = vec![x.mapv(f64::from)];
+    let mut results = Vec::<Array2<f64>>::new();
+    for layer in mlp.layers() {
+        if let Some(t) = results.last() {
+            inputs.push(reference::activation(activation, t.view()));
+        }
+        let input = &inputs[inputs.len() - 1];
+        results.push(reference::forward(
+            input.view(),
+            layer.w.view(),
+            Some(layer.b.view()),
+        ));
+    }
+    let last = results[results.len() - 1].view();
+    let (loss, mut dt) = match targets {
+        Targets::Classes(classes) => {
+            let (loss, dt) = reference::softmax_cross_entropy(last, classes);
+            (loss.sum(), dt)
+        }
+        Targets::Values(y) => {
+            let (loss, dt) = reference::mean_squared_error(last, y.mapv(f64::from).view());
+            (loss.sum(), dt)
+        }
+    };
+    let mut gradients = Vec::new();
+    for (i, layer) in mlp.layers().iter().enumerate().rev() {
+        let w = reference::weight_grad(inputs[i].view(), dt.view());
+        gradients.insert(
+            0,
+            LayerParameters {
+                w,
+                b: reference::bias_grad(dt.view()),
+            },
+        );
+        if i > 0 {
+            let da = reference::input_grad(dt.view(), layer.w.view());
+            dt = reference::activation_grad(activation, results[i - 1].view(), da.view());
+        }
+    }
+    (gradients, loss)
+}
+
+#[test]
+fn mlp_computes_what_the_free_functions_compose() {
+    let mut random = fastrand::Rng::with_seed(4);
+    for activation in ACTIVATIONS {
+        for (loss, batch) in [
+            (Loss::SoftmaxCrossEntropy, 37),
+            (Loss::MeanSquaredError, 5),
+            (Loss::SoftmaxCrossEntropy, 1),
+        ] {
+            let config = MlpConfig {
+                activation,
+                loss,
+                ..MlpConfig::new(&[19, 45, 23, 10])
+            };
+            let mut mlp = Mlp::<f64>::new(config).unwrap();
+            // Transposed twice, so that neither batch nor weight is in standard layout.
+            let x = reals(&mut random, 19, batch).reversed_axes();
+            let w = mlp.layers()[1].w.t().as_standard_layout().into_owned();
+            mlp.layers_mut()[1].w = w.reversed_axes();
+            let y = reals(&mut random, batch, 10);
+            let classes: Vec<u32> = (0..batch as u32).map(|i| i % 10).collect();
+            let targets = match loss {
+                Loss::MeanSquaredError => Targets::Values(y.view()),
+                _ => Targets::Classes(&classes),
+            };
+            let (gradients, expected) = composed(&mlp, activation, &x, targets);
+            let actual = mlp.backward(x.view(), targets).unwrap();
+            assert_relative_eq!(actual, expected, max_relative = 1e-12);
+            for (actual, expected) in mlp.gradients().iter().zip(&gradients) {
+                assert_relative_eq!(actual.w, expected.w, epsilon = 1e-13, max_relative = 1e-11);
+                assert_relative_eq!(actual.b, expected.b, epsilon = 1e-13, max_relative = 1e-11);
+            }
+            let mean = mlp.batch_loss(x.view(), targets).unwrap();
+            assert_relative_eq!(mean, expected / batch as f64, max_relative = 1e-12);
+            // The optimizer takes any layout too.
+            mlp.train_batch(x.view(), targets).unwrap();
+            assert!(mlp.batch_loss(x.view(), targets).unwrap() < mean);
+        }
+    }
+}
+
+#[test]
+fn mlp_gives_the_same_bits_on_every_run_and_for_every_history_of_its_buffers() {
+    // Large enough for several threads, where there are processors.
+    let mut random = fastrand::Rng::with_seed(5);
+    let x = reals(&mut random, 128, 784);
+    let classes: Vec<u32> = (0..128).map(|i| i % 10).collect();
+    let train = |warm: bool| {
+        let mut mlp = Mlp::<f32>::new(MlpConfig::new(&[784, 256, 10])).unwrap();
+        if warm {
+            // Leaves larger buffers behind, full of other numbers.
+            mlp.predict(Array2::ones((300, 784)).view()).unwrap();
+        }
+        for rows in [128, 77, 128] {
+            let x = x.slice_axis(Axis(0), Slice::from(..rows));
+            mlp.train_batch(x, Targets::Classes(&classes[..rows]))
+                .unwrap();
+        }
+        (mlp.parameters().unwrap(), mlp.take_loss().unwrap())
+    };
+    let first = train(false);
+    assert_eq!(first, train(false));
+    assert_eq!(first, train(true));
+}
+
+#[test]
+fn predictions_do_not_depend_on_the_rows_beside_them() {
+    let mut mlp = Mlp::<f32>::new(MlpConfig::new(&[7, 9, 3])).unwrap();
+    let x = reals(&mut fastrand::Rng::with_seed(6), 2500, 7);
+    let all = mlp.predict(x.view()).unwrap();
+    assert_eq!(all, mlp.outputs(x.view()).unwrap());
+    for row in [0, 1023, 1024, 2499] {
+        let part = x.slice_axis(Axis(0), Slice::from(row..row + 1));
+        assert_eq!(mlp.predict(part).unwrap().row(0), all.row(row));
+    }
+    assert_eq!(
+        mlp.predict(Array2::zeros((0, 7)).view()).unwrap().dim(),
+        (0, 3)
+    );
 }
 
 #[test]

@@ -1,0 +1,198 @@
+//! Forward and backward through the layers of [`super::Mlp`], in buffers that are kept from batch to batch.
+
+use ndarray::{ArrayView1, ArrayView2, CowArray, Dimension, NdFloat};
+
+use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument, value};
+use super::loss::{softmax_cross_entropy_row, squared_error};
+use super::product::{Lines, Scratch, product};
+use super::simd::with_best_instructions;
+use super::{cast, count};
+use crate::model::{Activation, LayerParameters, Targets};
+
+/// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest batch, and allocates nothing otherwise.
+#[derive(Clone, Debug)]
+pub(super) struct Workspace<F> {
+    /// The batch, in the float type of the network.
+    x: Vec<F>,
+    results: Vec<LayerResult<F>>,
+    /// The gradient of the mean loss by the results of the layer at hand, and by those of the layer below.
+    dt: Vec<F>,
+    below: Vec<F>,
+    scratch: Vec<Scratch<F>>,
+}
+
+/// What a layer gives, batch × outputs.
+#[derive(Clone, Debug)]
+struct LayerResult<F> {
+    /// t; in its place f(t) where [`forgets_argument`].
+    t: Vec<F>,
+    /// f(t); empty where it is in the place of t.
+    a: Vec<F>,
+}
+
+impl<F> LayerResult<F> {
+    /// What the next layer takes.
+    fn output(&self) -> &[F] {
+        if self.a.is_empty() { &self.t } else { &self.a }
+    }
+}
+
+impl<F: NdFloat> Workspace<F> {
+    pub(super) fn new() -> Self {
+        Self {
+            x: Vec::new(),
+            results: Vec::new(),
+            dt: Vec::new(),
+            below: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// T = f(X·W + b) layer after layer, without f behind the last. Returns the last, batch × outputs.
+    pub(super) fn forward(
+        &mut self,
+        function: Activation,
+        layers: &[LayerParameters<F>],
+        x: ArrayView2<'_, f32>,
+    ) -> &[F] {
+        fill(&mut self.x, x);
+        self.results.resize_with(layers.len(), || LayerResult {
+            t: Vec::new(),
+            a: Vec::new(),
+        });
+        for (i, layer) in layers.iter().enumerate() {
+            let (below, rest) = self.results.split_at_mut(i);
+            let input = below.last().map_or(self.x.as_slice(), LayerResult::output);
+            let is_last = i + 1 == layers.len();
+            let function = if is_last {
+                Activation::Identity
+            } else {
+                function
+            };
+            rest[0].compute(&mut self.scratch, function, input, layer, x.nrows());
+        }
+        self.results.last().map_or(&[], |last| &last.t)
+    }
+
+    /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sum of losses.
+    pub(super) fn backward(
+        &mut self,
+        function: Activation,
+        layers: &[LayerParameters<F>],
+        targets: Targets<'_>,
+        gradients: &mut [LayerParameters<F>],
+    ) -> F {
+        let (Some(last), Some(layer)) = (self.results.last(), layers.last()) else {
+            return F::zero();
+        };
+        self.dt.clone_from(&last.t);
+        let loss = measure(&mut self.dt, layer.b.len(), targets);
+        for i in (0..layers.len()).rev() {
+            let (inputs, outputs) = layers[i].w.dim();
+            let (dt, scratch) = (&self.dt, &mut self.scratch);
+            let input = match i {
+                0 => &self.x,
+                _ => self.results[i - 1].output(),
+            };
+            let dw = gradients[i].w.as_slice_mut().unwrap_or_default();
+            // dW = Xᵀ·dT
+            let (x_columns, dt_columns) =
+                (Lines::columns(input, inputs), Lines::columns(dt, outputs));
+            product(scratch, x_columns, dt_columns, dw, |_, _| ());
+            sum_rows(dt, gradients[i].b.as_slice_mut().unwrap_or_default());
+            if i > 0 {
+                // dX = dT·Wᵀ, and on the way on to the dT of the layer below.
+                let t = &self.results[i - 1].t;
+                let w = layers[i].w.as_standard_layout();
+                let (dt_rows, w_rows) = (Lines::rows(dt, outputs), Lines::rows(slice(&w), outputs));
+                self.below.resize(t.len(), F::zero());
+                product(scratch, dt_rows, w_rows, &mut self.below, |row, da| {
+                    activation_grad_in_place(function, da, &t[row * inputs..][..inputs]);
+                });
+                std::mem::swap(&mut self.dt, &mut self.below);
+            }
+        }
+        loss
+    }
+}
+
+impl<F: NdFloat> LayerResult<F> {
+    /// t = X·W + b and a = f(t).
+    fn compute(
+        &mut self,
+        scratch: &mut Vec<Scratch<F>>,
+        function: Activation,
+        x: &[F],
+        layer: &LayerParameters<F>,
+        batch: usize,
+    ) {
+        let (inputs, outputs) = layer.w.dim();
+        let (w, b) = (layer.w.as_standard_layout(), layer.b.as_standard_layout());
+        let (x_rows, w_columns) = (Lines::rows(x, inputs), Lines::columns(slice(&w), outputs));
+        self.t.resize(batch * outputs, F::zero());
+        product(scratch, x_rows, w_columns, &mut self.t, |_, row| {
+            add_bias_and_activate(function, row, slice(&b));
+        });
+        self.a.clear();
+        if !forgets_argument(function) {
+            self.a.extend(self.t.iter().map(|t| value(function, *t)));
+        }
+    }
+}
+
+/// The sum of the losses of a batch, with the gradient of their mean in the place of the outputs.
+fn measure<F: NdFloat>(t: &mut [F], outputs: usize, targets: Targets<'_>) -> F {
+    let rows = t.chunks_exact_mut(outputs);
+    let batch = count(targets.len());
+    match targets {
+        Targets::Classes(labels) => rows
+            .zip(labels)
+            .map(|(row, label)| softmax_cross_entropy_row(row.into(), *label, batch))
+            .fold(F::zero(), F::add),
+        Targets::Values(y) => rows
+            .zip(y.rows())
+            .map(|(row, y)| squared_errors(row, y, batch))
+            .fold(F::zero(), F::add),
+    }
+}
+
+/// One row of [`super::mean_squared_error`].
+fn squared_errors<F: NdFloat>(row: &mut [F], y: ArrayView1<'_, f32>, batch: F) -> F {
+    let outputs = count(row.len());
+    let mut loss = F::zero();
+    for (t, y) in row.iter_mut().zip(y) {
+        let (element_loss, dt) = squared_error(*t - cast(*y), batch, outputs);
+        loss += element_loss;
+        *t = dt;
+    }
+    loss
+}
+
+/// db = Σ_i dT_i·
+fn sum_rows<F: NdFloat>(dt: &[F], db: &mut [F]) {
+    db.fill(F::zero());
+    with_best_instructions(
+        #[inline(always)]
+        || {
+            for row in dt.chunks_exact(db.len()) {
+                for (sum, dt) in db.iter_mut().zip(row) {
+                    *sum += *dt;
+                }
+            }
+        },
+    );
+}
+
+/// A copy of the batch, row by row.
+fn fill<F: NdFloat>(values: &mut Vec<F>, x: ArrayView2<'_, f32>) {
+    values.clear();
+    match x.as_slice() {
+        Some(x) => values.extend(x.iter().map(|x| cast::<F>(*x))),
+        None => values.extend(x.iter().map(|x| cast::<F>(*x))),
+    }
+}
+
+/// Elements in standard layout, which are one slice.
+fn slice<'a, F, D: Dimension>(array: &'a CowArray<'_, F, D>) -> &'a [F] {
+    array.as_slice().unwrap_or_default()
+}
