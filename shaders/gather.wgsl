@@ -7,7 +7,7 @@
 //             x batch × inputs; targets batch × outputs
 // Layout      row-major, dense. Words are copied as they are, f32 or u32. With BYTES, four elements lie in a word, the
 //             first in the lowest bits, without padding between rows
-// Grid        one thread per element of x, then of targets, in workgroups of 256, folded into x and y
+// Grid        one thread per 4 elements of a row of x, then one per element of targets, in workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing. An index past the last example would pick anything: the host must reject it
 // Host        src/nn/gather.rs
 
@@ -44,11 +44,16 @@ fn gather(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let i = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + local.x;
-    let inputs = dims.batch * dims.inputs;
-    if i < inputs {
-        x[i] = element(indices[i / dims.inputs] * dims.inputs + i % dims.inputs);
-    } else if i - inputs < dims.batch * dims.outputs {
-        let k = i - inputs;
+    let quads = (dims.inputs + 3u) / 4u;
+    if i < dims.batch * quads {
+        let row = i / quads;
+        let source = indices[row] * dims.inputs;
+        let first = i % quads * 4u;
+        for (var column = first; column < min(first + 4u, dims.inputs); column++) {
+            x[row * dims.inputs + column] = element(source + column);
+        }
+    } else if i - dims.batch * quads < dims.batch * dims.outputs {
+        let k = i - dims.batch * quads;
         targets[k] = wanted[indices[k / dims.outputs] * dims.outputs + k % dims.outputs];
     }
 }

@@ -1,5 +1,5 @@
 // g = gradient + weight_decay · p
-// v ← momentum · v + g
+// v ← momentum · v + g                       where momentum ≠ 0; else v is not touched
 // p ← p − learning_rate · (g + momentum · v  with Nesterov, else v)
 //
 // Stochastic gradient descent with momentum (Sutskever et al., "On the importance of initialization and momentum in deep
@@ -38,9 +38,13 @@ fn sgd(
     let i = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + local.x;
     if i < dims.count {
         let g = gradients[i] + settings.weight_decay * parameters[i];
-        let v = settings.momentum * velocity[i] + g;
-        let direction = select(v, g + settings.momentum * v, settings.nesterov != 0u);
-        velocity[i] = v;
+        var direction = g;
+        if settings.momentum != 0.0 {
+            // Without momentum the velocity would be the gradient again: half of the traffic for nothing.
+            let v = settings.momentum * velocity[i] + g;
+            velocity[i] = v;
+            direction = select(v, g + settings.momentum * v, settings.nesterov != 0u);
+        }
         parameters[i] -= settings.learning_rate * direction;
     }
 }

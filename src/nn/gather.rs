@@ -104,7 +104,8 @@ impl NetworkKernels {
         let workgroups = if x.elements() == 0 || targets.elements() == 0 {
             0
         } else {
-            (x.elements() + targets.elements()).div_ceil(ELEMENTS_PER_WORKGROUP)
+            let quads = u64::from(x.rows) * u64::from(inputs.div_ceil(4));
+            (quads + targets.elements()).div_ceil(ELEMENTS_PER_WORKGROUP)
         };
         let dims = dims([indices.len, inputs, wanted.columns, scale.to_bits()]);
         self.cache

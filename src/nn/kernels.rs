@@ -85,6 +85,21 @@ pub(super) const SOFTMAX_CROSS_ENTROPY: Kernel = Kernel {
     trusted: false,
 };
 
+pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel {
+    label: "wgpu_linear::softmax_cross_entropy_small",
+    files: Cow::Borrowed(&[file!("softmax_cross_entropy_small.wgsl")]),
+    entry_point: "softmax_cross_entropy_small",
+    constants: Cow::Borrowed(&[]),
+    bindings: &[
+        DIMS,
+        Binding::new(1, "t", Access::Read),
+        Binding::new(2, "labels", Access::Read),
+        Binding::new(3, "dt", Access::ReadWrite),
+        Binding::new(4, "total", Access::ReadWrite),
+    ],
+    trusted: false,
+};
+
 pub(super) const MEAN_SQUARED_ERROR: Kernel = Kernel {
     label: "wgpu_linear::mean_squared_error",
     files: Cow::Borrowed(&[file!("mean_squared_error.wgsl")]),
@@ -186,7 +201,7 @@ pub(super) const GATHER_BYTES: Kernel = gather_kernel(
 );
 
 /// All of them, for [`crate::kernels`].
-pub(crate) const ALL: [Kernel; 20] = [
+pub(crate) const ALL: [Kernel; 21] = [
     activation(Activation::Identity),
     activation(Activation::Relu),
     activation(Activation::LeakyRelu { slope: 0.0 }),
@@ -200,6 +215,7 @@ pub(crate) const ALL: [Kernel; 20] = [
     activation_grad(Activation::Sigmoid),
     activation_grad(Activation::Gelu),
     SOFTMAX_CROSS_ENTROPY,
+    SOFTMAX_CROSS_ENTROPY_SMALL,
     MEAN_SQUARED_ERROR,
     ACCUMULATE_LOSS,
     SGD,

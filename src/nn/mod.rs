@@ -18,8 +18,8 @@ pub use data::DeviceDataset;
 pub use gather::{Examples, Gather};
 pub use mlp::Mlp;
 pub use operations::{
-    AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels, Sgd,
-    SoftmaxCrossEntropy,
+    AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels,
+    SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
 };
 
 pub(crate) use kernels::ALL as KERNELS;

@@ -18,6 +18,9 @@ const ELEMENTS_PER_WORKGROUP: u32 = 256;
 const LOSSES_PER_PASS: u32 = 1 << 23;
 const MOST_CLASSES: u32 = 1 << 20;
 
+/// What [`NetworkKernels::softmax_cross_entropy_small`] takes: batch · classes. One workgroup does it faster than a second dispatch starts.
+pub const SMALL_LOSS_ELEMENTS: u64 = 1 << 13;
+
 /// Operands of [`NetworkKernels::activation`].
 #[derive(Clone, Copy, Debug)]
 pub struct ActivationForward<'a> {
@@ -53,6 +56,19 @@ pub struct SoftmaxCrossEntropy<'a> {
     pub row_loss: Vector<'a>,
     /// Gradient of the mean of `row_loss`, batch × classes; overwritten.
     pub dt: Matrix<'a>,
+}
+
+/// Operands of [`NetworkKernels::softmax_cross_entropy_small`].
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxCrossEntropySmall<'a> {
+    /// t, the logits, batch × classes, at most [`SMALL_LOSS_ELEMENTS`] elements; read.
+    pub t: Matrix<'a>,
+    /// The class of each row, batch elements of u32, each below the number of classes; read. The values are not checked.
+    pub labels: Vector<'a>,
+    /// Gradient of the mean loss, batch × classes; overwritten.
+    pub dt: Matrix<'a>,
+    /// One f32, the sum of losses, and one u32, the number of examples; both are added to.
+    pub total: Vector<'a>,
 }
 
 /// Operands of [`NetworkKernels::mean_squared_error`].
@@ -198,6 +214,44 @@ impl NetworkKernels {
         let rows = if t.columns == 0 { 0 } else { u64::from(t.rows) };
         let dims = dims([t.rows, t.columns]);
         self.cache.prepare(&kernel, &[Some(dims)], &operands, rows)
+    }
+
+    /// [`Self::softmax_cross_entropy`] and [`Self::accumulate_loss`] in one dispatch, for small batches.
+    ///
+    /// # Errors
+    /// As [`crate::LinearKernels::forward`]; [`PrepareError::Limit`] for more than [`SMALL_LOSS_ELEMENTS`].
+    pub fn softmax_cross_entropy_small(
+        &self,
+        operands: SoftmaxCrossEntropySmall<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        let SoftmaxCrossEntropySmall {
+            t,
+            labels,
+            dt,
+            total,
+        } = operands;
+        let kernel = kernels::SOFTMAX_CROSS_ENTROPY_SMALL;
+        expect_vector(kernel.label, "labels", labels, t.rows)?;
+        expect_matrix(kernel.label, "dt", dt, t.rows, t.columns)?;
+        expect_vector(kernel.label, "total", total, 2)?;
+        if t.elements() > SMALL_LOSS_ELEMENTS {
+            return Err(PrepareError::Limit {
+                operation: kernel.label,
+                name: "elements of a small batch",
+                required: t.elements(),
+                allowed: SMALL_LOSS_ELEMENTS,
+            });
+        }
+        let operands = [
+            Operand::matrix("t", t),
+            Operand::vector("labels", labels),
+            Operand::matrix("dt", dt),
+            Operand::vector("total", total),
+        ];
+        let workgroups = u64::from(t.elements() > 0);
+        let dims = dims([t.rows, t.columns]);
+        self.cache
+            .prepare(&kernel, &[Some(dims)], &operands, workgroups)
     }
 
     /// element_loss = (t − y)² / outputs and dt = 2 (t − y) / (batch · outputs).

@@ -7,7 +7,10 @@ use crate::linear::{Forward, ForwardActivated, InputGradActivated, LinearKernels
 use crate::model::{Activation, Loss};
 use crate::view::{Matrix, Vector};
 
-use super::operations::{AccumulateLoss, MeanSquaredError, NetworkKernels, SoftmaxCrossEntropy};
+use super::operations::{
+    AccumulateLoss, MeanSquaredError, NetworkKernels, SMALL_LOSS_ELEMENTS, SoftmaxCrossEntropy,
+    SoftmaxCrossEntropySmall,
+};
 use super::storage::Layout;
 
 /// Buffers for batches of up to `capacity` rows. Each is a buffer of its own, because WebGPU does not let one operation read and
@@ -94,41 +97,54 @@ impl<'a> Builder<'a> {
 
     /// The loss, its gradient dT of the last layer, and its sum in `total`.
     pub(super) fn loss(&self, loss: Loss, total: &wgpu::Buffer) -> Dispatches {
+        let total = Vector::new(total, 2);
+        match loss {
+            Loss::SoftmaxCrossEntropy => self.cross_entropy(total),
+            Loss::MeanSquaredError => self.squared_error(total),
+        }
+    }
+
+    fn cross_entropy(&self, total: Vector<'_>) -> Dispatches {
         let last = self.layout.layers() - 1;
         let (t, dt) = (self.t(last), self.dt(last));
-        let targets = &self.workspace.targets;
-        let losses = match loss {
-            Loss::SoftmaxCrossEntropy => Vector::new(&self.workspace.losses, self.batch),
-            Loss::MeanSquaredError => self.flat(last, &self.workspace.losses),
-        };
-        let measure = match loss {
-            Loss::SoftmaxCrossEntropy => {
-                let labels = Vector::new(targets, self.batch);
-                self.network.softmax_cross_entropy(SoftmaxCrossEntropy {
-                    t,
-                    labels,
-                    row_loss: losses,
-                    dt,
-                })?
-            }
-            Loss::MeanSquaredError => {
-                let y = self.matrix(last, targets);
-                let element_loss = self.matrix(last, &self.workspace.losses);
-                self.network.mean_squared_error(MeanSquaredError {
-                    t,
-                    y,
-                    element_loss,
-                    dt,
-                })?
-            }
-        };
-        let total = Vector::new(total, 2);
-        let add = self.network.accumulate_loss(AccumulateLoss {
+        let labels = Vector::new(&self.workspace.targets, self.batch);
+        if t.elements() <= SMALL_LOSS_ELEMENTS {
+            let operands = SoftmaxCrossEntropySmall {
+                t,
+                labels,
+                dt,
+                total,
+            };
+            return Ok(vec![self.network.softmax_cross_entropy_small(operands)?]);
+        }
+        let row_loss = Vector::new(&self.workspace.losses, self.batch);
+        let measure = self.network.softmax_cross_entropy(SoftmaxCrossEntropy {
+            t,
+            labels,
+            row_loss,
+            dt,
+        })?;
+        Ok(vec![measure, self.accumulate(row_loss, total)?])
+    }
+
+    fn squared_error(&self, total: Vector<'_>) -> Dispatches {
+        let last = self.layout.layers() - 1;
+        let measure = self.network.mean_squared_error(MeanSquaredError {
+            t: self.t(last),
+            y: self.matrix(last, &self.workspace.targets),
+            element_loss: self.matrix(last, &self.workspace.losses),
+            dt: self.dt(last),
+        })?;
+        let losses = self.flat(last, &self.workspace.losses);
+        Ok(vec![measure, self.accumulate(losses, total)?])
+    }
+
+    fn accumulate(&self, losses: Vector<'_>, total: Vector<'_>) -> Result<Dispatch, PrepareError> {
+        self.network.accumulate_loss(AccumulateLoss {
             losses,
             batch: self.batch,
             total,
-        })?;
-        Ok(vec![measure, add])
+        })
     }
 
     /// dW_l, db_l and dT_(l−1) = dT_l·W_lᵀ ⊙ f′(T_(l−1)), last layer first.

@@ -136,7 +136,7 @@ fn workgroups_match_the_host_and_the_default_limits() {
             }
             "matmul_naive.wgsl" | "sum_slabs.wgsl" => [64, 1, 1],
             "sum_rows.wgsl" => [SUM_ROWS_COLUMNS, 8, 1],
-            "softmax_cross_entropy.wgsl" => [64, 1, 1],
+            "softmax_cross_entropy.wgsl" | "softmax_cross_entropy_small.wgsl" => [64, 1, 1],
             _ if kernel.entry_point == "adam_advance" => [1, 1, 1],
             _ => [256, 1, 1],
         };

@@ -1,0 +1,72 @@
+// loss_i = log Σ_j exp t_ij − t_i,label        dt_ij = (softmax(t_i)_j − [j = label_i]) / batch        total += Σ_i loss_i
+//
+// softmax_cross_entropy and accumulate_loss in one dispatch, for batches so small that starting one takes longer than the work.
+//
+// Shapes      t, dt batch × classes; labels batch; total: one f32, the sum of losses, and one u32, the number of examples
+// Layout      row-major, dense
+// Grid        one workgroup of 64 threads; each takes every 64th row, then one thread adds their sums in a fixed order
+// Edges       the largest logit is subtracted first, so that no exponential overflows; labels past the end hit nothing
+// Host        src/nn/operations.rs
+
+const LANES: u32 = 64u;
+const LOWEST: f32 = -3.4028234e38;
+
+struct Dims {
+    batch: u32,
+    classes: u32,
+}
+
+struct Total {
+    loss: f32,
+    examples: u32,
+}
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> t: array<f32>;
+@group(0) @binding(2) var<storage, read> labels: array<u32>;
+@group(0) @binding(3) var<storage, read_write> dt: array<f32>;
+@group(0) @binding(4) var<storage, read_write> total: Total;
+
+var<workgroup> partial: array<f32, LANES>;
+
+// Stores the row's gradient and returns its loss.
+fn row_loss(row: u32) -> f32 {
+    let first = row * dims.classes;
+    var largest = LOWEST;
+    for (var j = 0u; j < dims.classes; j++) {
+        largest = max(largest, t[first + j]);
+    }
+    var sum = 0.0;
+    for (var j = 0u; j < dims.classes; j++) {
+        sum += exp(t[first + j] - largest);
+    }
+    let label = labels[row];
+    let mean = 1.0 / f32(dims.batch);
+    var loss = 0.0;
+    for (var j = 0u; j < dims.classes; j++) {
+        let above = t[first + j] - largest;
+        let hit = select(0.0, 1.0, j == label);
+        dt[first + j] = (exp(above) / sum - hit) * mean;
+        // The difference of the logits first: log(sum) would be lost beside a large maximum.
+        loss += hit * (log(sum) - above);
+    }
+    return loss;
+}
+
+@compute @workgroup_size(LANES)
+fn softmax_cross_entropy_small(@builtin(local_invocation_index) lane: u32) {
+    var sum = 0.0;
+    for (var row = lane; row < dims.batch; row += LANES) {
+        sum += row_loss(row);
+    }
+    partial[lane] = sum;
+    workgroupBarrier(); // every partial sum is in place
+    if lane == 0u {
+        var loss = 0.0;
+        for (var other = 0u; other < LANES; other++) {
+            loss += partial[other];
+        }
+        total.loss += loss;
+        total.examples += dims.batch;
+    }
+}
