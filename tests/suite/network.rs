@@ -3,8 +3,8 @@
 use ndarray::{Array1, Array2, Axis};
 use wgpu_linear::model::{Activation, AdamSettings, SgdSettings};
 use wgpu_linear::nn::{
-    AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels, Sgd,
-    SoftmaxCrossEntropy,
+    AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels,
+    SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
 };
 use wgpu_linear::reference::{self, AdamCorrections};
 use wgpu_linear::{Dispatch, Vector};
@@ -213,6 +213,45 @@ fn check_cross_entropy(kernels: &NetworkKernels, t: &Array2<f32>, classes: &[u32
         tolerance / batch.max(1) as f64,
     )
     .unwrap_or_else(|error| panic!("gradient of {batch}×{columns}: {error}"));
+    if t.len() as u64 <= SMALL_LOSS_ELEMENTS {
+        check_cross_entropy_small(kernels, t, classes, tolerance);
+    }
+}
+
+/// The same by the kernel for small batches, which adds to the total instead of storing a loss for each row.
+fn check_cross_entropy_small(
+    kernels: &NetworkKernels,
+    t: &Array2<f32>,
+    classes: &[u32],
+    tolerance: f64,
+) {
+    let (batch, columns) = t.dim();
+    let (input, class_buffer) = (Guarded::input(t), gpu().upload("labels", classes).unwrap());
+    let dt = Guarded::output(batch * columns);
+    let total = gpu().upload("total", &[1.5_f32.to_bits(), 7]).unwrap();
+    let operands = SoftmaxCrossEntropySmall {
+        t: input.matrix(batch, columns),
+        labels: labels(&class_buffer, batch),
+        dt: dt.matrix(batch, columns),
+        total: Vector::new(&total, 2),
+    };
+    run(&[kernels.softmax_cross_entropy_small(operands).unwrap()]);
+    let (expected_loss, expected_dt) =
+        reference::softmax_cross_entropy(t.mapv(f64::from).view(), classes);
+    within_all(
+        dt.read_matrix(batch, columns).view(),
+        expected_dt.view(),
+        tolerance / batch.max(1) as f64,
+    )
+    .unwrap_or_else(|error| panic!("small gradient of {batch}×{columns}: {error}"));
+    let total = gpu().read::<u32>(&total).unwrap();
+    let error = (f64::from(f32::from_bits(total[0])) - 1.5 - expected_loss.sum()).abs();
+    let magnitude = expected_loss.mapv(f64::abs).sum().max(1.5);
+    assert!(
+        error <= tolerance * (1 + batch) as f64 * magnitude,
+        "small loss of {batch}×{columns}: {error:e}"
+    );
+    assert_eq!(total[1], 7 + batch as u32);
 }
 
 #[test]
