@@ -16,7 +16,7 @@ const VECTORS: u32 = 1u;
 const TILE_ROWS: u32 = 8u * GROUPS;
 const TILE_COLUMNS: u32 = 4u * LANES * VECTORS;
 
-// The epilogue is long: one copy of it, in a loop that is not unrolled, keeps compilers quick (on llvmpipe 0.1 instead of 1.7 s). What such a
+// An epilogue is long: one copy of it, in a loop that is not unrolled, keeps compilers quick (on llvmpipe 0.1 instead of 1.7 s). What such a
 // loop indexes cannot stay in registers, and this is the cheapest other place.
 var<workgroup> results: array<vec4<f32>, TILE_ROWS * VECTORS * LANES>;
 
@@ -29,7 +29,8 @@ fn matmul_broadcast(
     let tile = workgroup.y * workgroups.x + workgroup.x;
     let tiles_across = (dims.end_column - dims.first_column + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let row = dims.first_row + tile / tiles_across * TILE_ROWS;
-    let column = dims.first_column + tile % tiles_across * TILE_COLUMNS + 4u * local.x;
+    let first_column = dims.first_column + tile % tiles_across * TILE_COLUMNS;
+    let column = first_column + 4u * local.x;
     let slab = workgroup.z;
     let begin = dims.first_k + slab * dims.slab_terms;
     let end = min(begin + dims.slab_terms, dims.end_k);
@@ -55,22 +56,36 @@ fn matmul_broadcast(
         }
     }
 
-    // Each thread leaves its sums where only itself will look, so no barrier is needed.
-    for (var g = 0u; g < GROUPS; g++) {
+    let inside = (row + TILE_ROWS <= dims.end_row) & (first_column + TILE_COLUMNS <= dims.end_column);
+    if STORES_ARE_SHORT && !(ACCUMULATE || ACTIVATE || TIMES_SLOPE) && inside {
         for (var v = 0u; v < VECTORS; v++) {
-            for (var r = 0u; r < 8u; r++) {
-                results[((8u * g + r) * VECTORS + v) * LANES + local.x] = sums[g][v][r];
+            let first = addend(column + 4u * LANES * v);
+            for (var g = 0u; g < GROUPS; g++) {
+                for (var r = 0u; r < 8u; r++) {
+                    store_sum(row + 8u * g + r, column + 4u * LANES * v, slab, sums[g][v][r] + first);
+                }
+            }
+        }
+    } else {
+        // Each thread leaves its sums where only itself will look, so no barrier is needed.
+        for (var g = 0u; g < GROUPS; g++) {
+            for (var v = 0u; v < VECTORS; v++) {
+                for (var r = 0u; r < 8u; r++) {
+                    results[((8u * g + r) * VECTORS + v) * LANES + local.x] = sums[g][v][r];
+                }
+            }
+        }
+        for (var v = 0u; v < VECTORS; v++) {
+            let own_column = column + 4u * LANES * v;
+            let first = addend(min(own_column, dims.end_column - 1u) / 4u * 4u);
+            for (var r = 0u; r < min(TILE_ROWS, max(dims.end_row, row) - row); r++) {
+                store(row + r, own_column, slab, results[(r * VECTORS + v) * LANES + local.x] + first);
             }
         }
     }
-    for (var v = 0u; v < VECTORS; v++) {
-        let first_column = column + 4u * LANES * v;
-        let first = addend(min(first_column, dims.end_column - 1u) / 4u * 4u);
-        for (var r = 0u; r < min(TILE_ROWS, max(dims.end_row, row) - row); r++) {
-            store(row + r, first_column, slab, results[(r * VECTORS + v) * LANES + local.x] + first);
-        }
-        if SUM_COLUMNS && row == 0u {
-            store_columns(first_column, slab, column_sums[v]);
+    if SUM_COLUMNS && row == 0u {
+        for (var v = 0u; v < VECTORS; v++) {
+            store_columns(column + 4u * LANES * v, slab, column_sums[v]);
         }
     }
 }
