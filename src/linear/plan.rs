@@ -215,13 +215,18 @@ fn algorithms(
 ) -> Vec<Algorithm> {
     if capabilities.is_software() {
         let shuffle = capabilities.shuffles();
-        return [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (4, 2)]
-            .map(|(groups, vectors)| Algorithm::Broadcast {
-                groups,
-                vectors,
-                shuffle,
-            })
-            .into();
+        let geometries: &[_] = if m <= SMALL_BATCH_ROWS {
+            // Wider, so that what is read of a row of the right factor is longer than a cache line or two.
+            &[(1, 1), (1, 2), (1, 4)]
+        } else {
+            &[(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (4, 2)]
+        };
+        let broadcast = |&(groups, vectors): &(u32, u32)| Algorithm::Broadcast {
+            groups,
+            vectors,
+            shuffle,
+        };
+        return geometries.iter().map(broadcast).collect();
     }
     let fits = |side: &u32| {
         capabilities.max_invocations >= 256 && 2 * side * 16 * 4 <= capabilities.max_workgroup_bytes
