@@ -2,12 +2,12 @@
 """Draws records of `examples/bench` as a roofline picture, or a sweep as a picture of how the time grows.
 
     plot_roofline.py OUT.png RECORD.jsonl...
-    plot_roofline.py --scaling OUT.png SWEEP.jsonl
+    plot_roofline.py --scaling OUT.png SWEEP.jsonl...
 
 The roofline (Williams, Waterman and Patterson 2009) has a device's two measured ceilings, multiply-adds and copies, as lines, and every case as
 a point: how many operations it does for each byte, and how fast. Points may lie above the slope where the operands fit a cache.
 
-`--scaling` takes a record made with `bench kernels --sweep`: each dimension doubled in turn. It lists the neighbours between which the time grew more
+`--scaling` takes records made with `bench kernels --sweep`: each dimension doubled in turn. It lists the neighbours between which the time grew more
 than 15 % faster than the work, and ends with status 1 if there are any. Needs the package `matplotlib`.
 """
 
@@ -33,6 +33,15 @@ def read(paths, sync):
     """The lines of the records that have a time, with the given `sync`."""
     lines = [json.loads(line) for path in paths for line in open(path, encoding="utf-8") if line.strip()]
     return [line for line in lines if "ms_median" in line and line.get("sync") == sync]
+
+
+def merged(lines):
+    """One line where several records hold the same case: the fastest, since whatever else a machine does can only slow it down."""
+    cases = {}
+    for line in lines:
+        key = tuple(line.get(name) for name in ("case", "contender", "m", "k", "n", "sweep", "device"))
+        cases.setdefault(key, []).append(line)
+    return [min(same, key=lambda line: line["ms_median"]) for same in cases.values()]
 
 
 def plain(axis):
@@ -179,6 +188,8 @@ def main():
     parser.add_argument("--sync", choices=["each", "end"], default="end", help="which timing to draw (default: end)")
     arguments = parser.parse_args()
     lines = read(arguments.records, arguments.sync)
+    if arguments.scaling:
+        lines = merged(lines)
     if not arguments.scaling:
         roofline(lines, arguments.out)
         return 0
