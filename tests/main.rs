@@ -37,3 +37,5 @@ mod resident;
 mod tensorboard;
 #[path = "suite/training.rs"]
 mod training;
+#[path = "suite/tune.rs"]
+mod tune;
