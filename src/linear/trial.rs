@@ -217,6 +217,31 @@ mod tests {
     }
 
     #[test]
+    fn trial_sees_what_is_not_computed() {
+        let gpu = Gpu::new().unwrap();
+        let kernels = LinearKernels::new(gpu.device());
+        let shape = Shape {
+            batch: 300,
+            inputs: 301,
+            outputs: 5,
+        };
+        for operation in [
+            Operation::Forward,
+            Operation::InputGrad,
+            Operation::WeightGrad,
+            Operation::BiasGrad,
+        ] {
+            let trial = Trial::new(&gpu, shape, operation).unwrap();
+            for plan in super::super::candidates(shape, operation, kernels.capabilities()) {
+                let mut dispatch = trial.prepare(&kernels, plan).unwrap();
+                assert!(trial.is_right(&dispatch).unwrap(), "{operation:?} {plan}");
+                dispatch.grids.pop();
+                assert!(!trial.is_right(&dispatch).unwrap(), "{operation:?} {plan}");
+            }
+        }
+    }
+
+    #[test]
     fn proof_knows_the_gradients() {
         let x = [1.0, 2.0, 3.0, 4.0]; // 2 × 2
         let dt = [1.0, -1.0, 2.0, 3.0];

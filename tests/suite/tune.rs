@@ -8,7 +8,7 @@ use wgpu_linear::linear::{
     Operation, Plan, Shape, TuneCache, TuneCacheError, TuneError, TuneOptions, Tuned, Tuner,
     candidates, plan, ranked_candidates,
 };
-use wgpu_linear::{Forward, LinearKernels, ShaderChecks, reference};
+use wgpu_linear::{Forward, Gpu, LinearKernels, ShaderChecks, reference};
 
 use crate::compare::same;
 use crate::support::{Guarded, gpu, integers};
@@ -138,6 +138,22 @@ fn tuned_plan_is_exact_on_integers() {
     let [x, w] = [x, w].map(|a| a.mapv(f64::from));
     let expected = reference::forward(x.view(), w.view(), None);
     same(t.read_matrix(70, 33).view(), expected.view()).unwrap();
+}
+
+/// wgpu's noop device computes nothing at all.
+#[test]
+fn tune_lets_no_wrong_result_win() {
+    let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let noop = Gpu::wrap(device, queue);
+    let kernels = LinearKernels::new(noop.device());
+    let folder = tempfile::tempdir().unwrap();
+    let cache = TuneCache::at(folder.path().join("tuned.tsv"));
+    let tuner = Tuner::new(&noop, &kernels).with_cache(cache.clone());
+    for operation in OPERATIONS {
+        let error = tuner.tune(SHAPE, operation).unwrap_err();
+        assert!(matches!(error, TuneError::WrongResult { .. }), "{error}");
+    }
+    assert!(!cache.path().exists());
 }
 
 #[test]
