@@ -177,12 +177,18 @@ fn tune_measures_at_least_the_planners_choice_whatever_the_budget() {
     let kernels = kernels();
     let tuner = Tuner::new(gpu(), &kernels).with_options(TuneOptions {
         budget: Duration::ZERO,
-        most_candidates: 0,
         ..TuneOptions::default()
     });
     let tuned = tuner.tune(SHAPE, Operation::InputGrad).unwrap();
     assert_eq!(tuned.measurements.len(), 1);
     assert_eq!(tuned.plan, tuned.planned);
+
+    let tuner = tuner.with_options(TuneOptions {
+        most_candidates: 0,
+        ..TuneOptions::default()
+    });
+    let tuned = tuner.tune(SHAPE, Operation::InputGrad).unwrap();
+    assert_eq!(tuned.measurements.len(), 1);
 }
 
 #[test]
@@ -262,6 +268,21 @@ fn second_tune_comes_from_the_cache() {
     );
     let lines = fs::read_to_string(cache.path()).unwrap().lines().count();
     assert_eq!(lines, 2, "the new entry replaces the old one");
+}
+
+/// db does not depend on the inputs.
+#[test]
+fn bias_grad_is_tuned_once_for_all_inputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let kernels = kernels();
+    let tuner = Tuner::new(gpu(), &kernels)
+        .with_options(quick())
+        .with_cache(TuneCache::at(folder.path().join("tuned.tsv")));
+    let other = Shape { inputs: 5, ..SHAPE };
+    for (shape, known) in [(SHAPE, false), (other, true)] {
+        let tuned = tuner.tune(shape, Operation::BiasGrad).unwrap();
+        assert_eq!(tuned.from_cache, known);
+    }
 }
 
 #[test]
