@@ -74,6 +74,16 @@ impl KernelCache {
         &self.limits
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn checks(&self) -> ShaderChecks {
+        self.checks
+    }
+
     /// Checks the operands, then binds them once for each pass. The `Dims` of a pass become the uniform at binding 0, if the kernel has one
     /// there; `operands` fill the remaining bindings in order. No workgroups means no work: a dispatch that records nothing.
     pub(crate) fn prepare(

@@ -37,5 +37,7 @@ mod resident;
 mod tensorboard;
 #[path = "suite/training.rs"]
 mod training;
+#[path = "suite/tune.rs"]
+mod tune;
 #[path = "suite/windows.rs"]
 mod windows;

@@ -5,10 +5,25 @@ mod cost;
 mod kernels;
 mod plan;
 mod product;
+// Measuring waits for the device, and what it finds is kept in a file; a browser allows neither.
+#[cfg(not(target_arch = "wasm32"))]
+mod trial;
+#[cfg(not(target_arch = "wasm32"))]
+mod tune;
+#[cfg(not(target_arch = "wasm32"))]
+mod tune_cache;
+#[cfg(not(target_arch = "wasm32"))]
+mod tune_file;
 mod windows;
 
 pub use capabilities::Capabilities;
-pub use plan::{Algorithm, Operation, Plan, SUM_ROWS_COLUMNS, Shape, candidates, plan};
+pub use plan::{
+    Algorithm, Operation, Plan, SUM_ROWS_COLUMNS, Shape, candidates, plan, ranked_candidates,
+};
+#[cfg(not(target_arch = "wasm32"))]
+pub use tune::{Measurement, TuneError, TuneOptions, Tuned, Tuner};
+#[cfg(not(target_arch = "wasm32"))]
+pub use tune_cache::{TuneCache, TuneCacheError};
 
 pub(crate) use kernels::all as kernels;
 
@@ -106,7 +121,8 @@ pub struct BiasGrad<'a> {
 
 /// Prepares the four operations on one device. Pipelines are compiled when first needed and kept.
 ///
-/// [`plan()`] chooses the kernel for each shape; a better plan, for example one that was measured, can be given to [`Self::use_plan`].
+/// [`plan()`] chooses the kernel for each shape; a better plan can be given to [`Self::use_plan`]. A [`Tuner`] finds it by measuring, and
+/// [`Self::use_plans`] takes what was found before.
 /// Operands larger than `max_storage_buffer_binding_size` are bound in parts.
 ///
 /// Every buffer needs [`wgpu::BufferUsages::STORAGE`] and must have been created on the same device. Sizes may be anything from 0;

@@ -1,0 +1,156 @@
+//! Measures the planner's candidates on your adapter: `cargo run --release --example 05_tune -- --shape 512x512x512 --device gpu`.
+//!
+//! Prints what each candidate takes, marks the planner's choice and the winner, and keeps the winner in a file, by default in your folder for
+//! caches. A program that calls `kernels.use_plans(&TuneCache::at_default_path()?)` uses it from then on.
+
+mod support;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use support::Device;
+use wgpu_linear::LinearKernels;
+use wgpu_linear::linear::{Operation, Shape, TuneCache, TuneOptions, Tuned, Tuner};
+
+/// Finds the fastest kernel for a linear layer on this machine's GPU.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Batch, inputs and outputs of the layer
+    #[arg(long, value_parser = parse_shape, default_value = "512x512x512")]
+    shape: Shape,
+    /// What to tune; all four, unless one is named
+    #[arg(long, value_enum)]
+    operation: Vec<Name>,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    device: Device,
+    /// File that keeps the winners [default: wgpu-linear/tuned.tsv in your folder for caches]
+    #[arg(long)]
+    cache: Option<PathBuf>,
+    /// Seconds for each operation
+    #[arg(long, default_value_t = 5.0)]
+    budget: f64,
+    /// Measure even what the cache knows
+    #[arg(long)]
+    remeasure: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Name {
+    Forward,
+    InputGrad,
+    WeightGrad,
+    BiasGrad,
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    support::finish(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let Some(gpu) = arguments.device.open()? else {
+        return Err("the CPU twin has nothing to tune".into());
+    };
+    let cache = match &arguments.cache {
+        Some(path) => TuneCache::at(path),
+        None => TuneCache::at_default_path()?,
+    };
+    let options = TuneOptions {
+        budget: Duration::try_from_secs_f64(arguments.budget)?,
+        remeasure: arguments.remeasure,
+        ..TuneOptions::default()
+    };
+    println!("device: {}", gpu.description());
+    println!("cache:  {}", cache.path().display());
+    let kernels = LinearKernels::new(gpu.device());
+    let tuner = Tuner::new(&gpu, &kernels)
+        .with_cache(cache)
+        .with_options(options);
+    for operation in operations(&arguments.operation) {
+        let tuned = tuner.tune(arguments.shape, operation)?;
+        report(arguments.shape, operation, &tuned);
+    }
+    Ok(())
+}
+
+fn operations(names: &[Name]) -> Vec<Operation> {
+    let all = [
+        Name::Forward,
+        Name::InputGrad,
+        Name::WeightGrad,
+        Name::BiasGrad,
+    ];
+    let names = if names.is_empty() { &all } else { names };
+    let operation = |name: &Name| match name {
+        Name::Forward => Operation::Forward,
+        Name::InputGrad => Operation::InputGrad,
+        Name::WeightGrad => Operation::WeightGrad,
+        Name::BiasGrad => Operation::BiasGrad,
+    };
+    names.iter().map(operation).collect()
+}
+
+fn report(shape: Shape, operation: Operation, tuned: &Tuned) {
+    println!("\n{operation:?} {shape}");
+    let flop = operation
+        .product(shape)
+        .iter()
+        .fold(2.0, |product, size| product * f64::from(*size));
+    let line = |rank: &str, plan: &str, time: Duration, mark: &str| {
+        let milliseconds = time.as_secs_f64() * 1e3;
+        let rate = flop / time.as_secs_f64() / 1e9;
+        println!("{rank:>4}  {plan:<26} {milliseconds:>10.4} {rate:>9.2}  {mark}");
+    };
+    if tuned.from_cache {
+        let planned = tuned.planned_time.map_or(String::new(), |time| {
+            let milliseconds = time.as_secs_f64() * 1e3;
+            format!(
+                "; the planner's {} took {milliseconds:.4} ms",
+                tuned.planned
+            )
+        });
+        line("", &tuned.plan.to_string(), tuned.time, "winner");
+        println!("      from the cache{planned}");
+        return;
+    }
+    println!("rank  candidate                          ms   GFLOP/s");
+    for measurement in &tuned.measurements {
+        let mut marks = Vec::new();
+        if measurement.plan == tuned.planned {
+            marks.push("planned");
+        }
+        if measurement.plan == tuned.plan {
+            marks.push("winner");
+        }
+        if measurement.samples == 0 {
+            marks.push("not repeated");
+        }
+        let (rank, plan) = (measurement.rank + 1, measurement.plan.to_string());
+        line(
+            &rank.to_string(),
+            &plan,
+            measurement.time,
+            &marks.join(", "),
+        );
+    }
+}
+
+fn parse_shape(text: &str) -> Result<Shape, String> {
+    let wanted = || format!("`{text}` is not of the form 512x512x512");
+    let sizes: Vec<u32> = text
+        .split('x')
+        .map(|size| size.parse().map_err(|_| wanted()))
+        .collect::<Result<_, _>>()?;
+    let [batch, inputs, outputs] = sizes[..] else {
+        return Err(wanted());
+    };
+    Ok(Shape {
+        batch,
+        inputs,
+        outputs,
+    })
+}

@@ -1,0 +1,254 @@
+//! What a plan is tried on: operands of small whole numbers, and a proof of the result that takes far less time than the result.
+
+use crate::error::{GpuError, PrepareError};
+use crate::gpu::Gpu;
+use crate::view::{Matrix, Vector};
+
+use super::plan::{Operation, Plan, Shape};
+use super::{BiasGrad, Dispatch, Forward, InputGrad, LinearKernels, WeightGrad};
+
+/// Operands of one operation on the device, and what its result must be.
+#[derive(Debug)]
+pub(super) struct Trial<'a> {
+    gpu: &'a Gpu,
+    shape: Shape,
+    operation: Operation,
+    left: wgpu::Buffer,
+    right: wgpu::Buffer,
+    bias: wgpu::Buffer,
+    product: wgpu::Buffer,
+    sums: wgpu::Buffer,
+    proof: Proof,
+}
+
+/// Freivalds' check (R. Freivalds, "Probabilistic machines can use less running time", 1977): where P = L·R, then P·r = L·(R·r) for every
+/// vector r, and that takes m k + k n + m n multiplications in place of m k n.
+///
+/// All numbers are whole and small, so both sides are exact. No element of r is 0: one wrong element of a row never goes unseen, and several
+/// cancel with a probability of one in hundreds.
+#[derive(Debug)]
+struct Proof {
+    r: Vec<f64>,
+    /// L·(R·r), an element a row of the product.
+    product: Vec<f64>,
+    /// The same of the column sums beside it, where there are any.
+    sums: Option<f64>,
+}
+
+/// Bytes of the operands of `operation`, on the device and, while they are made, on the host.
+pub(super) fn required_bytes(shape: Shape, operation: Operation) -> u64 {
+    let [m, k, n] = operation.product(shape).map(u64::from);
+    let elements = [
+        m.saturating_mul(k),
+        k.saturating_mul(n),
+        m.saturating_mul(n),
+    ];
+    elements
+        .iter()
+        .fold(0, |sum: u64, elements| sum.saturating_add(*elements))
+        .saturating_mul(4)
+}
+
+impl<'a> Trial<'a> {
+    /// Operands that are drawn anew. No size of the product is 0.
+    pub(super) fn new(gpu: &'a Gpu, shape: Shape, operation: Operation) -> Result<Self, GpuError> {
+        let [m, k, n] = operation.product(shape).map(|size| size as usize);
+        let mut random = fastrand::Rng::with_seed(0x7075);
+        // Every partial sum is below 2²⁴ and so exact in f32; beyond 2²⁴ terms, by how random signs cancel.
+        let largest = if k < 200_000 { 9 } else { 1 };
+        let mut integers = |len: usize| -> Vec<f32> {
+            let draw = || random.i32(-largest..=largest) as f32;
+            std::iter::repeat_with(draw).take(len).collect()
+        };
+        let (left, right, bias) = (integers(m * k), integers(k * n), integers(n));
+        let proof = Proof::new(operation, [m, k, n], [&left, &right, &bias]);
+        Ok(Self {
+            gpu,
+            shape,
+            operation,
+            left: gpu.upload("wgpu_linear::tune left", &left)?,
+            right: gpu.upload("wgpu_linear::tune right", &right)?,
+            bias: gpu.upload("wgpu_linear::tune bias", &bias)?,
+            product: gpu.zeros("wgpu_linear::tune product", m * n)?,
+            sums: gpu.zeros("wgpu_linear::tune sums", n)?,
+            proof,
+        })
+    }
+
+    /// The operation by `plan`, with everything that usually comes with it: the bias of T, and db beside dW.
+    pub(super) fn prepare(
+        &self,
+        kernels: &LinearKernels,
+        plan: Plan,
+    ) -> Result<Dispatch, PrepareError> {
+        let Shape {
+            batch,
+            inputs,
+            outputs,
+        } = self.shape;
+        kernels.use_plan(self.shape, self.operation, plan);
+        let sums = Vector::new(&self.sums, outputs);
+        match self.operation {
+            Operation::Forward => kernels.forward(Forward {
+                x: Matrix::new(&self.left, batch, inputs),
+                w: Matrix::new(&self.right, inputs, outputs),
+                b: Some(Vector::new(&self.bias, outputs)),
+                t: Matrix::new(&self.product, batch, outputs),
+            }),
+            Operation::InputGrad => kernels.input_grad(InputGrad {
+                dt: Matrix::new(&self.left, batch, outputs),
+                w: Matrix::new(&self.right, inputs, outputs),
+                dx: Matrix::new(&self.product, batch, inputs),
+            }),
+            Operation::WeightGrad => kernels.weight_grad(WeightGrad {
+                x: Matrix::new(&self.left, batch, inputs),
+                dt: Matrix::new(&self.right, batch, outputs),
+                dw: Matrix::new(&self.product, inputs, outputs),
+                db: Some(sums),
+            }),
+            Operation::BiasGrad => kernels.bias_grad(BiasGrad {
+                dt: Matrix::new(&self.right, batch, outputs),
+                db: sums,
+            }),
+        }
+    }
+
+    /// Runs `dispatch` once and checks its whole result.
+    pub(super) fn is_right(&self, dispatch: &Dispatch) -> Result<bool, GpuError> {
+        let [m, _, n] = self.operation.product(self.shape).map(|size| size as usize);
+        let has_product = self.operation != Operation::BiasGrad;
+        // What is not stored shows.
+        self.fill(&self.product, m * n);
+        self.fill(&self.sums, n);
+        self.gpu.run(std::slice::from_ref(dispatch));
+        let product = if has_product {
+            self.gpu.read_range(&self.product, 0, m * n)?
+        } else {
+            Vec::new()
+        };
+        let sums = match self.proof.sums {
+            Some(_) => self.gpu.read_range(&self.sums, 0, n)?,
+            None => Vec::new(),
+        };
+        Ok(self.proof.accepts(&product, &sums))
+    }
+
+    fn fill(&self, buffer: &wgpu::Buffer, len: usize) {
+        let nan = vec![f32::NAN; len];
+        let queue = self.gpu.queue();
+        queue.write_buffer(buffer, 0, bytemuck::cast_slice(&nan));
+    }
+}
+
+impl Proof {
+    fn new(operation: Operation, [m, k, n]: [usize; 3], operands: [&[f32]; 3]) -> Self {
+        let [left, right, bias] = operands;
+        let mut random = fastrand::Rng::with_seed(0x7076);
+        let signed = || f64::from(random.i32(1..=255) * if random.bool() { 1 } else { -1 });
+        let r: Vec<f64> = std::iter::repeat_with(signed).take(n).collect();
+        let right_r = match operation {
+            Operation::InputGrad => transposed_times(right, [n, k], &r),
+            _ => times(right, n, &r),
+        };
+        let product = match operation {
+            Operation::Forward => {
+                let bias_r = dot(bias, &r);
+                let products = times(left, k, &right_r);
+                products.iter().map(|product| product + bias_r).collect()
+            }
+            Operation::InputGrad => times(left, k, &right_r),
+            Operation::WeightGrad => transposed_times(left, [k, m], &right_r),
+            Operation::BiasGrad => Vec::new(),
+        };
+        let has_sums = matches!(operation, Operation::WeightGrad | Operation::BiasGrad);
+        let sums = has_sums.then(|| right_r.iter().sum());
+        Self { r, product, sums }
+    }
+
+    fn accepts(&self, product: &[f32], sums: &[f32]) -> bool {
+        times(product, self.r.len(), &self.r) == self.product
+            && self.sums.is_none_or(|sum| dot(sums, &self.r) == sum)
+    }
+}
+
+fn dot(row: &[f32], vector: &[f64]) -> f64 {
+    let products = row.iter().zip(vector).map(|(a, b)| f64::from(*a) * b);
+    products.sum()
+}
+
+/// A·v for A with so many columns.
+fn times(matrix: &[f32], columns: usize, vector: &[f64]) -> Vec<f64> {
+    let rows = matrix.chunks_exact(columns);
+    rows.map(|row| dot(row, vector)).collect()
+}
+
+/// Aᵀ·v for A of rows × columns.
+fn transposed_times(matrix: &[f32], [_, columns]: [usize; 2], vector: &[f64]) -> Vec<f64> {
+    let mut result = vec![0.0; columns];
+    for (row, factor) in matrix.chunks_exact(columns).zip(vector) {
+        for (sum, element) in result.iter_mut().zip(row) {
+            *sum += f64::from(*element) * factor;
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [2, 3, 2]: T = X·W + b by hand.
+    #[test]
+    fn proof_accepts_the_product_and_nothing_else() {
+        let x = [1.0, 2.0, 3.0, -4.0, 5.0, 6.0];
+        let w = [1.0, -2.0, 3.0, 4.0, 5.0, 6.0];
+        let proof = Proof::new(Operation::Forward, [2, 3, 2], [&x, &w, &[10.0, 20.0]]);
+        let right = [32.0, 44.0, 51.0, 84.0];
+        assert!(proof.accepts(&right, &[]));
+        for index in 0..4 {
+            for wrong in [f32::NAN, right[index] + 1.0, f32::INFINITY] {
+                let mut result = right;
+                result[index] = wrong;
+                assert!(!proof.accepts(&result, &[]), "{index}: {wrong}");
+            }
+        }
+        assert!(!proof.accepts(&[32.0, 51.0, 44.0, 84.0], &[]), "transposed");
+        assert!(!proof.accepts(&[], &[]), "nothing");
+    }
+
+    #[test]
+    fn trial_sees_what_is_not_computed() {
+        let gpu = Gpu::new().unwrap();
+        let kernels = LinearKernels::new(gpu.device());
+        let shape = Shape {
+            batch: 300,
+            inputs: 301,
+            outputs: 5,
+        };
+        for operation in [
+            Operation::Forward,
+            Operation::InputGrad,
+            Operation::WeightGrad,
+            Operation::BiasGrad,
+        ] {
+            let trial = Trial::new(&gpu, shape, operation).unwrap();
+            for plan in super::super::candidates(shape, operation, kernels.capabilities()) {
+                let mut dispatch = trial.prepare(&kernels, plan).unwrap();
+                assert!(trial.is_right(&dispatch).unwrap(), "{operation:?} {plan}");
+                dispatch.grids.pop();
+                assert!(!trial.is_right(&dispatch).unwrap(), "{operation:?} {plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn proof_knows_the_gradients() {
+        let x = [1.0, 2.0, 3.0, 4.0]; // 2 × 2
+        let dt = [1.0, -1.0, 2.0, 3.0];
+        let proof = Proof::new(Operation::WeightGrad, [2, 2, 2], [&x, &dt, &[]]);
+        assert!(proof.accepts(&[7.0, 8.0, 10.0, 10.0], &[3.0, 2.0]));
+        assert!(!proof.accepts(&[7.0, 8.0, 10.0, 10.0], &[3.0, 3.0]));
+        let proof = Proof::new(Operation::InputGrad, [2, 2, 2], [&dt, &x, &[]]);
+        assert!(proof.accepts(&[-1.0, -1.0, 8.0, 18.0], &[]));
+    }
+}
