@@ -12,6 +12,7 @@
 
 const GROUPS: u32 = 2u; // of 8 rows
 const VECTORS: u32 = 1u;
+const STORE_DIRECTLY: bool = false; // where sums are short and rows aligned
 
 const TILE_ROWS: u32 = 8u * GROUPS;
 const TILE_COLUMNS: u32 = 4u * LANES * VECTORS;
@@ -57,7 +58,7 @@ fn matmul_broadcast(
     }
 
     let inside = (row + TILE_ROWS <= dims.end_row) & (first_column + TILE_COLUMNS <= dims.end_column);
-    if STORES_ARE_SHORT && !(ACCUMULATE || ACTIVATE || TIMES_SLOPE) && inside {
+    if STORE_DIRECTLY && !(ACCUMULATE || ACTIVATE || TIMES_SLOPE) && inside {
         for (var v = 0u; v < VECTORS; v++) {
             let first = addend(column + 4u * LANES * v);
             for (var g = 0u; g < GROUPS; g++) {

@@ -4,7 +4,6 @@
 // Edges       elements outside the given range are loaded as 0, without a branch, and not stored
 // See         operands_vec4.wgsl for rows of a multiple of 4 elements: the same functions, four at a time
 
-const STORES_ARE_SHORT: bool = false; // long, so a kernel has few of them
 const LEFT_IS_TRANSPOSED: bool = false;
 const RIGHT_IS_TRANSPOSED: bool = false;
 

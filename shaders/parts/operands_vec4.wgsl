@@ -4,7 +4,6 @@
 // Edges       loads outside the given range give 0, so that no load needs a branch; the callers store inside only
 // See         operands_f32.wgsl for all other sizes: the same functions, element by element
 
-const STORES_ARE_SHORT: bool = true; // so short that a kernel may have many of them
 const LEFT_IS_TRANSPOSED: bool = false;
 const RIGHT_IS_TRANSPOSED: bool = false;
 

@@ -47,6 +47,8 @@ pub(super) struct Variant {
     pub(super) times_slope: Option<Activation>,
     /// Also sum the columns of the right factor.
     pub(super) sum_columns: bool,
+    /// Storing takes as long as adding up.
+    pub(super) few_terms: bool,
     /// Not the first pass of a long sum: add to what is there, and no bias.
     pub(super) accumulate: bool,
     /// More passes follow: no activation yet.
@@ -93,6 +95,10 @@ impl Variant {
             .into_iter()
             .map(|(name, value)| (name, Constant::U32(value)))
             .collect();
+        if matches!(algorithm, Algorithm::Broadcast { .. }) {
+            let directly = self.aligned && self.few_terms;
+            constants.push(("STORE_DIRECTLY", Constant::Bool(directly)));
+        }
         constants.extend([
             (
                 "LEFT_IS_TRANSPOSED",
@@ -244,6 +250,7 @@ fn variants(aligned: bool) -> [Variant; 5] {
         aligned,
         left_is_transposed: true,
         sum_columns: true,
+        few_terms: true,
         ..Variant::default()
     };
     let gelu = Some(Activation::Gelu);

@@ -108,6 +108,7 @@ impl<'a> Product<'a> {
             activate: self.activated.map(|(function, _)| function),
             times_slope: self.t.map(|(function, _)| function),
             sum_columns: self.db.is_some(),
+            few_terms: layout.k <= FEW_TERMS,
             accumulate: pass.terms.start > 0,
             unfinished: pass.terms.end < layout.k,
         }
@@ -256,5 +257,7 @@ impl<'a> Product<'a> {
     }
 }
 
+/// Up to so many terms, storing a result takes about as long as adding it up on a software adapter.
+const FEW_TERMS: u32 = 32;
 /// Threads of a workgroup of `sum_slabs.wgsl`.
 const SUM_SLABS_WORKGROUP: u64 = 64;
