@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import sys
+from statistics import median
 
 # What others measure under another name: the three gradients as plain operations.
 SAME_CASE = {"bwd_ops": "bwd"}
@@ -47,16 +48,19 @@ def who(entry):
 
 
 def columns(paths, sync, device, cases):
-    """{contender: {key: milliseconds}}, in the order of appearance. Where a record has a case twice, the faster one counts."""
+    """{contender: {key: milliseconds}}, in the order of appearance.
+
+    Where a record has a case several times, as rounds of runs in turn have, the median counts; of two names for the same case, the faster one.
+    """
     found = {}
     for path in paths:
         for entry in read(path):
             what = key(entry, sync)
             if what is None or device not in entry.get("device", "") or (cases and what[0] not in cases):
                 continue
-            times = found.setdefault(who(entry), {})
-            times[what] = min(entry["ms_median"], times.get(what, math.inf))
-    return found
+            times = found.setdefault(who(entry), {}).setdefault(what, {})
+            times.setdefault(entry["case"], []).append(entry["ms_median"])
+    return {name: {what: min(map(median, times.values())) for what, times in cases.items()} for name, cases in found.items()}
 
 
 def shown(milliseconds):

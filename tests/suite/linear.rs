@@ -283,9 +283,10 @@ fn check_every_plan(checks: ShaderChecks) {
         [8, 520, 132],
         [5, 517, 131],
         [520, 36, 8],
-        [517, 35, 7],
-        [4, 132, 520],
-        [7, 131, 517],
+        [517, 131, 7],
+        [8, 132, 520],
+        [13, 517, 35],
+        [13, 35, 517],
     ];
     for sizes in shapes {
         let case = Case::new(sizes, |rows, columns| {
