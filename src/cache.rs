@@ -279,13 +279,14 @@ fn trusted_module(
     device: &wgpu::Device,
     source: wgpu::ShaderModuleDescriptor<'_>,
 ) -> wgpu::ShaderModule {
-    // SAFETY: only kernels of this crate's own files get here, those of `linear`, whatever the caller hands in being numbers to them.
+    // SAFETY: only kernels of this crate's own files get here, those of `linear`; whatever the caller hands in is numbers to them.
     // * Storage buffers: every operand has been checked to hold its shape, and what is bound is exactly the rows that `Dims` names. Loads
-    //   replace an index outside the ranges of `Dims` by 0, and a binding has at least 16 bytes; stores are made inside the ranges only.
-    //   Indices do not overflow: a binding has fewer than 2^31 elements, and row and term counters stay below 2^32 by less than a tile.
+    //   replace an index outside the ranges of `Dims` by 0, and a binding holds at least one element; stores are made inside the ranges only.
+    //   Indices do not overflow: a binding has fewer than 2^31 elements, and m, k and n are below 2^31 as well, so that counters, which pass
+    //   them by less than the tiles of a folded grid, stay below 2^32.
     // * Workgroup and private arrays: indexed by thread numbers and loop counters with constant bounds below their lengths.
-    // * Loops: counters grow by at least 1 towards a bound of less than 2^31, so they end.
-    // `workgroup_and_private_indices_stay_inside` and the exactness tests, which run with all checks as well, hold the first two to it.
+    // * Loops: counters grow by at least 1 towards a bound below 2^31, so they end.
+    // No index comes from data. The exactness tests cover every kernel at its edges, once like this and once with all checks.
     unsafe { device.create_shader_module_trusted(source, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 

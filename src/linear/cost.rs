@@ -64,10 +64,19 @@ fn software(plan: &Plan, product: [u32; 3], threads: u32) -> f64 {
     let store = 8.0 * g * v * LOAD * 1.5;
     let tiles = rounds(plan, product, threads) * registers * (terms * per_four_terms + store);
     let slab_elements = f64::from(m) * f64::from(n) * f64::from(plan.slabs);
-    match plan.slabs {
-        1 => tiles,
-        _ => tiles + DISPATCH + slab_elements / 32.0 * LOAD / f64::from(threads),
-    }
+    let sum_slabs = match plan.slabs {
+        1 => 0.0,
+        _ => slab_elements / 32.0 * LOAD / f64::from(threads),
+    };
+    tiles + sum_slabs + more_dispatches(plan, k) * DISPATCH
+}
+
+/// Dispatches beyond the first: one for each further pass, and one for each sum of slabs.
+fn more_dispatches(plan: &Plan, k: u32) -> f64 {
+    let terms = plan.terms_per_pass.saturating_mul(plan.slabs);
+    let passes = k.div_ceil(terms).max(1);
+    let each = if plan.slabs > 1 { 2 } else { 1 };
+    f64::from(passes * each - 1)
 }
 
 /// A GPU of the middle class: 10 TFLOP/s with the largest tile and less with smaller ones, 500 GB/s once two workgroups wait on every
@@ -95,5 +104,5 @@ fn hardware(plan: &Plan, product: [u32; 3], multiprocessors: u32) -> f64 {
     let traffic = 4.0 * (m * k + k * n * rereads + m * n * f64::from(2 * plan.slabs - 1));
     let waiting = rounds(plan, product, 1) / f64::from(2 * multiprocessors);
     let memory = traffic / (BYTES_PER_NS * waiting.min(1.0));
-    compute.max(memory) + if plan.slabs > 1 { DISPATCH } else { 0.0 }
+    compute.max(memory) + more_dispatches(plan, product[1]) * DISPATCH
 }

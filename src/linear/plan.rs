@@ -264,3 +264,125 @@ fn may_split([m, k, n]: [u32; 3], slabs: u32) -> bool {
     k / slabs >= LEAST_TERMS_PER_SLAB
         && (u64::from(m) + 1) * u64::from(n) * u64::from(slabs) <= MOST_SLAB_ELEMENTS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPERATIONS: [Operation; 3] = [
+        Operation::Forward,
+        Operation::InputGrad,
+        Operation::WeightGrad,
+    ];
+
+    fn shape([batch, inputs, outputs]: [u32; 3]) -> Shape {
+        Shape {
+            batch,
+            inputs,
+            outputs,
+        }
+    }
+
+    fn on_hardware(sizes: [u32; 3], operation: Operation) -> Plan {
+        plan(shape(sizes), operation, &Capabilities::hardware())
+    }
+
+    #[test]
+    fn plan_takes_large_tiles_for_large_products_on_hardware() {
+        for operation in OPERATIONS {
+            let chosen = on_hardware([4096; 3], operation);
+            assert_eq!(chosen.algorithm, Algorithm::Tiled { side: 128 });
+            assert_eq!(chosen.slabs, 1);
+        }
+    }
+
+    #[test]
+    fn plan_splits_tall_and_skinny_sums_on_hardware() {
+        assert!(on_hardware([65_536, 64, 64], Operation::WeightGrad).slabs > 1);
+        assert!(on_hardware([16, 4096, 64], Operation::Forward).slabs > 1);
+        assert_eq!(on_hardware([65_536, 64, 64], Operation::Forward).slabs, 1);
+    }
+
+    #[test]
+    fn plan_has_a_kernel_for_small_batches_on_hardware() {
+        for operation in [Operation::Forward, Operation::InputGrad] {
+            let chosen = on_hardware([1, 4096, 4096], operation);
+            assert_eq!(chosen.algorithm, Algorithm::SmallBatch { rows: 1 });
+        }
+    }
+
+    #[test]
+    fn plan_respects_what_a_device_cannot_do() {
+        let mut weak = Capabilities::hardware();
+        weak.max_workgroup_bytes = 8_192;
+        for operation in OPERATIONS {
+            let plans = candidates(shape([4096; 3]), operation, &weak);
+            assert!(
+                plans
+                    .iter()
+                    .all(|plan| plan.algorithm != Algorithm::Tiled { side: 128 })
+            );
+            weak.max_invocations = 64;
+            let plans = candidates(shape([4096; 3]), operation, &weak);
+            assert!(plans.iter().all(|plan| plan.algorithm == Algorithm::Naive));
+            weak.max_invocations = 256;
+        }
+    }
+
+    #[test]
+    fn plan_shuffles_on_software_where_subgroups_have_eight_threads() {
+        let mut software = Capabilities::software(2);
+        for (sizes, shuffles) in [
+            (Some([8, 8]), true),
+            (Some([4, 4]), false),
+            (Some([4, 8]), false),
+            (None, false),
+        ] {
+            software.subgroup_sizes = sizes;
+            let chosen = plan(shape([512; 3]), Operation::Forward, &software).algorithm;
+            assert!(
+                matches!(chosen, Algorithm::Broadcast { shuffle, .. } if shuffle == shuffles),
+                "{chosen:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn plan_has_no_work_for_empty_outputs() {
+        for adapter in [Capabilities::hardware(), Capabilities::software(2)] {
+            for (sizes, operation) in [
+                ([0, 3, 3], Operation::Forward),
+                ([3, 0, 3], Operation::InputGrad),
+                ([3, 3, 0], Operation::WeightGrad),
+                ([3, 3, 0], Operation::BiasGrad),
+            ] {
+                let [m, _, n] = operation.product(shape(sizes));
+                let chosen = plan(shape(sizes), operation, &adapter).algorithm;
+                assert_eq!(chosen.workgroups(m, n), 0, "{operation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn workgroups_cover_ragged_products() {
+        assert_eq!(Algorithm::Tiled { side: 64 }.workgroups(129, 64), 3);
+        assert_eq!(
+            Algorithm::Naive.workgroups(129, 64),
+            (33 * 16_u64).div_ceil(64)
+        );
+        assert_eq!(Algorithm::SumRows.workgroups(1, 33), 2);
+    }
+
+    /// Slabs and passes begin where vectors of four terms and staged tiles do.
+    #[test]
+    fn passes_are_powers_of_two_of_at_least_a_thousand_terms() {
+        for adapter in [Capabilities::hardware(), Capabilities::software(2)] {
+            for operation in OPERATIONS {
+                for plan in candidates(shape([8, 4096, 4096]), operation, &adapter) {
+                    let terms = plan.terms_per_pass;
+                    assert!(terms >= 1024 && terms.is_power_of_two(), "{plan:?}");
+                }
+            }
+        }
+    }
+}

@@ -80,7 +80,18 @@ impl<'a> Product<'a> {
             .into_iter()
             .filter_map(|(operand, access)| Some((operand?, access)))
             .collect();
-        operand::check_all(self.label, &present, cache.limits())
+        operand::check_all(self.label, &present, cache.limits())?;
+        let Layout { m, k, n, .. } = self.layout;
+        let (required, allowed) = (u64::from(m.max(k).max(n)), u64::from(u32::MAX / 2));
+        if required > allowed {
+            return Err(PrepareError::Limit {
+                operation: self.label,
+                name: "rows or columns of an operand",
+                required,
+                allowed,
+            });
+        }
+        Ok(())
     }
 
     fn variant(&self, pass: &Pass) -> Variant {
