@@ -198,7 +198,13 @@ impl LinearKernels {
     }
 
     /// Uses `plan`, one of [`candidates`], for `operation` on layers of `shape` that are prepared from now on.
+    ///
+    /// A plan whose kernel cannot do that, such as one for smaller batches, is ignored with a warning in the log.
     pub fn use_plan(&self, shape: Shape, operation: Operation, plan: Plan) {
+        if !plan.serves(shape, operation) {
+            log::warn!("the plan `{plan}` is none for {operation:?} on {shape}; ignored");
+            return;
+        }
         let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
         chosen.insert((shape, operation), plan);
     }

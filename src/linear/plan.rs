@@ -158,6 +158,18 @@ impl Plan {
             terms_per_pass: terms_per_pass(algorithm),
         }
     }
+
+    /// Whether the kernel computes `operation` on a layer of `shape` at all, however slowly. Some know fewer rows, or one layout.
+    pub(super) fn serves(&self, shape: Shape, operation: Operation) -> bool {
+        let [m, ..] = operation.product(shape);
+        match self.algorithm {
+            Algorithm::SumRows => operation == Operation::BiasGrad,
+            Algorithm::SmallBatch { rows } => {
+                m <= rows && matches!(operation, Operation::Forward | Operation::InputGrad)
+            }
+            _ => operation != Operation::BiasGrad,
+        }
+    }
 }
 
 /// Columns that one workgroup of [`Algorithm::SumRows`] sums: `COLUMNS` in the shader.

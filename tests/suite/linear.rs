@@ -335,6 +335,34 @@ fn check_every_plan(checks: ShaderChecks) {
     }
 }
 
+/// A kernel for fewer rows would leave out the others, and one for another layout would read past the end.
+#[test]
+fn use_plan_ignores_plans_that_cannot_do_the_operation() {
+    let kernels = LinearKernels::new(gpu().device());
+    let shape = |batch| Shape {
+        batch,
+        inputs: 64,
+        outputs: 64,
+    };
+    let hardware = Capabilities::hardware();
+    let small = candidates(shape(1), Operation::Forward, &hardware)
+        .into_iter()
+        .find(|plan| matches!(plan.algorithm, Algorithm::SmallBatch { .. }))
+        .unwrap();
+    let sums = candidates(shape(1), Operation::BiasGrad, &hardware)[0];
+    for (batch, operation, plan, is_used) in [
+        (1, Operation::Forward, small, true),
+        (2, Operation::Forward, small, false),
+        (1, Operation::WeightGrad, small, false),
+        (1, Operation::BiasGrad, small, false),
+        (1, Operation::Forward, sums, false),
+    ] {
+        kernels.use_plan(shape(batch), operation, plan);
+        let used = kernels.plan(shape(batch), operation) == plan;
+        assert_eq!(used, is_used, "{plan} for {operation:?}, batch {batch}");
+    }
+}
+
 #[test]
 fn every_plan_is_exact_on_integers() {
     check_every_plan(ShaderChecks::WhereNeeded);
