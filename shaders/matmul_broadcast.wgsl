@@ -78,7 +78,7 @@ fn matmul_broadcast(
         }
         for (var v = 0u; v < VECTORS; v++) {
             let own_column = column + 4u * LANES * v;
-            let first = addend(min(own_column, dims.end_column - 1u) / 4u * 4u);
+            let first = addend(own_column);
             for (var r = 0u; r < min(TILE_ROWS, max(dims.end_row, row) - row); r++) {
                 store(row + r, own_column, slab, results[(r * VECTORS + v) * LANES + local.x] + first);
             }

@@ -39,7 +39,7 @@ fn matmul_small_batch(
         }
     }
 
-    let first = addend(min(column, dims.end_column - 1u) / 4u * 4u);
+    let first = addend(column);
     for (var row = 0u; row < ROWS; row++) {
         partial[slice * QUADS + quad] = sums[row];
         workgroupBarrier(); // every partial sum of this row is in place

@@ -116,7 +116,7 @@ fn matmul_tiled(
 
     for (var v = 0u; v < VECTORS; v++) {
         let first_column = column + 4u * (v * THREADS_X + local.x);
-        let first = addend(min(first_column, dims.end_column - 1u) / 4u * 4u);
+        let first = addend(first_column);
         for (var q = 0u; q < QUADS; q++) {
             let first_row = row + 4u * (q * THREADS_Y + local.y);
             for (var i = 0u; i < 4u; i++) {

@@ -20,10 +20,10 @@ fn derivative4(x: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(derivative(x.x), derivative(x.y), derivative(x.z), derivative(x.w));
 }
 
-// What is added to every row of these four columns; `column` lies inside.
+// What is added to every row of these four columns; anything where they lie outside.
 fn addend(column: u32) -> vec4<f32> {
     if ADD_BIAS {
-        return load_bias(column);
+        return load_bias(min(column, (dims.n - 1u) / 4u * 4u));
     }
     return vec4<f32>();
 }

@@ -9,7 +9,7 @@ use crate::shader::{Constant, File, file};
 use super::plan::{Algorithm, SMALL_BATCH_ROWS};
 
 /// Bindings of every matrix product, in order. What an operation does not use is bound to a few spare bytes.
-const BINDINGS: &[Binding] = &[
+pub(super) const BINDINGS: &[Binding] = &[
     Binding::new(0, "dims", Access::Uniform),
     Binding::new(1, "left", Access::Read),
     Binding::new(2, "right", Access::Read),

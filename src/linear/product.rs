@@ -6,11 +6,11 @@ use std::ops::Range;
 use crate::cache::KernelCache;
 use crate::dispatch::{Dispatch, Grid, passes};
 use crate::error::PrepareError;
-use crate::kernel::{Access, Dims, dims};
+use crate::kernel::{Dims, dims};
 use crate::model::Activation;
 use crate::operand::{self, Operand};
 
-use super::kernels::Variant;
+use super::kernels::{BINDINGS, Variant};
 use super::plan::Plan;
 use super::windows::{Chunk, Layout, chunks};
 
@@ -57,28 +57,29 @@ impl<'a> Product<'a> {
         Ok(Dispatch { label, grids })
     }
 
-    fn check(&self, cache: &KernelCache) -> Result<(), PrepareError> {
-        let in_parts = |operand: Operand<'a>| {
-            Some(Operand {
-                in_parts: true,
-                ..operand
-            })
+    /// In the order of the bindings behind `dims`. Matrices may be larger than a binding, vectors may not.
+    fn operands(&self) -> [Option<Operand<'a>>; 7] {
+        let in_parts = |operand: Operand<'a>| Operand {
+            in_parts: true,
+            ..operand
         };
-        let operands = [
-            (in_parts(self.left), Access::Read),
-            (in_parts(self.right), Access::Read),
-            (self.bias, Access::Read),
-            (self.t.and_then(|(_, t)| in_parts(t)), Access::Read),
-            (in_parts(self.product), Access::ReadWrite),
-            (
-                self.activated.and_then(|(_, a)| in_parts(a)),
-                Access::ReadWrite,
-            ),
-            (self.db, Access::ReadWrite),
-        ];
-        let present: Vec<_> = operands
+        [
+            Some(in_parts(self.left)),
+            Some(in_parts(self.right)),
+            self.bias,
+            self.t.map(|(_, t)| in_parts(t)),
+            Some(in_parts(self.product)),
+            self.activated.map(|(_, a)| in_parts(a)),
+            self.db,
+        ]
+    }
+
+    fn check(&self, cache: &KernelCache) -> Result<(), PrepareError> {
+        let present: Vec<_> = self
+            .operands()
             .into_iter()
-            .filter_map(|(operand, access)| Some((operand?, access)))
+            .zip(&BINDINGS[1..])
+            .filter_map(|(operand, binding)| Some((operand?, binding.access)))
             .collect();
         operand::check_all(self.label, &present, cache.limits())?;
         let Layout { m, k, n, .. } = self.layout;
@@ -97,21 +98,13 @@ impl<'a> Product<'a> {
     fn variant(&self, pass: &Pass) -> Variant {
         let layout = self.layout;
         let row_lengths = [layout.left()[1], layout.right()[1], layout.n];
-        let operands = [
-            Some(self.left),
-            Some(self.right),
-            self.bias,
-            self.t.map(|(_, t)| t),
-            Some(self.product),
-            self.activated.map(|(_, a)| a),
-            self.db,
-        ];
         Variant {
             label: self.label,
             left_is_transposed: layout.left_is_transposed,
             right_is_transposed: layout.right_is_transposed,
             aligned: row_lengths.iter().all(|columns| columns.is_multiple_of(4))
-                && operands
+                && self
+                    .operands()
                     .iter()
                     .flatten()
                     .all(|operand| operand.offset_bytes.is_multiple_of(16)),
@@ -166,15 +159,16 @@ impl<'a> Product<'a> {
         let kernel = self.variant(pass).multiply(plan.algorithm, false);
         let layout = self.layout;
         let chunk = &pass.chunk;
-        let of_product = |operand: &Operand<'a>| operand.rows(layout.n, &chunk.rows);
+        let [left, right, bias, t, product, activated, db] = self.operands();
+        let of_product = |operand: Operand<'a>| operand.rows(layout.n, &chunk.rows);
         let operands = [
-            Some(self.left.rows(layout.left()[1], &chunk.left)),
-            Some(self.right.rows(layout.right()[1], &chunk.right)),
-            self.bias,
-            self.t.map(|(_, t)| of_product(&t)),
-            Some(of_product(&self.product)),
-            self.activated.map(|(_, a)| of_product(&a)),
-            self.db,
+            left.map(|left| left.rows(layout.left()[1], &chunk.left)),
+            right.map(|right| right.rows(layout.right()[1], &chunk.right)),
+            bias,
+            t.map(of_product),
+            product.map(of_product),
+            activated.map(of_product),
+            db,
         ];
         let workgroups = plan.algorithm.workgroups(
             chunk.rows.end - chunk.rows.start,
@@ -204,9 +198,11 @@ impl<'a> Product<'a> {
             size_bytes: elements * 4,
             in_parts: false,
         };
+        // Slabs are taken of whole products, but maybe of a part of the terms.
+        let [left, right, bias, t, product, activated, db] = self.operands();
         let factors = [
-            Some(self.left.rows(layout.left()[1], &pass.chunk.left)),
-            Some(self.right.rows(layout.right()[1], &pass.chunk.right)),
+            left.map(|left| left.rows(layout.left()[1], &pass.chunk.left)),
+            right.map(|right| right.rows(layout.right()[1], &pass.chunk.right)),
             None,
             None,
             Some(scratch),
@@ -218,23 +214,30 @@ impl<'a> Product<'a> {
         let sizes = self.dims(pass, slab_rows);
         grids.push(cache.grid(&multiply, Some(&sizes), &factors, workgroups, pass.slabs)?);
 
-        let operands = [
-            Some(scratch),
-            self.bias,
-            self.t.map(|(_, t)| t),
-            Some(self.product),
-            self.activated.map(|(_, a)| a),
-            self.db,
-        ];
-        // The slabs stand where the left factor does; their rows have n elements.
-        let mut sizes = sizes;
-        sizes[1] = layout.n;
-        sizes[9] = 0;
+        let operands = [Some(scratch), bias, t, product, activated, db];
+        let sizes = self.dims_of_sum(pass, slab_rows);
         let quads = u64::from(slab_rows) * u64::from(layout.n.div_ceil(4));
         let workgroups = quads.div_ceil(SUM_SLABS_WORKGROUP);
         let sum = variant.sum_slabs();
         grids.push(cache.grid(&sum, Some(&sizes), &operands, workgroups, 1)?);
         Ok(())
+    }
+
+    /// The slabs stand where the left factor does: from row 0, in rows of n elements.
+    fn dims_of_sum(&self, pass: &Pass, slab_rows: u32) -> Dims {
+        let layout = Layout {
+            k: self.layout.n,
+            ..self.layout
+        };
+        let chunk = Chunk {
+            left: 0..slab_rows,
+            ..pass.chunk.clone()
+        };
+        let pass = Pass {
+            chunk,
+            ..pass.clone()
+        };
+        Self { layout, ..*self }.dims(&pass, slab_rows)
     }
 
     /// The words of `Dims` in `parts/dims.wgsl`.
