@@ -186,7 +186,7 @@ const LEAST_TERMS_PER_SLAB: u32 = 128;
 /// All slabs together have at most this many elements: 16 MiB.
 const MOST_SLAB_ELEMENTS: u64 = 1 << 22;
 
-/// Chooses the kernel for `operation` on a layer of `shape`: the cheapest of [`candidates`] by a cost model.
+/// Chooses the kernel for `operation` on a layer of `shape`: the first of [`ranked_candidates`].
 ///
 /// ```
 /// use wgpu_linear::linear::{Algorithm, Capabilities, Operation, Shape, plan};
@@ -197,10 +197,9 @@ const MOST_SLAB_ELEMENTS: u64 = 1 << 22;
 /// ```
 #[must_use]
 pub fn plan(shape: Shape, operation: Operation, capabilities: &Capabilities) -> Plan {
-    let cost = |plan: &Plan| nanoseconds(plan, operation.product(shape), capabilities);
-    candidates(shape, operation, capabilities)
+    ranked_candidates(shape, operation, capabilities)
         .into_iter()
-        .min_by(|a, b| cost(a).total_cmp(&cost(b)))
+        .next()
         .unwrap_or(Plan::new(Algorithm::Naive, 1))
 }
 
