@@ -58,6 +58,9 @@ mod checksum;
 mod message;
 mod name;
 mod record;
+mod summary;
+mod wire;
 mod writer;
 
+pub use summary::Summary;
 pub use writer::{BacklogFull, EventWriter};

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{message, name, record};
+use super::{Summary, message, name, record};
 
 /// The buffer goes to the sink when it holds this much.
 const WRITE_OUT_BYTES: usize = 64 * 1024;
@@ -198,6 +198,26 @@ impl<W: Write> EventWriter<W> {
         self.make_room()?;
         record::append(&mut self.buffer, |data| {
             message::scalar(data, wall_time_seconds, tag, step, value);
+        });
+        if self.waiting_bytes() >= WRITE_OUT_BYTES {
+            self.write_out()?;
+        }
+        Ok(())
+    }
+
+    /// Adds the values of `summary` as one event, at the present wall time; an empty summary adds nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`scalar`](Self::scalar).
+    pub fn summary(&mut self, step: i64, summary: &Summary) -> io::Result<()> {
+        if summary.is_empty() {
+            return Ok(());
+        }
+        self.make_room()?;
+        let now = wall_time_now();
+        record::append(&mut self.buffer, |data| {
+            message::summary(data, now, step, summary.encoded());
         });
         if self.waiting_bytes() >= WRITE_OUT_BYTES {
             self.write_out()?;

@@ -231,13 +231,13 @@ impl MlpConfig {
                 sizes: sizes.clone(),
             });
         }
-        if let Activation::LeakyRelu { slope } = self.activation {
-            if !slope.is_finite() {
-                return Err(ModelError::Setting {
-                    name: "slope",
-                    value: slope,
-                });
-            }
+        if let Activation::LeakyRelu { slope } = self.activation
+            && !slope.is_finite()
+        {
+            return Err(ModelError::Setting {
+                name: "slope",
+                value: slope,
+            });
         }
         self.optimizer.check()
     }

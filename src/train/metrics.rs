@@ -62,11 +62,11 @@ impl Metrics {
     }
 
     fn note(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            if self.first_error.is_none() {
-                log::warn!("the event file cannot be written, training goes on: {error}");
-                self.first_error = Some(error);
-            }
+        if let Err(error) = result
+            && self.first_error.is_none()
+        {
+            log::warn!("the event file cannot be written, training goes on: {error}");
+            self.first_error = Some(error);
         }
     }
 }
