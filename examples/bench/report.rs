@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 use wgpu_linear::{GpuError, PrepareError};
 
-use crate::Arguments;
+use crate::{Arguments, What};
 use crate::ceilings::{Peaks, measure_peaks};
+use crate::events::processor;
 use crate::kernels::Checked;
 use crate::problem::{Operation, Outcome, Shape};
 use crate::timing::{Samples, Session, quantile};
@@ -41,6 +42,17 @@ pub(crate) const TRAINING_COLUMNS: [(&str, usize); 7] = [
     ("first ms", 9),
     ("loss err", 9),
 ];
+pub(crate) const EVENT_COLUMNS: [(&str, usize); 9] = [
+    ("case", 19),
+    ("threads", 7),
+    ("contender", 11),
+    ("million/s", 9),
+    ("p50 ns", 7),
+    ("p99 ns", 7),
+    ("p99.9 ns", 8),
+    ("max µs", 8),
+    ("bytes", 10),
+];
 
 /// Prints the table, writes the record, counts failures.
 pub(crate) struct Report {
@@ -67,6 +79,13 @@ impl Report {
                 (
                     session.gpu.description(),
                     json!({"device": info.name, "backend": backend, "driver": driver}),
+                )
+            }
+            None if arguments.what == What::Events => {
+                let device = processor();
+                (
+                    device.clone(),
+                    json!({"device": device, "backend": "host"}),
                 )
             }
             None => {
@@ -241,6 +260,17 @@ impl Report {
                 format!("{loss:.0e}"),
             ],
         )
+    }
+
+    pub(crate) fn events(&mut self, case: &str, cells: [String; 6], fields: Value) -> Outcome<()> {
+        self.line(&[json!({"case": case}), fields])?;
+        let threads = self.case.get("threads").map(Value::to_string);
+        let words = [
+            case.to_owned(),
+            threads.unwrap_or_default(),
+            self.contender(),
+        ];
+        self.row(&EVENT_COLUMNS, &[words.as_slice(), &cells].concat())
     }
 
     /// A case without a time. What exceeds the limits of a device is no failure of the crate.
