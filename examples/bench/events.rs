@@ -4,6 +4,7 @@
 //! one such run is read back, and each of its points compared. How long calls take is measured in runs of their own, since asking the clock
 //! before and after each call takes about as long as the call.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wgpu_linear::events::{Reader, Writer};
+use wgpu_linear::events::Writer;
 
 use crate::Arguments;
 use crate::problem::Outcome;
@@ -61,20 +62,23 @@ struct EventSamples {
 /// Measures the cases in turn, so that what else the machine does meets all of them.
 pub(crate) fn bench_events(arguments: &Arguments, report: &mut Report) -> Outcome<()> {
     let folder = match &arguments.dir {
-        Some(dir) => TempDir::new_in(dir).map_err(|error| format!("{}: {error}", dir.display()))?,
+        Some(dir) => TempDir::new_in(dir)?,
         None => TempDir::new()?,
     };
+    let (file_system, clock) = (file_system(folder.path()), clock_nanoseconds());
+    println!(
+        "file system: {}; asking for the time, which calls that are timed do once more, takes {clock:.0} ns",
+        file_system.as_deref().unwrap_or("unknown")
+    );
     let machine = json!({
-        "scalars": arguments.scalars,
         "rounds": arguments.rounds,
-        "file_system": file_system(folder.path()),
-        "clock_ns": rounded(clock_nanoseconds()),
+        "file_system": file_system,
+        "clock_ns": rounded(clock),
     });
-    println!("events in {}: {machine}", folder.path().display());
     report.heading(&EVENT_COLUMNS)?;
     let mut right = Vec::new();
     for case in CASES {
-        report.common(common(case, &machine));
+        report.common(case.fields(arguments.scalars, &machine));
         match guarded(|| verify(case, arguments.scalars.min(VERIFIED), folder.path())) {
             Ok(()) => right.push((case, EventSamples::default())),
             Err(error) => report.failure(case.name, &*error)?,
@@ -86,19 +90,11 @@ pub(crate) fn bench_events(arguments: &Arguments, report: &mut Report) -> Outcom
         }
     }
     for (case, samples) in &right {
-        report.common(common(*case, &machine));
+        report.common(case.fields(arguments.scalars, &machine));
         let (cells, fields) = samples.results();
         report.events(case.name, cells, fields)?;
     }
     Ok(())
-}
-
-fn common(case: Case, machine: &Value) -> Value {
-    let mut fields = machine.clone();
-    fields["contender"] = "wgpu-linear".into();
-    fields["threads"] = case.threads.into();
-    fields["scalars_per_call"] = case.together.into();
-    fields
 }
 
 /// What stands around each call of a thread.
@@ -128,6 +124,20 @@ impl Meter for Timed {
 impl Case {
     fn calls_per_thread(self, scalars: usize) -> usize {
         scalars / self.threads / self.together
+    }
+
+    /// Of a run; whole calls, as many in each thread.
+    fn scalars(self, scalars: usize) -> usize {
+        self.calls_per_thread(scalars) * self.threads * self.together
+    }
+
+    fn fields(self, scalars: usize, machine: &Value) -> Value {
+        let mut fields = machine.clone();
+        fields["contender"] = "wgpu-linear".into();
+        fields["threads"] = self.threads.into();
+        fields["scalars"] = self.scalars(scalars).into();
+        fields["scalars_per_call"] = self.together.into();
+        fields
     }
 
     /// What one thread does.
@@ -176,8 +186,8 @@ impl Case {
         let directory = folder.join(self.name);
         let mut untimed: Vec<_> = (0..self.threads).map(|_| Untimed).collect();
         let seconds = self.run(scalars, &directory, &mut untimed)?;
-        let written = calls * self.threads * self.together;
-        samples.per_second.push(written as f64 / seconds);
+        let written = self.scalars(scalars) as f64;
+        samples.per_second.push(written / seconds);
         samples.bytes = event_bytes(&directory)?;
         fs::remove_dir_all(&directory)?;
 
@@ -310,4 +320,90 @@ pub(crate) fn processor() -> String {
         .find_map(|line| line.strip_prefix("model name"));
     let model = model.map_or("cpu", |rest| rest.trim_start_matches([' ', '\t', ':']));
     format!("{model}, {threads} threads")
+}
+
+/// Steps and values under each tag.
+fn read_points(directory: &Path) -> Outcome<HashMap<String, Vec<(i64, f32)>>> {
+    let mut points: HashMap<String, Vec<(i64, f32)>> = HashMap::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if !path.to_string_lossy().contains("tfevents") {
+            continue;
+        }
+        let bytes = fs::read(path)?;
+        let mut rest = &bytes[..];
+        while let Some((header, behind)) = rest.split_at_checked(12) {
+            let length = u64::from_le_bytes(header[..8].try_into()?) as usize;
+            let (event, behind) = behind.split_at_checked(length + 4).ok_or("a torn record")?;
+            let (mut step, mut summary) = (0, None);
+            fields(&event[..length], |number, field| match (number, field) {
+                (2, Field::Varint(value)) => step = value.cast_signed(),
+                (5, Field::Bytes(bytes)) => summary = Some(bytes.to_vec()),
+                _ => {}
+            })?;
+            let mut values = Vec::new();
+            fields(summary.as_deref().unwrap_or_default(), |_, field| {
+                if let Field::Bytes(bytes) = field {
+                    values.push(bytes.to_vec());
+                }
+            })?;
+            for value in values {
+                let (mut tag, mut number_value) = (String::new(), f32::NAN);
+                fields(&value, |number, field| match (number, field) {
+                    (1, Field::Bytes(bytes)) => tag = String::from_utf8_lossy(bytes).into_owned(),
+                    (2, Field::Fixed32(bits)) => number_value = f32::from_bits(bits),
+                    _ => {}
+                })?;
+                points.entry(tag).or_default().push((step, number_value));
+            }
+            rest = behind;
+        }
+    }
+    Ok(points)
+}
+
+enum Field<'a> {
+    Varint(u64),
+    Fixed64,
+    Bytes(&'a [u8]),
+    Fixed32(u32),
+}
+
+fn varint(rest: &mut &[u8]) -> Outcome<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, behind) = rest.split_first().ok_or("a cut message")?;
+        *rest = behind;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err("a varint without an end".into())
+}
+
+fn fields<'a>(mut rest: &'a [u8], mut each: impl FnMut(u64, Field<'a>)) -> Outcome<()> {
+    while !rest.is_empty() {
+        let key = varint(&mut rest)?;
+        let fixed = |rest: &mut &'a [u8], length: usize| -> Outcome<&'a [u8]> {
+            let (bytes, behind) = rest.split_at_checked(length).ok_or("a cut message")?;
+            *rest = behind;
+            Ok(bytes)
+        };
+        let field = match key & 7 {
+            0 => Field::Varint(varint(&mut rest)?),
+            1 => {
+                fixed(&mut rest, 8)?;
+                Field::Fixed64
+            }
+            2 => {
+                let length = varint(&mut rest)? as usize;
+                Field::Bytes(fixed(&mut rest, length)?)
+            }
+            5 => Field::Fixed32(u32::from_le_bytes(fixed(&mut rest, 4)?.try_into()?)),
+            other => return Err(format!("wire type {other}").into()),
+        };
+        each(key >> 3, field);
+    }
+    Ok(())
 }

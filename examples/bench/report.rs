@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 use wgpu_linear::{GpuError, PrepareError};
 
-use crate::{Arguments, What};
 use crate::ceilings::{Peaks, measure_peaks};
 use crate::events::processor;
 use crate::kernels::Checked;
 use crate::problem::{Operation, Outcome, Shape};
 use crate::timing::{Samples, Session, quantile};
 use crate::training::step_flops;
+use crate::{Arguments, What};
 
 /// Titles and widths.
 pub(crate) type Columns = [(&'static str, usize)];
@@ -83,10 +83,7 @@ impl Report {
             }
             None if arguments.what == What::Events => {
                 let device = processor();
-                (
-                    device.clone(),
-                    json!({"device": device, "backend": "host"}),
-                )
+                (device.clone(), json!({"device": device, "backend": "host"}))
             }
             None => {
                 let threads =
@@ -282,7 +279,8 @@ impl Report {
             );
         self.failed += usize::from(!out_of_limits);
         let reason = explain(error);
-        let sizes = ["mlp", "m", "k", "n"].map(|name| self.case.get(name).map(Value::to_string));
+        let sizes =
+            ["mlp", "m", "k", "n", "scalars"].map(|name| self.case.get(name).map(Value::to_string));
         let sizes = sizes.into_iter().flatten().collect::<Vec<_>>().join(" × ");
         let verdict = if out_of_limits { "left out" } else { "FAILED" };
         println!("{case}, {sizes}, {}: {verdict}: {reason}", self.contender());
