@@ -63,4 +63,5 @@ mod wire;
 mod writer;
 
 pub use summary::Summary;
+pub use summary::{Histogram, HistogramError};
 pub use writer::{BacklogFull, EventWriter};

@@ -1,5 +1,10 @@
 //! What an event says: tagged values, encoded as they are handed in.
 
+mod edges;
+mod histogram;
+
+pub use histogram::{Histogram, HistogramError};
+
 use super::wire;
 
 /// Values of one moment, each under a tag: the content of one event.
