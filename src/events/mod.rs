@@ -58,6 +58,7 @@
 mod checksum;
 mod clock;
 mod error;
+mod graph;
 mod lock;
 mod message;
 mod name;
@@ -70,7 +71,13 @@ mod wire;
 mod writer;
 
 pub use error::{CreateError, Place, WriteError};
+pub use graph::{Graph, Node};
 pub use steps::StepPolicy;
 pub use stream_writer::StreamWriter;
 pub use summary::Summary;
+pub use summary::{Category, Layout, Margin};
+pub use summary::{HParamValue, HParams, SessionStatus};
+pub use summary::{Histogram, HistogramError};
+pub use summary::{Image, ImageError};
+pub use summary::{PrCurve, PrCurveError};
 pub use writer::{Writer, WriterBuilder};
