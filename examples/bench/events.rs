@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use wgpu_linear::events::Writer;
 
 use crate::Arguments;
+use crate::machine::{clock_nanoseconds, file_system};
 use crate::problem::Outcome;
 use crate::report::{EVENT_COLUMNS, Report, guarded, rounded};
 use crate::timing::quantile;
@@ -286,40 +287,6 @@ fn event_bytes(directory: &Path) -> Outcome<u64> {
         }
     }
     Ok(bytes)
-}
-
-/// What asking for the time adds to a call that is timed.
-fn clock_nanoseconds() -> f64 {
-    let (begin, asked) = (Instant::now(), 100_000);
-    for _ in 0..asked {
-        std::hint::black_box(Instant::now());
-    }
-    begin.elapsed().as_secs_f64() * 1e9 / f64::from(asked)
-}
-
-/// The type of the file system, where the system lists its mounts.
-fn file_system(path: &Path) -> Option<String> {
-    let path = path.canonicalize().ok()?;
-    let mounts = fs::read_to_string("/proc/mounts").ok()?;
-    let mounts = mounts.lines().filter_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        Some((words.next()?, words.next()?))
-    });
-    mounts
-        .filter(|(at, _)| path.starts_with(at))
-        .max_by_key(|(at, _)| at.len())
-        .map(|(_, kind)| kind.to_owned())
-}
-
-/// The processor, so that figures of two machines are not compared unawares.
-pub(crate) fn processor() -> String {
-    let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = information
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    let model = model.map_or("cpu", |rest| rest.trim_start_matches([' ', '\t', ':']));
-    format!("{model}, {threads} threads")
 }
 
 /// Steps and values under each tag.

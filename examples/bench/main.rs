@@ -14,6 +14,7 @@ mod ceilings;
 mod contenders;
 mod events;
 mod kernels;
+mod machine;
 mod problem;
 mod report;
 mod timing;

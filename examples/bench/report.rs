@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use wgpu_linear::{GpuError, PrepareError};
 
 use crate::ceilings::{Peaks, measure_peaks};
-use crate::events::processor;
 use crate::kernels::Checked;
+use crate::machine::processor;
 use crate::problem::{Operation, Outcome, Shape};
 use crate::timing::{Samples, Session, quantile};
 use crate::training::step_flops;

@@ -9,6 +9,8 @@ use tensorboard_rs::summary_writer::SummaryWriter;
 
 use crate::Outcome;
 
+const PINNED: &str = include_str!("../Cargo.toml");
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Contender {
     WgpuLinear,
@@ -30,6 +32,21 @@ impl Contender {
     pub fn name(self) -> String {
         self.to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// As the manifests have it; nothing for PyTorch.
+    pub fn version(self) -> Option<&'static str> {
+        let (manifest, key) = match self {
+            Self::WgpuLinear | Self::WgpuLinearTen => {
+                (include_str!("../../../Cargo.toml"), "version = ")
+            }
+            Self::Tfrecord | Self::TfrecordNoflush => (PINNED, "tfrecord = { version = "),
+            Self::TensorboardRs => (PINNED, "tensorboard-rs = "),
+            Self::Tboard | Self::TboardBuffered => (PINNED, "tboard = "),
+            Self::Torch => return None,
+        };
+        let line = manifest.lines().find_map(|line| line.strip_prefix(key))?;
+        line.trim_start_matches(['"', '=']).split('"').next()
     }
 
     pub fn scalars_per_call(self) -> usize {

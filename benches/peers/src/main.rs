@@ -4,18 +4,22 @@
 //! fifteen bytes, at the settings they have by default. Before a contender is timed, a run of it is read back and each point compared.
 
 mod contenders;
+#[path = "../../../examples/bench/machine.rs"]
+mod machine;
+mod torch;
 mod verify;
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 use contenders::{Contender, Ours, Tboard, TboardBuffered, TensorboardRs, Tfrecord, Writer};
 use serde_json::{Value, json};
+use torch::Torch;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -140,48 +144,6 @@ fn run_ten(directory: &Path, scalars: usize, each: bool) -> Outcome<Run> {
     })
 }
 
-/// The Python process with PyTorch's writer; it waits while others are measured.
-struct Torch(Child);
-
-impl Torch {
-    fn start(python: &Path) -> Outcome<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("torch_scalars.py");
-        let child = Command::new(python)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", python.display()))?;
-        Ok(Self(child))
-    }
-
-    fn run(&mut self, directory: &Path, scalars: usize, each: bool) -> Outcome<Run> {
-        let (Some(requests), Some(answers)) = (&mut self.0.stdin, &mut self.0.stdout) else {
-            return Err("torch's process has no pipes".into());
-        };
-        let request = json!({"directory": directory, "scalars": scalars, "each": each});
-        writeln!(requests, "{request}")?;
-        let mut line = String::new();
-        // It answers with one line and then waits, so that nothing is left in the reader that is dropped.
-        BufReader::new(answers).read_line(&mut line)?;
-        let answer: Value = serde_json::from_str(&line)?;
-        let nanoseconds = answer["nanoseconds"].as_array().into_iter().flatten();
-        Ok(Run {
-            seconds: answer["seconds"].as_f64().unwrap_or(f64::NAN),
-            nanoseconds: nanoseconds.filter_map(Value::as_u64).collect(),
-        })
-    }
-}
-
-impl Drop for Torch {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        if let Err(error) = self.0.wait() {
-            eprintln!("torch: {error}");
-        }
-    }
-}
-
 fn run(
     contender: Contender,
     torch: &mut Option<Torch>,
@@ -242,11 +204,16 @@ impl Samples {
         quantile(&self.per_second, 0.5)
     }
 
-    fn line(&self, arguments: &Arguments) -> Value {
+    fn line(&self, arguments: &Arguments, folder: &Path) -> Value {
         let [p50, p99, p99_9, slowest] = &self.calls;
         json!({
             "case": if self.contender.scalars_per_call() == 1 { "events_1_thread" } else { "events_10_per_event" },
             "contender": self.contender.name(),
+            "crate_version": self.contender.version(),
+            "device": machine::processor(),
+            "backend": "host",
+            "file_system": machine::file_system(folder),
+            "clock_ns": machine::clock_nanoseconds().round(),
             "threads": 1,
             "scalars": self.scalars,
             "scalars_per_call": self.contender.scalars_per_call(),
@@ -265,14 +232,13 @@ impl Samples {
 
 fn measure(arguments: &Arguments) -> Outcome<()> {
     let folder = match &arguments.dir {
-        Some(dir) => tempfile::TempDir::new_in(dir)
-            .map_err(|error| format!("{}: {error}", dir.display()))?,
+        Some(dir) => tempfile::TempDir::new_in(dir)?,
         None => tempfile::TempDir::new()?,
     };
     let mut json = match &arguments.json {
-        Some(path) => Some(
-            fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?,
-        ),
+        Some(path) => {
+            Some(fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?)
+        }
         None => None,
     };
     let mut torch = arguments.python.as_deref().map(Torch::start).transpose()?;
@@ -281,7 +247,13 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
     for contender in arguments.contenders()? {
         let scalars = arguments.scalars(contender);
         // PyTorch imports modules in its first run, so it is a warm-up too.
-        run(contender, &mut torch, &directory, scalars.min(100_000), false)?;
+        run(
+            contender,
+            &mut torch,
+            &directory,
+            scalars.min(100_000),
+            false,
+        )?;
         verify::verify(&directory, scalars.min(100_000))
             .map_err(|error| format!("{}: {error}", contender.name()))?;
         fs::remove_dir_all(&directory)?;
@@ -298,15 +270,20 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
             samples.add(&mut torch, &directory)?;
         }
     }
-    println!("{} scalars (torch: {}), medians of {} rounds", arguments.scalars, arguments.torch_scalars, arguments.rounds);
-    println!("contender          scalars/s  ours is   p50 ns   p99 ns p99.9 ns   max µs  bytes each");
+    println!(
+        "{} scalars (torch: {}), medians of {} rounds",
+        arguments.scalars, arguments.torch_scalars, arguments.rounds
+    );
+    println!(
+        "contender          scalars/s   ours is   p50 ns   p99 ns p99.9 ns   max µs  bytes each"
+    );
     let ours = all.first().map_or(f64::NAN, Samples::rate);
     for samples in &all {
-        let line = samples.line(arguments);
+        let line = samples.line(arguments, folder.path());
         println!(
-            "{:<16} {:>11} {:>7.2}× {:>8} {:>8} {:>8} {:>8.0} {:>11.1}",
+            "{:<16} {:>11} {:>8.2}× {:>8} {:>8} {:>8} {:>8.0} {:>11.1}",
             samples.contender.name(),
-            line["scalars_per_s"],
+            samples.rate().round() as u64,
             ours / samples.rate(),
             line["p50_ns"],
             line["p99_ns"],
