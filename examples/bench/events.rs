@@ -12,10 +12,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wgpu_linear::events::Writer;
+use wgpu_linear::events::{Reader, Writer};
 
 use crate::Arguments;
-use crate::machine::{clock_nanoseconds, file_system};
+use crate::machine::{clock_nanoseconds, file_system, write_calls};
 use crate::problem::Outcome;
 use crate::report::{EVENT_COLUMNS, Report, guarded, rounded};
 use crate::timing::quantile;
@@ -58,6 +58,8 @@ struct EventSamples {
     /// Nanoseconds that the median call took; 99 in 100; 999 in 1000; the slowest.
     calls: [Vec<f64>; 4],
     bytes: u64,
+    /// Calls of write(2), where the system counts them.
+    writes: Vec<f64>,
 }
 
 /// Measures the cases in turn, so that what else the machine does meets all of them.
@@ -186,7 +188,12 @@ impl Case {
         let calls = self.calls_per_thread(scalars);
         let directory = folder.join(self.name);
         let mut untimed: Vec<_> = (0..self.threads).map(|_| Untimed).collect();
+        let writes = write_calls();
         let seconds = self.run(scalars, &directory, &mut untimed)?;
+        let writes = write_calls()
+            .zip(writes)
+            .map(|(after, before)| after - before);
+        samples.writes.extend(writes);
         let written = self.scalars(scalars) as f64;
         samples.per_second.push(written / seconds);
         samples.bytes = event_bytes(&directory)?;
@@ -264,6 +271,7 @@ impl EventSamples {
             "p99_9_ns": rounded(calls[2]),
             "max_ns": rounded(slowest),
             "bytes": self.bytes,
+            "writes": rounded(median(&sorted(&self.writes))),
         });
         (cells, fields)
     }
@@ -289,88 +297,19 @@ fn event_bytes(directory: &Path) -> Outcome<u64> {
     Ok(bytes)
 }
 
-/// Steps and values under each tag.
+/// Steps and values under each tag. Nothing but scalars is in the files, and no tail is torn.
 fn read_points(directory: &Path) -> Outcome<HashMap<String, Vec<(i64, f32)>>> {
-    let mut points: HashMap<String, Vec<(i64, f32)>> = HashMap::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if !path.to_string_lossy().contains("tfevents") {
-            continue;
-        }
-        let bytes = fs::read(path)?;
-        let mut rest = &bytes[..];
-        while let Some((header, behind)) = rest.split_at_checked(12) {
-            let length = u64::from_le_bytes(header[..8].try_into()?) as usize;
-            let (event, behind) = behind.split_at_checked(length + 4).ok_or("a torn record")?;
-            let (mut step, mut summary) = (0, None);
-            fields(&event[..length], |number, field| match (number, field) {
-                (2, Field::Varint(value)) => step = value.cast_signed(),
-                (5, Field::Bytes(bytes)) => summary = Some(bytes.to_vec()),
-                _ => {}
-            })?;
-            let mut values = Vec::new();
-            fields(summary.as_deref().unwrap_or_default(), |_, field| {
-                if let Field::Bytes(bytes) = field {
-                    values.push(bytes.to_vec());
-                }
-            })?;
-            for value in values {
-                let (mut tag, mut number_value) = (String::new(), f32::NAN);
-                fields(&value, |number, field| match (number, field) {
-                    (1, Field::Bytes(bytes)) => tag = String::from_utf8_lossy(bytes).into_owned(),
-                    (2, Field::Fixed32(bits)) => number_value = f32::from_bits(bits),
-                    _ => {}
-                })?;
-                points.entry(tag).or_default().push((step, number_value));
-            }
-            rest = behind;
-        }
+    let mut points: HashMap<_, Vec<_>> = HashMap::new();
+    let mut reader = Reader::open(directory)?;
+    while let Some(point) = reader.next_point()? {
+        let value = point.value.scalar().ok_or("not a scalar")?;
+        points
+            .entry(point.tag)
+            .or_default()
+            .push((point.step, value as f32));
     }
-    Ok(points)
-}
-
-enum Field<'a> {
-    Varint(u64),
-    Fixed64,
-    Bytes(&'a [u8]),
-    Fixed32(u32),
-}
-
-fn varint(rest: &mut &[u8]) -> Outcome<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, behind) = rest.split_first().ok_or("a cut message")?;
-        *rest = behind;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
+    match reader.tail() {
+        None => Ok(points),
+        Some((path, tail)) => Err(format!("{}: {tail:?}", path.display()).into()),
     }
-    Err("a varint without an end".into())
-}
-
-fn fields<'a>(mut rest: &'a [u8], mut each: impl FnMut(u64, Field<'a>)) -> Outcome<()> {
-    while !rest.is_empty() {
-        let key = varint(&mut rest)?;
-        let fixed = |rest: &mut &'a [u8], length: usize| -> Outcome<&'a [u8]> {
-            let (bytes, behind) = rest.split_at_checked(length).ok_or("a cut message")?;
-            *rest = behind;
-            Ok(bytes)
-        };
-        let field = match key & 7 {
-            0 => Field::Varint(varint(&mut rest)?),
-            1 => {
-                fixed(&mut rest, 8)?;
-                Field::Fixed64
-            }
-            2 => {
-                let length = varint(&mut rest)? as usize;
-                Field::Bytes(fixed(&mut rest, length)?)
-            }
-            5 => Field::Fixed32(u32::from_le_bytes(fixed(&mut rest, 4)?.try_into()?)),
-            other => return Err(format!("wire type {other}").into()),
-        };
-        each(key >> 3, field);
-    }
-    Ok(())
 }

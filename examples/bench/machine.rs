@@ -38,3 +38,12 @@ pub(crate) fn processor() -> String {
     let model = model.map_or("cpu", |rest| rest.trim_start_matches([' ', '\t', ':']));
     format!("{model}, {threads} threads")
 }
+
+/// How often this process has called write(2) and its like, where the system counts that (Linux).
+pub(crate) fn write_calls() -> Option<f64> {
+    let counters = fs::read_to_string("/proc/self/io").ok()?;
+    let count = counters
+        .lines()
+        .find_map(|line| line.strip_prefix("syscw: "));
+    count?.parse().ok()
+}

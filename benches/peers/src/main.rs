@@ -174,6 +174,8 @@ struct Samples {
     /// Nanoseconds of the median call, of 99 in 100, of 999 in 1000, and of the slowest.
     calls: [Vec<f64>; 4],
     bytes: u64,
+    /// Calls of write(2), where the system counts them; not those of PyTorch's process.
+    writes: Vec<f64>,
 }
 
 fn quantile(values: &[f64], fraction: f64) -> f64 {
@@ -185,7 +187,13 @@ fn quantile(values: &[f64], fraction: f64) -> f64 {
 
 impl Samples {
     fn add(&mut self, torch: &mut Option<Torch>, directory: &Path) -> Outcome<()> {
+        let writes = machine::write_calls();
         let timed = run(self.contender, torch, directory, self.scalars, false)?;
+        let writes = machine::write_calls().zip(writes);
+        if self.contender != Contender::Torch {
+            self.writes
+                .extend(writes.map(|(after, before)| after - before));
+        }
         self.per_second.push(self.scalars as f64 / timed.seconds);
         self.bytes = fs::read_dir(directory)?.try_fold(0, |sum, entry| -> Outcome<u64> {
             Ok(sum + entry?.metadata()?.len())
@@ -226,6 +234,7 @@ impl Samples {
             "p99_9_ns": quantile(p99_9, 0.5),
             "max_ns": quantile(slowest, 1.0),
             "bytes": self.bytes,
+            "writes": quantile(&self.writes, 0.5),
         })
     }
 }
@@ -263,6 +272,7 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
             per_second: Vec::new(),
             calls: Default::default(),
             bytes: 0,
+            writes: Vec::new(),
         });
     }
     for _ in 0..arguments.rounds {
@@ -275,13 +285,13 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
         arguments.scalars, arguments.torch_scalars, arguments.rounds
     );
     println!(
-        "contender          scalars/s   ours is   p50 ns   p99 ns p99.9 ns   max µs  bytes each"
+        "contender          scalars/s   ours is   p50 ns   p99 ns p99.9 ns   max µs  bytes each  writes each"
     );
     let ours = all.first().map_or(f64::NAN, Samples::rate);
     for samples in &all {
         let line = samples.line(arguments, folder.path());
         println!(
-            "{:<16} {:>11} {:>8.2}× {:>8} {:>8} {:>8} {:>8.0} {:>11.1}",
+            "{:<16} {:>11} {:>8.2}× {:>8} {:>8} {:>8} {:>8.0} {:>11.1} {:>12.5}",
             samples.contender.name(),
             samples.rate().round() as u64,
             ours / samples.rate(),
@@ -290,6 +300,7 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
             line["p99_9_ns"],
             line["max_ns"].as_f64().unwrap_or(f64::NAN) * 1e-3,
             samples.bytes as f64 / samples.scalars as f64,
+            quantile(&samples.writes, 0.5) / samples.scalars as f64,
         );
         if let Some(file) = &mut json {
             writeln!(file, "{line}")?;
