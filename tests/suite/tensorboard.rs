@@ -27,7 +27,7 @@ impl Recorder {
     }
 }
 
-fn add_special_values(recorder: &mut Recorder) -> io::Result<()> {
+fn add_special_values(recorder: &mut Recorder, tags: &[&str]) -> io::Result<()> {
     let values = [
         0.0,
         -0.0,
@@ -41,7 +41,6 @@ fn add_special_values(recorder: &mut Recorder) -> io::Result<()> {
         f32::INFINITY,
         f32::NEG_INFINITY,
     ];
-    let tags = ["train/loss", "commas, \"quotes\"", "größe/μ-1", "a b\nc"];
     for (i, value) in values.into_iter().enumerate() {
         for (j, tag) in tags.iter().enumerate() {
             let wall_time = 1.7e9 + 0.123_456_7 * (i * tags.len() + j) as f64;
@@ -83,24 +82,31 @@ fn add_many(recorder: &mut Recorder) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads with TensorBoard what is in the table; how many points that is.
-fn assert_reads(directory: &Path, table: &Path, points: i64) {
+/// Runs a script that reads with TensorBoard what is in the table; it has to succeed and to say each of `sentences`.
+fn assert_says(script: &str, directory: &Path, table: &Path, sentences: &[String]) {
     let python = std::env::var_os(PYTHON).unwrap_or_else(|| {
         panic!(
             "{PYTHON} is not set. It names a Python interpreter with the package `tensorboard`; `scripts/test` sets it up."
         )
     });
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_events.py");
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let output = Command::new(&python)
-        .arg(script)
+        .arg(scripts.join(script))
         .args([directory, table])
         .output()
         .unwrap_or_else(|error| panic!("{PYTHON} is {python:?}, which cannot be run: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{complaint}");
+    for sentence in sentences {
+        assert!(said.contains(sentence), "{said}{complaint}");
+    }
+}
+
+/// Reads with TensorBoard what is in the table; how many points that is.
+fn assert_reads(directory: &Path, table: &Path, points: i64) {
     let expected = format!("{points} points equal");
-    assert!(said.contains(&expected), "{said}{complaint}");
+    assert_says("check_events.py", directory, table, &[expected]);
 }
 
 /// The points (step, step) under one tag, for steps from 0 on, at wall times of their own.
@@ -128,7 +134,8 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
         events: Writer::create(&run)?,
         table: String::from(HEADER),
     };
-    add_special_values(&mut recorder)?;
+    let tags = ["train/loss", "commas, \"quotes\"", "größe/μ-1", "a b\nc"];
+    add_special_values(&mut recorder, &tags)?;
     add_special_steps(&mut recorder)?;
     add_many(&mut recorder)?;
 
@@ -142,5 +149,50 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
     std::fs::write(&table, recorder.table)?;
     // 44 values, 10 steps, 3 wall times, 12,000 in a row, and one after resuming.
     assert_reads(&run, &table, 12_058);
+    Ok(())
+}
+
+/// The reader that TensorBoard runs by default, with and without checksums, and the one behind `--inspect`.
+#[test]
+fn event_files_read_by_data_server_value_for_value() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let run = directory.path().join("run");
+    let mut recorder = Recorder {
+        events: Writer::create(&run)?,
+        table: String::from(HEADER),
+    };
+    add_special_values(
+        &mut recorder,
+        &["train/loss", "commas, \"quotes\"", "größe/μ-1"],
+    )?;
+    for step in 0..6000 {
+        recorder.add(1.7e9 + f64::from(step), "many", step.into(), step as f32)?;
+    }
+    for step in 6000..7000 {
+        // Written again by the resumed run, so forgotten.
+        recorder.events.scalar("many", step, 0.5);
+    }
+    recorder.events.clone().close()?;
+    recorder.events = Writer::builder().resume_at(6000).create(&run)?;
+    for step in 6000..8000 {
+        recorder.add(1.8e9 + f64::from(step), "many", step.into(), -1.0)?;
+    }
+    recorder.events.close()?;
+
+    let table = directory.path().join("expected.csv");
+    std::fs::write(&table, recorder.table)?;
+    // 33 values, and 8,000 in a row.
+    assert_reads(&run, &table, 8033);
+    let sentences = [
+        "8033 points equal\n",
+        "8033 points equal --checksum\n",
+        "--inspect lists the same tags and steps",
+    ];
+    assert_says(
+        "check_data_server.py",
+        &run,
+        &table,
+        &sentences.map(String::from),
+    );
     Ok(())
 }
