@@ -21,6 +21,8 @@ mod decoder;
 mod events;
 #[path = "suite/gpu.rs"]
 mod gpu;
+#[path = "suite/histogram.rs"]
+mod histogram;
 #[path = "suite/linear.rs"]
 mod linear;
 #[path = "suite/mlp.rs"]
