@@ -322,6 +322,7 @@ fn steps_that_wait_are_taken_before_anything_else() {
                 pollster::block_on(device.gradients_async()).unwrap(),
                 pollster::block_on(host.gradients_async()).unwrap()
             ),
+            7 => assert_eq!(device.histograms().unwrap(), host.histograms().unwrap()),
             _ => {}
         }
     }
