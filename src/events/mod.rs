@@ -55,6 +55,7 @@
 //! file, and TensorBoard shows the files of a directory as one run.
 
 mod checksum;
+mod graph;
 mod message;
 mod name;
 mod record;
@@ -62,6 +63,11 @@ mod summary;
 mod wire;
 mod writer;
 
+pub use graph::{Graph, Node};
 pub use summary::Summary;
+pub use summary::{Category, Layout, Margin};
+pub use summary::{HParamValue, HParams, SessionStatus};
 pub use summary::{Histogram, HistogramError};
+pub use summary::{Image, ImageError};
+pub use summary::{PrCurve, PrCurveError};
 pub use writer::{BacklogFull, EventWriter};

@@ -47,6 +47,22 @@ pub(super) fn put_f32(buffer: &mut Vec<u8>, number: u8, value: f32) {
     buffer.extend_from_slice(&value.to_le_bytes());
 }
 
+/// A `repeated float` field, left out where there are none.
+pub(super) fn put_packed_f32(buffer: &mut Vec<u8>, number: u8, values: &[f32]) {
+    if !values.is_empty() {
+        buffer.push(key(number, LENGTH_DELIMITED));
+        put_varint(buffer, size_of_val(values) as u64);
+        buffer.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+}
+
+/// An integer or enum field, left out where it is 0.
+pub(super) fn put_integer_unless_zero(buffer: &mut Vec<u8>, number: u8, value: i64) {
+    if value != 0 {
+        put_integer(buffer, number, value);
+    }
+}
+
 /// An integer, enum or `bool` field, whatever its value. int64 travels as its two's complement: ten bytes for a negative one.
 pub(super) fn put_integer(buffer: &mut Vec<u8>, number: u8, value: i64) {
     buffer.push(key(number, VARINT));

@@ -1,6 +1,7 @@
 //! What a trainable model is, and how a multi-layer perceptron is described. Knows neither the GPU nor the reference.
 
 mod config;
+mod graph;
 mod init;
 
 pub use config::{

@@ -2,8 +2,20 @@
 
 mod edges;
 mod histogram;
+mod hparams;
+mod image;
+#[cfg(feature = "gpu")]
+mod image_array;
+mod layout;
+mod pr_curve;
+mod tensor;
+mod text;
 
 pub use histogram::{Histogram, HistogramError};
+pub use hparams::{HParamValue, HParams, SessionStatus};
+pub use image::{Image, ImageError};
+pub use layout::{Category, Layout, Margin};
+pub use pr_curve::{PrCurve, PrCurveError};
 
 use super::wire;
 

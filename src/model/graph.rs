@@ -1,0 +1,82 @@
+//! A multi-layer perceptron as a graph of operations.
+
+use super::{Activation, Loss, MlpConfig};
+use crate::events::{Graph, Node};
+
+impl MlpConfig {
+    /// The network as TensorBoard draws it: from the examples `x` through `layer1`, `layer2`, … to the `loss`, against the targets `y`.
+    ///
+    /// A layer holds its weights `w` and bias `b` and the operations `matmul`, `add_bias` and, but in the last layer, `activation`.
+    /// The size of a batch is left open.
+    ///
+    /// ```
+    /// use wgpu_linear::model::MlpConfig;
+    ///
+    /// let graph = MlpConfig::new(&[64, 10]).graph();
+    /// let names: Vec<_> = graph.nodes().iter().map(|node| node.name()).collect();
+    /// assert_eq!(names, ["x", "layer1/w", "layer1/b", "layer1/matmul", "layer1/add_bias", "y", "loss"]);
+    /// ```
+    #[must_use]
+    pub fn graph(&self) -> Graph {
+        let sizes: Vec<_> = self.layer_sizes.iter().map(|n| Some(*n as u64)).collect();
+        let input = sizes.first().copied().flatten();
+        let output = sizes.last().copied().flatten();
+        let x = Node::new("x", "Placeholder").shape(&[None, input]);
+        let mut graph = Graph::new().node(x);
+        let mut end = String::from("x");
+        let last = sizes.len().saturating_sub(1);
+        for (layer, ends) in (1..).zip(sizes.windows(2)) {
+            let activation = (layer < last).then_some(self.activation);
+            (graph, end) = add_layer(graph, &format!("layer{layer}"), ends, &end, activation);
+        }
+        let (op, targets) = match self.loss {
+            Loss::SoftmaxCrossEntropy => ("SoftmaxCrossEntropy", vec![None]),
+            Loss::MeanSquaredError => ("MeanSquaredError", vec![None, output]),
+        };
+        graph
+            .node(Node::new("y", "Placeholder").shape(&targets))
+            .node(Node::new("loss", op).input(&end).input("y").shape(&[]))
+    }
+}
+
+/// Adds a layer behind the node `x`, and says which node is its result.
+fn add_layer(
+    graph: Graph,
+    name: &str,
+    ends: &[Option<u64>],
+    x: &str,
+    activation: Option<Activation>,
+) -> (Graph, String) {
+    let named = |part: &str| format!("{name}/{part}");
+    let outputs = ends[1];
+    let result = |part: &str, op| Node::new(&named(part), op).shape(&[None, outputs]);
+    let graph = graph
+        .node(Node::new(&named("w"), "Variable").shape(ends))
+        .node(Node::new(&named("b"), "Variable").shape(&[outputs]))
+        .node(result("matmul", "MatMul").input(x).input(&named("w")))
+        .node(
+            result("add_bias", "BiasAdd")
+                .input(&named("matmul"))
+                .input(&named("b")),
+        );
+    let Some(activation) = activation else {
+        return (graph, named("add_bias"));
+    };
+    let mut node = result("activation", operation(activation)).input(&named("add_bias"));
+    if let Activation::LeakyRelu { slope } = activation {
+        node = node.attribute("slope", &slope.to_string());
+    }
+    (graph.node(node), named("activation"))
+}
+
+/// The names that TensorFlow gives to these operations.
+fn operation(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Identity => "Identity",
+        Activation::Relu => "Relu",
+        Activation::LeakyRelu { .. } => "LeakyRelu",
+        Activation::Tanh => "Tanh",
+        Activation::Sigmoid => "Sigmoid",
+        Activation::Gelu => "Gelu",
+    }
+}
