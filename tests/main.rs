@@ -17,8 +17,8 @@ mod contract;
 mod data;
 #[path = "suite/decoder.rs"]
 mod decoder;
-#[path = "suite/events.rs"]
-mod events;
+#[path = "suite/event_files.rs"]
+mod event_files;
 #[path = "suite/gpu.rs"]
 mod gpu;
 #[path = "suite/histogram.rs"]
@@ -35,6 +35,8 @@ mod prepare;
 mod reference;
 #[path = "suite/resident.rs"]
 mod resident;
+#[path = "suite/stream_writer.rs"]
+mod stream_writer;
 #[path = "suite/tensorboard.rs"]
 mod tensorboard;
 #[path = "suite/training.rs"]
@@ -43,3 +45,5 @@ mod training;
 mod tune;
 #[path = "suite/windows.rs"]
 mod windows;
+#[path = "suite/writer.rs"]
+mod writer;
