@@ -33,6 +33,8 @@ mod network;
 mod prepare;
 #[path = "suite/reference.rs"]
 mod reference;
+#[path = "suite/report.rs"]
+mod report;
 #[path = "suite/resident.rs"]
 mod resident;
 #[path = "suite/stream_writer.rs"]

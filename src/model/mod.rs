@@ -168,6 +168,12 @@ pub trait Model {
     /// Where the work is done, in words: for a GPU its name, backend and driver.
     fn device(&self) -> String;
 
+    /// The description that the model was made from, with its learning rate of now; `None` where there is no such description, which is what
+    /// the provided method says.
+    fn config(&self) -> Option<&MlpConfig> {
+        None
+    }
+
     /// One optimizer step on one batch: forward, loss, backward, update. May return before the device has finished.
     ///
     /// An empty batch changes nothing.

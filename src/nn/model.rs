@@ -4,7 +4,8 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::{GpuError, PrepareError};
 use crate::model::{
-    LayerHistograms, LayerParameters, Loss, MeanLoss, Model, ModelError, Targets, check_parameters,
+    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets,
+    check_parameters,
 };
 
 use super::Mlp;
@@ -17,6 +18,10 @@ impl Model for Mlp {
 
     fn device(&self) -> String {
         self.gpu.description()
+    }
+
+    fn config(&self) -> Option<&MlpConfig> {
+        Some(&self.config)
     }
 
     fn train_batch(

@@ -154,6 +154,10 @@ impl<F: NdFloat> Model for Mlp<F> {
         format!("CPU twin (ndarray, {})", std::any::type_name::<F>())
     }
 
+    fn config(&self) -> Option<&MlpConfig> {
+        Some(&self.config)
+    }
+
     fn train_batch(
         &mut self,
         x: ArrayView2<'_, f32>,

@@ -206,6 +206,7 @@ fn scalar_decodes_to_what_was_written_for_special_values() -> Result<(), WriteEr
             file_version: None,
             tag: "t".repeat(length),
             value_bits: values.iter().chain(&nans).cycle().nth(i).copied(),
+            ..Event::default()
         };
         let value = f32::from_bits(event.value_bits.unwrap());
         events.scalar_at(event.wall_time, &event.tag, event.step, value)?;
