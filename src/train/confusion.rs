@@ -126,15 +126,16 @@ mod tests {
             [3.0, f32::NAN, 1.0],
             [f32::NAN, 1.0, 2.0],
             [0.0, 1.0, f32::INFINITY],
+            [3.0, 1.0, f32::NAN],
         ];
-        let labels = [1, 1, 1, 0, 0, 2];
+        let labels = [1, 1, 1, 0, 0, 2, 0];
         let classes: Vec<_> = logits
             .rows()
             .into_iter()
             .zip(labels)
             .map(|(row, label)| predicted(row, label))
             .collect();
-        assert_eq!(classes, [1, 0, 0, 1, 2, 2]);
+        assert_eq!(classes, [1, 0, 0, 1, 2, 2, 2]);
         assert_eq!(predicted(array![7.0].view(), 0), 0);
     }
 
