@@ -13,6 +13,9 @@ mod support;
 mod compare;
 #[path = "suite/contract.rs"]
 mod contract;
+#[cfg(target_os = "linux")]
+#[path = "suite/crash.rs"]
+mod crash;
 #[path = "suite/data.rs"]
 mod data;
 #[path = "suite/decoder.rs"]

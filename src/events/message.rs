@@ -8,6 +8,7 @@ use super::wire::{self, delimited_bytes, put_varint};
 const WALL_TIME: u8 = 1;
 const STEP: u8 = 2;
 const FILE_VERSION: u8 = 3;
+const GRAPH_DEF: u8 = 4;
 const SUMMARY: u8 = 5;
 const SESSION_LOG: u8 = 7;
 /// `SessionLog.status`, and its value `START`.
@@ -76,6 +77,12 @@ pub(super) fn summary<'a>(
     for value in values {
         buffer.extend_from_slice(value);
     }
+}
+
+/// Appends the `Event` of a `GraphDef`.
+pub(super) fn graph(buffer: &mut Vec<u8>, wall_time_seconds: f64, graph_def: &[u8]) {
+    put_moment(buffer, wall_time_seconds, 0);
+    wire::put_bytes(buffer, GRAPH_DEF, graph_def);
 }
 
 #[inline]

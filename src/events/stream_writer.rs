@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::clock::Clock;
 use super::error::{Place, WriteError};
 use super::outbox::{Outbox, uninterrupted};
-use super::{Summary, message, record};
+use super::{Graph, Summary, message, record};
 
 /// The buffer goes to the sink when it holds this much.
 const WRITE_OUT_BYTES: usize = 64 * 1024;
@@ -169,6 +169,16 @@ impl<W: Write> StreamWriter<W> {
         self.append(wall_time_seconds, |data| {
             message::summary(data, wall_time_seconds, step, values);
         })
+    }
+
+    /// Adds the graph of a model, at the present wall time.
+    ///
+    /// # Errors
+    /// As [`scalar`](Self::scalar).
+    pub fn graph(&mut self, graph: &Graph) -> Result<(), WriteError> {
+        let now = self.clock.now();
+        let graph = graph.encoded();
+        self.append(now, |data| message::graph(data, now, &graph))
     }
 
     /// Hands everything to the sink, and flushes the sink.

@@ -6,6 +6,8 @@ pub(crate) struct Event {
     pub(crate) wall_time: f64,
     pub(crate) step: i64,
     pub(crate) file_version: Option<String>,
+    /// 1 makes readers forget what earlier files have from this step on.
+    pub(crate) session_status: Option<u64>,
     pub(crate) tag: String,
     /// As bits, so that NaN equals NaN and 0 does not equal −0.
     pub(crate) value_bits: Option<u32>,
@@ -37,6 +39,19 @@ enum Field<'a> {
 /// All events of a file, one for each value where there are several; panics at the first byte that is out of place.
 pub(crate) fn decode(bytes: &[u8]) -> Vec<Event> {
     records(bytes).into_iter().flat_map(event).collect()
+}
+
+/// The events that are complete, and how many bytes of another one follow.
+pub(crate) fn decode_torn(bytes: &[u8]) -> (Vec<Event>, usize) {
+    let mut end = 0;
+    while let Some(length) = bytes[end..].first_chunk() {
+        let next = end + 16 + usize::try_from(u64::from_le_bytes(*length)).unwrap();
+        if next > bytes.len() {
+            break;
+        }
+        end = next;
+    }
+    (decode(&bytes[..end]), bytes.len() - end)
 }
 
 /// The data of all records, after their checksums have been verified.
@@ -115,6 +130,12 @@ fn event(data: &[u8]) -> Vec<Event> {
             (2, Field::Varint(step)) => event.step = step as i64,
             (3, Field::Bytes(version)) => event.file_version = Some(text(version)),
             (5, Field::Bytes(summary)) => values = fields(summary),
+            (7, Field::Bytes(log)) => {
+                let [(1, Field::Varint(status))] = fields(log)[..] else {
+                    panic!("not exactly a status");
+                };
+                event.session_status = Some(status);
+            }
             (number, _) => panic!("field {number} of Event"),
         }
     }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use wgpu_linear::events::{Summary, Writer};
 
+const HEADER: &str = "tag,step,wall_time,value\n";
 const PYTHON: &str = "WGPU_LINEAR_TENSORBOARD_PYTHON";
 
 /// An event file and, beside it, the table of what is in it.
@@ -82,7 +83,8 @@ fn add_many(recorder: &mut Recorder) -> io::Result<()> {
     Ok(())
 }
 
-fn read_with_tensorboard(directory: &Path, table: &Path) {
+/// Reads with TensorBoard what is in the table; how many points that is.
+fn assert_reads(directory: &Path, table: &Path, points: i64) {
     let python = std::env::var_os(PYTHON).unwrap_or_else(|| {
         panic!(
             "{PYTHON} is not set. It names a Python interpreter with the package `tensorboard`; `scripts/test` sets it up."
@@ -97,8 +99,25 @@ fn read_with_tensorboard(directory: &Path, table: &Path) {
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{complaint}");
-    // 44 values, 10 steps, 3 wall times, 12,000 in a row, and one after resuming.
-    assert!(said.contains("12058 points equal"), "{said}{complaint}");
+    let expected = format!("{points} points equal");
+    assert!(said.contains(&expected), "{said}{complaint}");
+}
+
+/// The points (step, step) under one tag, for steps from 0 on, at wall times of their own.
+#[cfg(target_os = "linux")]
+pub(crate) fn assert_shows_steps(directory: &Path, steps: i64) {
+    let mut table = String::from(HEADER);
+    let events = crate::support::event_files(directory)
+        .into_iter()
+        .flat_map(|file| crate::decoder::decode_torn(&std::fs::read(file).unwrap()).0)
+        .filter(|event| !event.tag.is_empty());
+    for (step, event) in events.enumerate() {
+        let time = event.wall_time;
+        writeln!(table, "{},{step},{time:?},{step}", event.tag).unwrap();
+    }
+    let path = directory.join("expected.csv");
+    std::fs::write(&path, table).unwrap();
+    assert_reads(directory, &path, steps);
 }
 
 #[test]
@@ -107,7 +126,7 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
     let run = directory.path().join("run");
     let mut recorder = Recorder {
         events: Writer::create(&run)?,
-        table: String::from("tag,step,wall_time,value\n"),
+        table: String::from(HEADER),
     };
     add_special_values(&mut recorder)?;
     add_special_steps(&mut recorder)?;
@@ -121,6 +140,7 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
 
     let table = directory.path().join("expected.csv");
     std::fs::write(&table, recorder.table)?;
-    read_with_tensorboard(&run, &table);
+    // 44 values, 10 steps, 3 wall times, 12,000 in a row, and one after resuming.
+    assert_reads(&run, &table, 12_058);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod group;
+mod kinds;
 mod report;
 mod shared;
 mod thread;
