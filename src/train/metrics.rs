@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::events::{Summary, WriteError, Writer};
+use crate::events::{Graph, Summary, WriteError, Writer};
 
 /// An event file, or none. A failing disk does not end the training: what counts is whether everything has been written in the
 /// end.
@@ -25,6 +25,13 @@ impl Metrics {
     /// Whether anybody reads what is added.
     pub(super) fn is_on(&self) -> bool {
         self.events.is_some()
+    }
+
+    /// Adds the graph of the model.
+    pub(super) fn graph(&self, graph: &Graph) {
+        if let Some(events) = &self.events {
+            events.graph(graph);
+        }
     }
 
     /// Adds values of one step.

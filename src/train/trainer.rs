@@ -26,6 +26,7 @@ use crate::model::{LayerHistograms, MeanLoss, Model, ModelError, Targets};
 /// | `non_finite/weights/layer1/w`, … | the same, where there are such numbers | how many NaN and infinities |
 /// | `confusion/test` | the same | image: true classes downwards, predicted ones to the right; up to 1,024 classes |
 /// | `config` | at the start | text: settings, data, device |
+/// | | at the start | graph of the model, where it has a [`config`](Model::config) |
 /// | hyperparameters | at the start, and the status at the end | compared by `accuracy/test` and `loss/test` |
 ///
 /// ```
@@ -97,8 +98,7 @@ impl Trainer {
             model,
             on_progress,
         };
-        run.metrics
-            .summary(0, &report::beginning(&run.options, run.model, train, test));
+        run.log_beginning(train, test);
         let result = run.train(train, test);
         if let Err(TrainError::Model(_)) = &result {
             run.log_what_is_left();
@@ -141,6 +141,14 @@ struct Run<'a, M, P> {
 }
 
 impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
+    fn log_beginning(&self, train: &Dataset, test: &Dataset) {
+        let beginning = report::beginning(&self.options, self.model, train, test);
+        self.metrics.summary(0, &beginning);
+        if let Some(config) = self.model.config() {
+            self.metrics.graph(&config.graph());
+        }
+    }
+
     fn train(&mut self, train: &Dataset, test: &Dataset) -> Result<Summary, TrainError> {
         // What the model was trained on before is not this run's loss.
         self.model.take_loss()?;

@@ -11,6 +11,8 @@ pub(crate) struct Event {
     pub(crate) tag: String,
     /// As bits, so that NaN equals NaN and 0 does not equal −0.
     pub(crate) value_bits: Option<u32>,
+    /// A `GraphDef`.
+    pub(crate) graph: Option<Vec<u8>>,
     /// The other fields of the value, which are messages.
     pub(crate) messages: Vec<(u64, Vec<u8>)>,
 }
@@ -130,6 +132,7 @@ fn event(data: &[u8]) -> Vec<Event> {
             (2, Field::Varint(step)) => event.step = step as i64,
             (3, Field::Bytes(version)) => event.file_version = Some(text(version)),
             (5, Field::Bytes(summary)) => values = fields(summary),
+            (4, Field::Bytes(graph)) => event.graph = Some(graph.to_vec()),
             (7, Field::Bytes(log)) => {
                 let [(1, Field::Varint(status))] = fields(log)[..] else {
                     panic!("not exactly a status");

@@ -432,3 +432,25 @@ fn trainer_writes_its_configuration_as_a_table() {
     let (_, events) = run(&mut model, options(1, 1));
     assert!(text(&events).contains("| device | a \\| b |\n"));
 }
+
+#[test]
+fn trainer_draws_the_model() {
+    let graph = |events: &[Event]| {
+        let mut graphs = events.iter().filter_map(|event| event.graph.clone());
+        let first = graphs.next();
+        assert_eq!(graphs.count(), 0);
+        first
+    };
+    let mut model = twin(&[2, 9, 2]);
+    let (_, events) = run(&mut model, options(1, 0));
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::new(&mut bytes);
+    writer.graph(&model.config().unwrap().graph()).unwrap();
+    writer.close().unwrap();
+    let drawn = graph(&events).unwrap();
+    assert_eq!(Some(&drawn), graph(&decode(&bytes)).as_ref());
+    assert!(contains(&drawn, b"layer2/w"));
+    // There is nothing to be drawn of a model without a description.
+    let (_, events) = run(&mut Scripted::new(confused()), options(1, 0));
+    assert_eq!(graph(&events), None);
+}
