@@ -24,6 +24,8 @@ mod decoder;
 mod event_files;
 #[path = "suite/gpu.rs"]
 mod gpu;
+#[path = "suite/histogram.rs"]
+mod histogram;
 #[path = "suite/linear.rs"]
 mod linear;
 #[path = "suite/mlp.rs"]
@@ -36,6 +38,8 @@ mod prepare;
 mod reader;
 #[path = "suite/reference.rs"]
 mod reference;
+#[path = "suite/report.rs"]
+mod report;
 #[path = "suite/resident.rs"]
 mod resident;
 #[path = "suite/stream_writer.rs"]
