@@ -19,6 +19,8 @@ mod data;
 mod decoder;
 #[path = "suite/events.rs"]
 mod events;
+#[path = "suite/golden.rs"]
+mod golden;
 #[path = "suite/gpu.rs"]
 mod gpu;
 #[path = "suite/linear.rs"]
@@ -29,10 +31,14 @@ mod mlp;
 mod network;
 #[path = "suite/prepare.rs"]
 mod prepare;
+#[path = "suite/proto.rs"]
+mod proto;
 #[path = "suite/reference.rs"]
 mod reference;
 #[path = "suite/resident.rs"]
 mod resident;
+#[path = "suite/summary.rs"]
+mod summary;
 #[path = "suite/tensorboard.rs"]
 mod tensorboard;
 #[path = "suite/training.rs"]
