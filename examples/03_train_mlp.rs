@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use support::Device;
-use wgpu_linear::events::EventWriter;
+use wgpu_linear::events::Writer;
 use wgpu_linear::model::{AdamSettings, MlpConfig, Model, Optimizer};
 use wgpu_linear::train::{Dataset, Progress, TrainError, TrainOptions, Trainer, data};
 use wgpu_linear::{nn, reference};
@@ -90,7 +90,7 @@ fn train_and_report(
         .logdir
         .clone()
         .unwrap_or_else(|| new_run(arguments.seed));
-    let events = EventWriter::create(&logdir)?;
+    let events = Writer::create(&logdir)?;
     let sizes: Vec<_> = model.layer_sizes().iter().map(usize::to_string).collect();
     println!(
         "training {} on {} images, testing on {}",

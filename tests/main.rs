@@ -17,8 +17,8 @@ mod contract;
 mod data;
 #[path = "suite/decoder.rs"]
 mod decoder;
-#[path = "suite/events.rs"]
-mod events;
+#[path = "suite/event_files.rs"]
+mod event_files;
 #[path = "suite/golden.rs"]
 mod golden;
 #[path = "suite/gpu.rs"]
@@ -37,6 +37,8 @@ mod proto;
 mod reference;
 #[path = "suite/resident.rs"]
 mod resident;
+#[path = "suite/stream_writer.rs"]
+mod stream_writer;
 #[path = "suite/summary.rs"]
 mod summary;
 #[path = "suite/tensorboard.rs"]
@@ -47,3 +49,5 @@ mod training;
 mod tune;
 #[path = "suite/windows.rs"]
 mod windows;
+#[path = "suite/writer.rs"]
+mod writer;

@@ -1,4 +1,4 @@
-//! Where a new event file goes: `events.out.tfevents.<seconds, ten digits>.<host>.<process>.<counter>`.
+//! Where a new event file goes: `events.out.tfevents.<seconds, ten digits>.<host>.<process>.<counter><suffix>`.
 //!
 //! TensorBoard reads the files of a run in the order of their names, and once it has come to a file it never looks for new
 //! ones that sort before it. So a new name has to sort after all the others, whatever the clock says.
@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, process};
 
+use super::error::CreateError;
+
 const PREFIX: &str = "events.out.tfevents.";
 /// TensorBoard takes every file with this in its name for an event file.
 const MARK: &str = "tfevents";
@@ -19,9 +21,16 @@ const MAX_ATTEMPTS: usize = 1000;
 const MAX_HOST_BYTES: usize = 64;
 
 /// Creates an empty event file in `directory` whose name sorts after those of all event files there.
-pub(super) fn create_last_file(directory: &Path) -> io::Result<(File, PathBuf)> {
+pub(super) fn create_last_file(
+    directory: &Path,
+    suffix: &str,
+) -> Result<(File, PathBuf), CreateError> {
+    if suffix != safe_in_file_name(suffix) {
+        let suffix = suffix.to_owned();
+        return Err(CreateError::Suffix { suffix });
+    }
     for _ in 0..MAX_ATTEMPTS {
-        let name = next_name(directory)?;
+        let name = next_name(directory, suffix)?;
         let path = directory.join(&name);
         let file = match OpenOptions::new().append(true).create_new(true).open(&path) {
             Ok(file) => file,
@@ -37,44 +46,38 @@ pub(super) fn create_last_file(directory: &Path) -> io::Result<(File, PathBuf)> 
         drop(file);
         fs::remove_file(&path).map_err(|error| at(&path, error))?;
     }
-    let error = io::Error::new(
-        io::ErrorKind::AlreadyExists,
-        format!("every one of {MAX_ATTEMPTS} names for a new event file was taken"),
-    );
-    Err(at(directory, error))
+    Err(CreateError::NamesTaken {
+        directory: directory.to_owned(),
+        attempts: MAX_ATTEMPTS,
+    })
 }
 
-/// Adds the path to the message of `error`: without it "File exists" says little.
-pub(super) fn at(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+/// The error with its path, without which "File exists" says little.
+pub(super) fn at(path: &Path, source: io::Error) -> CreateError {
+    let path = path.to_owned();
+    CreateError::File { path, source }
 }
 
-fn next_name(directory: &Path) -> io::Result<String> {
+fn next_name(directory: &Path, suffix: &str) -> Result<String, CreateError> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let others = event_files(directory)?;
     let name = format!(
-        "{PREFIX}{:0SECONDS_DIGITS$}.{}.{}.{}",
+        "{PREFIX}{:0SECONDS_DIGITS$}.{}.{}.{}{suffix}",
         seconds_after(&others, seconds_now()),
         hostname(),
         process::id(),
         COUNTER.fetch_add(1, Ordering::Relaxed),
     );
     match last_name(&others) {
-        Some(last) if last >= name.as_str() => Err(at(directory, no_name_after(last))),
+        Some(last) if last >= name.as_str() => Err(CreateError::NoNameAfter {
+            directory: directory.to_owned(),
+            last: last.to_owned(),
+        }),
         _ => Ok(name),
     }
 }
 
-fn no_name_after(last: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!(
-            "no name of an event file sorts after {last:?}, so TensorBoard might never read a new one; choose another directory"
-        ),
-    )
-}
-
-fn event_files(directory: &Path) -> io::Result<Vec<String>> {
+fn event_files(directory: &Path) -> Result<Vec<String>, CreateError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(|error| at(directory, error))? {
         let entry = entry.map_err(|error| at(directory, error))?;
@@ -122,14 +125,18 @@ fn hostname() -> String {
     ]
     .into_iter()
     .flatten()
-    .map(|host| safe_in_file_name(host.trim()))
+    .map(|host| {
+        safe_in_file_name(host.trim())
+            .chars()
+            .take(MAX_HOST_BYTES)
+            .collect::<String>()
+    })
     .find(|host| !host.is_empty())
     .unwrap_or_else(|| String::from("localhost"))
 }
 
-fn safe_in_file_name(host: &str) -> String {
-    host.chars()
-        .take(MAX_HOST_BYTES)
+pub(super) fn safe_in_file_name(text: &str) -> String {
+    text.chars()
         .map(|c| match c {
             'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '_' | '-' => c,
             _ => '_',

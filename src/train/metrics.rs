@@ -1,78 +1,43 @@
 //! The metrics of a run on their way to an event file, which may fail without ending the training.
 
-use std::fs::File;
-use std::io;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
-use crate::events::EventWriter;
+use crate::events::{WriteError, Writer};
 
-/// How often the file is brought up to date while an epoch runs.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
-
-/// An event file, or none. A failing disk does not end the training: the writer keeps what it could not write and tries again. What counts is
-/// whether everything has been written in the end.
+/// An event file, or none. A failing disk does not end the training: what counts is whether everything has been written in the
+/// end.
 #[derive(Debug)]
 pub(super) struct Metrics {
-    events: Option<EventWriter<File>>,
-    flushed: Instant,
-    first_error: Option<io::Error>,
-    /// A record was not kept: the file stays incomplete even if the disk recovers.
-    incomplete: bool,
+    events: Option<Writer>,
 }
 
 impl Metrics {
-    pub(super) fn new(events: Option<EventWriter<File>>) -> Self {
-        Self {
-            events,
-            flushed: Instant::now(),
-            first_error: None,
-            incomplete: false,
+    pub(super) fn new(events: Option<Writer>) -> Self {
+        Self { events }
+    }
+
+    /// The event file, for messages.
+    pub(super) fn path(&self) -> PathBuf {
+        let path = self.events.as_ref().and_then(Writer::path);
+        path.map(PathBuf::from).unwrap_or_default()
+    }
+
+    /// Adds a point.
+    pub(super) fn log(&self, step: u64, tag: &str, value: f32) {
+        if let Some(events) = &self.events {
+            events.scalar(tag, step as i64, value);
         }
     }
 
-    /// Writes a point, and brings the file up to date about once a second.
-    pub(super) fn log(&mut self, step: u64, tag: &str, value: f32) {
-        let Some(events) = &mut self.events else {
-            return;
-        };
-        let result = events.scalar(tag, step as i64, value);
-        self.incomplete |= result.as_ref().is_err_and(was_refused);
-        self.note(result);
-        if self.flushed.elapsed() >= FLUSH_EVERY {
-            self.flush();
-        }
-    }
-
-    /// Writes out everything so far.
-    pub(super) fn flush(&mut self) {
-        if let Some(events) = &mut self.events {
-            let result = events.flush();
-            self.note(result);
-            self.flushed = Instant::now();
+    /// Writes out everything so far. An error is reported by the writer, and counts only if it lasts.
+    pub(super) fn flush(&self) {
+        if let Some(events) = &self.events {
+            let _ = events.flush();
         }
     }
 
     /// Closes the file. An error means that points are missing from it.
-    pub(super) fn close(mut self) -> io::Result<()> {
-        let closed = self.events.take().map_or(Ok(()), EventWriter::close);
-        match self.first_error {
-            Some(error) if self.incomplete => Err(error),
-            _ => closed,
-        }
+    pub(super) fn close(self) -> Result<(), WriteError> {
+        self.events.map_or(Ok(()), Writer::close)
     }
-
-    fn note(&mut self, result: io::Result<()>) {
-        if let Err(error) = result
-            && self.first_error.is_none()
-        {
-            log::warn!("the event file cannot be written, training goes on: {error}");
-            self.first_error = Some(error);
-        }
-    }
-}
-
-fn was_refused(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<crate::events::BacklogFull>())
 }

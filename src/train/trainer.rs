@@ -1,8 +1,6 @@
 //! The training loop.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,7 +9,7 @@ use ndarray::{ArrayView2, Axis};
 
 use super::metrics::Metrics;
 use super::{Dataset, Schedule};
-use crate::events::EventWriter;
+use crate::events::{WriteError, Writer};
 use crate::model::{MeanLoss, Model, ModelError, Targets};
 
 /// How to train.
@@ -76,7 +74,7 @@ pub enum TrainError {
         /// What the training brought.
         summary: Summary,
         /// Why the file could not be written.
-        source: io::Error,
+        source: WriteError,
     },
 }
 
@@ -148,7 +146,7 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Trainer {
     options: TrainOptions,
-    events: Option<EventWriter<File>>,
+    events: Option<Writer>,
 }
 
 impl Trainer {
@@ -163,7 +161,7 @@ impl Trainer {
 
     /// The same, writing its metrics to `events`.
     #[must_use]
-    pub fn with_events(self, events: EventWriter<File>) -> Self {
+    pub fn with_events(self, events: Writer) -> Self {
         Self {
             events: Some(events),
             ..self
@@ -185,12 +183,8 @@ impl Trainer {
         on_progress: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Summary, TrainError> {
         self.check(train)?;
-        let path = self
-            .events
-            .as_ref()
-            .and_then(EventWriter::path)
-            .map(PathBuf::from)
-            .unwrap_or_default();
+        let metrics = Metrics::new(self.events.take());
+        let path = metrics.path();
         let rate = model.learning_rate();
         let mut run = Run {
             options: self.options,
@@ -200,7 +194,7 @@ impl Trainer {
             order: (0..train.len()).collect(),
             loaded: false,
             awaited: VecDeque::new(),
-            metrics: Metrics::new(self.events.take()),
+            metrics,
             model,
             on_progress,
         };

@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use prost::Message;
-use wgpu_linear::events::{EventWriter, Graph, Summary as Kinds};
+use wgpu_linear::events::{StreamWriter, Summary as Kinds, WriteError};
 
 use crate::decoder;
 
-/// The moment of every event of [`File`].
+/// The moment of every event of [`file`].
 pub(crate) const WALL_TIME: f64 = 1_700_000_000.25;
 
 #[derive(Clone, PartialEq, Message)]
@@ -323,53 +323,21 @@ pub(crate) fn same<M: Message + Default + std::fmt::Debug>(bytes: &[u8]) -> M {
     message
 }
 
-/// An event file at one moment, in memory.
-pub(crate) struct File {
-    records: Vec<Vec<u8>>,
-}
-
-impl File {
-    pub(crate) fn new() -> Self {
-        let version = Event {
-            wall_time: WALL_TIME,
-            what: Some(What::FileVersion("brain.Event:2".into())),
-            ..Event::default()
-        };
-        Self {
-            records: vec![version.encode_to_vec()],
-        }
-    }
-
-    pub(crate) fn summary(&mut self, step: i64, summary: &Kinds) {
-        let mut bytes = Vec::new();
-        let mut events = EventWriter::new(&mut bytes);
-        events.summary(step, summary).unwrap();
-        events.close().unwrap();
-        let mut record = decoder::records(&bytes)[1].to_vec();
-        record[1..9].copy_from_slice(&WALL_TIME.to_le_bytes());
-        self.records.push(record);
-    }
-
-    pub(crate) fn graph(&mut self, graph: &Graph) {
-        let event = Event {
-            wall_time: WALL_TIME,
-            what: Some(What::GraphDef(graph.encoded())),
-            ..Event::default()
-        };
-        self.records.push(event.encode_to_vec());
-    }
-
-    /// The data of all records.
-    pub(crate) fn records(self) -> Vec<Vec<u8>> {
-        self.records
-    }
+/// An event file in memory, all of it written at [`WALL_TIME`].
+pub(crate) fn file(
+    write: impl FnOnce(&mut StreamWriter<&mut Vec<u8>>) -> Result<(), WriteError>,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut events = StreamWriter::with_clock(&mut bytes, || WALL_TIME);
+    write(&mut events).unwrap();
+    events.close().unwrap();
+    bytes
 }
 
 /// What a summary holds, as prost reads it and would have written it.
 pub(crate) fn values(summary: &Kinds) -> Vec<Value> {
-    let mut file = File::new();
-    file.summary(3, summary);
-    let event: Event = same(&file.records()[1]);
+    let file = file(|events| events.summary(3, summary));
+    let event: Event = same(decoder::records(&file)[1]);
     assert_eq!((event.wall_time, event.step), (WALL_TIME, 3));
     match event.what {
         Some(What::Summary(summary)) => summary.value,

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use ndarray::{Array2, ArrayView2, array};
-use wgpu_linear::events::EventWriter;
+use wgpu_linear::events::Writer;
 use wgpu_linear::model::{
     LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets,
 };
@@ -559,14 +559,16 @@ fn run(mut model: impl Model, schedule: Schedule, stop_at: u64) -> Run {
     };
     let folder = tempfile::tempdir().unwrap();
     let summary = Trainer::new(options)
-        .with_events(EventWriter::create(folder.path()).unwrap())
+        .with_events(Writer::create(folder.path()).unwrap())
         .run(&mut model, &train, &train, |progress| match progress {
             Progress::Step { step, .. } if *step == stop_at => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         })
         .unwrap();
-    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap();
-    let points: Vec<_> = crate::decoder::decode(&std::fs::read(file.unwrap().path()).unwrap())
+    let [file] = &crate::support::event_files(folder.path())[..] else {
+        panic!("not exactly one file");
+    };
+    let points: Vec<_> = crate::decoder::decode(&std::fs::read(file).unwrap())
         .into_iter()
         .filter(|event| event.tag != "examples_per_second")
         .map(|event| (event.tag, event.step, event.value_bits))

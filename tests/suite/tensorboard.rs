@@ -5,13 +5,13 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use wgpu_linear::events::EventWriter;
+use wgpu_linear::events::{Summary, Writer};
 
 const PYTHON: &str = "WGPU_LINEAR_TENSORBOARD_PYTHON";
 
 /// An event file and, beside it, the table of what is in it.
 struct Recorder {
-    events: EventWriter<std::fs::File>,
+    events: Writer,
     table: String,
 }
 
@@ -21,7 +21,8 @@ impl Recorder {
         // As f64, whose shortest decimal form Python reads back to the same bits.
         let wide = f64::from(value);
         writeln!(self.table, "\"{quoted}\",{step},{wall_time:?},{wide:?}").unwrap();
-        self.events.scalar_at(wall_time, tag, step, value)
+        let point = Summary::new().scalar(tag, value);
+        Ok(self.events.summary_at(wall_time, step, &point)?)
     }
 }
 
@@ -105,7 +106,7 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
     let run = directory.path().join("run");
     let mut recorder = Recorder {
-        events: EventWriter::create(&run)?,
+        events: Writer::create(&run)?,
         table: String::from("tag,step,wall_time,value\n"),
     };
     add_special_values(&mut recorder)?;
@@ -113,7 +114,8 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
     add_many(&mut recorder)?;
 
     // A resumed run opens a second file, which has to be read after the first.
-    std::mem::replace(&mut recorder.events, EventWriter::create(&run)?).close()?;
+    recorder.events.clone().close()?;
+    recorder.events = Writer::create(&run)?;
     recorder.add(1.8e9, "many", 12_000, -1.0)?;
     recorder.events.close()?;
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use approx::assert_relative_eq;
 use ndarray::{Array2, ArrayView2, array};
-use wgpu_linear::events::EventWriter;
+use wgpu_linear::events::Writer;
 use wgpu_linear::model::{
     AdamSettings, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer,
     SgdSettings, Targets,
@@ -277,10 +277,7 @@ fn trainer_refuses_a_schedule_that_leaves_the_range() {
 
 /// The events of the one file in `folder`.
 fn only_file(folder: &std::path::Path) -> Vec<crate::decoder::Event> {
-    let files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let files = crate::support::event_files(folder);
     assert_eq!(files.len(), 1);
     crate::decoder::decode(&std::fs::read(&files[0]).unwrap())
 }
@@ -300,7 +297,7 @@ fn trainer_starts_with_a_loss_of_its_own() {
         ..TrainOptions::default()
     };
     Trainer::new(options)
-        .with_events(EventWriter::create(folder.path()).unwrap())
+        .with_events(Writer::create(folder.path()).unwrap())
         .run(
             &mut model,
             &small(),
@@ -406,7 +403,7 @@ fn trainer_writes_its_metrics_to_one_event_file() {
         ..TrainOptions::default()
     };
     Trainer::new(options)
-        .with_events(EventWriter::create(folder.path()).unwrap())
+        .with_events(Writer::create(folder.path()).unwrap())
         .run(&mut mlp, &small(), &small(), |_| ControlFlow::Continue(()))
         .unwrap();
     let points: Vec<_> = only_file(folder.path())

@@ -31,6 +31,8 @@ use super::wire;
 pub struct Summary {
     /// The fields of a `Summary` message: repeated `Summary.Value`, field 1.
     bytes: Vec<u8>,
+    /// For each of them its tag, and where it ends.
+    values: Vec<(Box<str>, usize)>,
 }
 
 impl Summary {
@@ -43,7 +45,7 @@ impl Summary {
     /// Whether there is no value. An empty summary is not written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.values.is_empty()
     }
 
     /// Adds a point of the curve `tag`. TensorBoard groups tags by what precedes their first slash. NaN and infinities are kept.
@@ -58,12 +60,18 @@ impl Summary {
             wire::put_text(data, TAG, tag);
             encode(data);
         });
+        self.values.push((tag.into(), self.bytes.len()));
         self
     }
 
-    /// The fields of the message.
-    pub(super) fn encoded(&self) -> &[u8] {
-        &self.bytes
+    /// Each value: its tag, and the encoded field of the message.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        let mut begin = 0;
+        self.values.iter().map(move |(tag, end)| {
+            let field = &self.bytes[begin..*end];
+            begin = *end;
+            (&**tag, field)
+        })
     }
 }
 
