@@ -63,6 +63,7 @@ def write_histograms(writer):
     writer.add_histogram("tiny", torch.tensor([2.0**-39, -(2.0**-36), 2.0**-50, -0.0]), 4)
     writer.add_histogram("huge", torch.tensor([2.0**60, 2.0**59]), 5)
     writer.add_histogram("negative", torch.tensor([-1.0, -0.125, -7.5, -7.5]), 6)
+    writer.add_histogram("negative zero", torch.tensor([-0.0]), 7)
 
 
 def write_texts(writer):

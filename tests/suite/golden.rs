@@ -73,13 +73,14 @@ fn golden_scalars_equal_those_of_pytorch() {
 #[test]
 fn golden_histograms_equal_those_of_pytorch() {
     let power = |n| 2.0_f64.powi(n);
-    let values: [(&str, Vec<f64>); 6] = [
+    let values: [(&str, Vec<f64>); 7] = [
         ("spread", (-3..41).map(|k| f64::from(k) / 8.0).collect()),
         ("one", vec![3.0]),
         ("zeros", vec![0.0; 5]),
         ("tiny", vec![power(-39), -power(-36), power(-50), -0.0]),
         ("huge", vec![power(60), power(59)]),
         ("negative", vec![-1.0, -0.125, -7.5, -7.5]),
+        ("negative zero", vec![-0.0]),
     ];
     let summaries =
         values.map(|(tag, values)| Summary::new().histogram(tag, &Histogram::of(values)));
