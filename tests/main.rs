@@ -22,6 +22,8 @@ mod data;
 mod decoder;
 #[path = "suite/event_files.rs"]
 mod event_files;
+#[path = "suite/golden.rs"]
+mod golden;
 #[path = "suite/gpu.rs"]
 mod gpu;
 #[path = "suite/histogram.rs"]
@@ -34,6 +36,8 @@ mod mlp;
 mod network;
 #[path = "suite/prepare.rs"]
 mod prepare;
+#[path = "suite/proto.rs"]
+mod proto;
 #[path = "suite/reader.rs"]
 mod reader;
 #[path = "suite/reference.rs"]
@@ -44,6 +48,8 @@ mod report;
 mod resident;
 #[path = "suite/stream_writer.rs"]
 mod stream_writer;
+#[path = "suite/summary.rs"]
+mod summary;
 #[path = "suite/tensorboard.rs"]
 mod tensorboard;
 #[path = "suite/training.rs"]
