@@ -5,7 +5,11 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use wgpu_linear::events::{Summary, Writer};
+use serde_json::json;
+use wgpu_linear::events::{
+    Category, HParams, Histogram, Image, Layout, PrCurve, SessionStatus, Summary, Writer,
+};
+use wgpu_linear::model::MlpConfig;
 
 const HEADER: &str = "tag,step,wall_time,value\n";
 const PYTHON: &str = "WGPU_LINEAR_TENSORBOARD_PYTHON";
@@ -82,31 +86,31 @@ fn add_many(recorder: &mut Recorder) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs a script that reads with TensorBoard what is in the table; it has to succeed and to say each of `sentences`.
-fn assert_says(script: &str, directory: &Path, table: &Path, sentences: &[String]) {
+/// What a script of this project says, run by a Python that has TensorBoard.
+fn python(script: &str, arguments: &[&Path]) -> String {
     let python = std::env::var_os(PYTHON).unwrap_or_else(|| {
         panic!(
             "{PYTHON} is not set. It names a Python interpreter with the package `tensorboard`; `scripts/test` sets it up."
         )
     });
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scripts")
+        .join(script);
     let output = Command::new(&python)
-        .arg(scripts.join(script))
-        .args([directory, table])
+        .arg(script)
+        .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("{PYTHON} is {python:?}, which cannot be run: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{complaint}");
-    for sentence in sentences {
-        assert!(said.contains(sentence), "{said}{complaint}");
-    }
+    said.into_owned()
 }
 
 /// Reads with TensorBoard what is in the table; how many points that is.
 fn assert_reads(directory: &Path, table: &Path, points: i64) {
-    let expected = format!("{points} points equal");
-    assert_says("check_events.py", directory, table, &[expected]);
+    let said = python("check_events.py", &[directory, table]);
+    assert!(said.contains(&format!("{points} points equal")), "{said}");
 }
 
 /// The points (step, step) under one tag, for steps from 0 on, at wall times of their own.
@@ -161,10 +165,8 @@ fn event_files_read_by_data_server_value_for_value() -> io::Result<()> {
         events: Writer::create(&run)?,
         table: String::from(HEADER),
     };
-    add_special_values(
-        &mut recorder,
-        &["train/loss", "commas, \"quotes\"", "größe/μ-1"],
-    )?;
+    let tags = ["train/loss", "commas, \"quotes\"", "größe/μ-1"];
+    add_special_values(&mut recorder, &tags)?;
     for step in 0..6000 {
         recorder.add(1.7e9 + f64::from(step), "many", step.into(), step as f32)?;
     }
@@ -183,16 +185,102 @@ fn event_files_read_by_data_server_value_for_value() -> io::Result<()> {
     std::fs::write(&table, recorder.table)?;
     // 33 values, and 8,000 in a row.
     assert_reads(&run, &table, 8033);
-    let sentences = [
-        "8033 points equal\n",
-        "8033 points equal --checksum\n",
-        "--inspect lists the same tags and steps",
-    ];
-    assert_says(
-        "check_data_server.py",
-        &run,
-        &table,
-        &sentences.map(String::from),
-    );
+    let said = python("check_data_server.py", &[&run, &table]);
+    assert!(said.contains("8033 points equal\n"), "{said}");
+    assert!(said.contains("8033 points equal --checksum\n"), "{said}");
+    assert!(said.contains("--inspect lists the same"), "{said}");
     Ok(())
+}
+
+/// Writes something of every kind.
+fn write_all_kinds(events: &Writer, image: &Image) {
+    let hparams = HParams::new()
+        .param("learning_rate", 0.1_f32)
+        .param("optimizer", "adam")
+        .param("nesterov", true)
+        .metric("accuracy/test");
+    events.hparams(&hparams);
+    events.graph(&MlpConfig::new(&[4, 3]).graph());
+    events.histogram("w", 1, &Histogram::of([1.0_f32, 1.0, 4.0, -2.0, f32::NAN]));
+    events.histogram("w", 2, &Histogram::of([1e30, -1e30]));
+    events.histogram("nothing", 3, &Histogram::of(Vec::<f32>::new()));
+    events.image("i", 4, image);
+    events.text("notes", 5, "größe");
+    let curve = PrCurve::of(&[false, true], &[0.25, 1.0], 3).unwrap();
+    events.summary(6, &Summary::new().pr_curve("c", &curve));
+    let layout = Layout::new().category(Category::new("all").multiline("lines", &["x.*"]));
+    events.summary(0, &Summary::new().layout(&layout));
+    events.scalar("accuracy/test", 7, 0.75);
+    events.hparams_end(SessionStatus::Success);
+}
+
+#[test]
+fn every_kind_of_summary_read_by_tensorboard() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let events = Writer::builder()
+        .clock(|| 1.7e9)
+        .create(directory.path().join("run"))?;
+    let image = Image::from_rgb8(2, 1, &[1, 2, 3, 4, 5, 6]).unwrap();
+    write_all_kinds(&events, &image);
+    events.close()?;
+
+    let said = python("check_kinds.py", &[directory.path()]);
+    let found: serde_json::Value = serde_json::from_str(&said)?;
+    check_data(&found, &image);
+    check_hparams(&found["hparams"]);
+    Ok(())
+}
+
+fn check_data(found: &serde_json::Value, image: &Image) {
+    // TensorBoard counts in the buckets between the least and the greatest value, and takes these for the outer limits.
+    let histograms = &found["histograms"];
+    let statistics = |tag: &str, point: usize| &histograms[tag][point]["statistics"];
+    assert_eq!(*statistics("w", 0), json!([-2.0, 4.0, 4.0, 4.0, 22.0]));
+    assert_eq!(histograms["w"][0]["step"], 1);
+    assert_eq!(statistics("w", 1)[2], 2.0);
+    assert_eq!(statistics("nothing", 0)[2], 0.0);
+    let counts = histograms["w"][0]["counts"].as_array().unwrap().iter();
+    assert_eq!(counts.map(|n| n.as_f64().unwrap()).sum::<f64>(), 4.0);
+
+    let file = json!([{"step": 4, "size": [2, 1], "file": image.png()}]);
+    assert_eq!(found["images"]["i"], file);
+    let texts = json!({"notes/text_summary": [[5, ["größe"]]]});
+    assert_eq!(found["texts"], texts);
+    let rows = [
+        [1.0, 1.0, 1.0],
+        [1.0, 0.0, 0.0],
+        [0.0, 1.0, 1.0],
+        [0.0, 0.0, 0.0],
+        [0.5, 1.0, 1.0],
+        [1.0, 1.0, 1.0],
+    ];
+    assert_eq!(found["pr_curves"], json!({"c": [[6, 3, rows]]}));
+    let chart = json!({"title": "lines", "multiline": {"tag": ["x.*"]}});
+    let layout = json!({"category": [{"title": "all", "chart": [chart]}]});
+    assert_eq!(found["layout"], layout);
+    let matmul = json!(["layer1/matmul", "MatMul", ["x", "layer1/w"]]);
+    assert_eq!(found["graph"][3], matmul);
+    assert_eq!(found["graph"].as_array().unwrap().len(), 7);
+}
+
+/// One row, with the values that were written and the last point of the metric.
+fn check_hparams(page: &serde_json::Value) {
+    let columns = json!({
+        "learning_rate": "DATA_TYPE_FLOAT64",
+        "nesterov": "DATA_TYPE_BOOL",
+        "optimizer": "DATA_TYPE_STRING",
+    });
+    assert_eq!(page["columns"], columns);
+    assert_eq!(page["rows"].as_array().unwrap().len(), 1);
+    let row = &page["rows"][0];
+    let values = json!({"learning_rate": 0.1, "nesterov": true, "optimizer": "adam"});
+    assert_eq!(row["hparams"], values);
+    let metric = &row["metricValues"][0];
+    assert_eq!(metric["name"]["tag"], "accuracy/test");
+    assert_eq!(
+        (&metric["value"], &metric["trainingStep"]),
+        (&json!(0.75), &json!(7))
+    );
+    assert_eq!(row["sessions"][0]["status"], "STATUS_SUCCESS");
+    assert_eq!(row["sessions"][0]["endTimeSecs"], 1.7e9);
 }
