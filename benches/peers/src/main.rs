@@ -212,6 +212,11 @@ impl Samples {
         quantile(&self.per_second, 0.5)
     }
 
+    fn writes_each(&self) -> Option<f64> {
+        let writes = quantile(&self.writes, 0.5) / self.scalars as f64;
+        writes.is_finite().then_some(writes)
+    }
+
     fn line(&self, arguments: &Arguments, folder: &Path) -> Value {
         let [p50, p99, p99_9, slowest] = &self.calls;
         json!({
@@ -287,11 +292,14 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
     println!(
         "contender          scalars/s   ours is   p50 ns   p99 ns p99.9 ns   max µs  bytes each  writes each"
     );
-    let ours = all.first().map_or(f64::NAN, Samples::rate);
+    let ours = all
+        .iter()
+        .find(|samples| samples.contender == Contender::WgpuLinear);
+    let ours = ours.map_or(f64::NAN, Samples::rate);
     for samples in &all {
         let line = samples.line(arguments, folder.path());
         println!(
-            "{:<16} {:>11} {:>8.2}× {:>8} {:>8} {:>8} {:>8.0} {:>11.1} {:>12.5}",
+            "{:<16} {:>11} {:>8.2}× {:>8} {:>8} {:>8} {:>8.0} {:>11.1} {:>12}",
             samples.contender.name(),
             samples.rate().round() as u64,
             ours / samples.rate(),
@@ -300,7 +308,9 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
             line["p99_9_ns"],
             line["max_ns"].as_f64().unwrap_or(f64::NAN) * 1e-3,
             samples.bytes as f64 / samples.scalars as f64,
-            quantile(&samples.writes, 0.5) / samples.scalars as f64,
+            samples
+                .writes_each()
+                .map_or_else(|| "-".to_owned(), |writes| format!("{writes:.5}")),
         );
         if let Some(file) = &mut json {
             writeln!(file, "{line}")?;
