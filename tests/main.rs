@@ -34,6 +34,8 @@ mod mlp;
 mod network;
 #[path = "suite/prepare.rs"]
 mod prepare;
+#[path = "suite/reader.rs"]
+mod reader;
 #[path = "suite/reference.rs"]
 mod reference;
 #[path = "suite/report.rs"]

@@ -79,7 +79,7 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
 }
 
 /// CRC-32C (reflected polynomial 0x82f63b78), then TFRecord's mask.
-fn masked_crc(bytes: &[u8]) -> [u8; 4] {
+pub(crate) fn masked_crc(bytes: &[u8]) -> [u8; 4] {
     let mut crc = u32::MAX;
     for byte in bytes {
         crc ^= u32::from(*byte);
