@@ -13,6 +13,9 @@ mod support;
 mod compare;
 #[path = "suite/contract.rs"]
 mod contract;
+#[cfg(target_os = "linux")]
+#[path = "suite/crash.rs"]
+mod crash;
 #[path = "suite/data.rs"]
 mod data;
 #[path = "suite/decoder.rs"]
@@ -23,6 +26,8 @@ mod event_files;
 mod golden;
 #[path = "suite/gpu.rs"]
 mod gpu;
+#[path = "suite/histogram.rs"]
+mod histogram;
 #[path = "suite/linear.rs"]
 mod linear;
 #[path = "suite/mlp.rs"]
@@ -33,8 +38,12 @@ mod network;
 mod prepare;
 #[path = "suite/proto.rs"]
 mod proto;
+#[path = "suite/reader.rs"]
+mod reader;
 #[path = "suite/reference.rs"]
 mod reference;
+#[path = "suite/report.rs"]
+mod report;
 #[path = "suite/resident.rs"]
 mod resident;
 #[path = "suite/stream_writer.rs"]

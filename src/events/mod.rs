@@ -63,6 +63,7 @@ mod lock;
 mod message;
 mod name;
 mod outbox;
+pub mod reader;
 mod record;
 mod steps;
 mod stream_writer;
@@ -72,6 +73,7 @@ mod writer;
 
 pub use error::{CreateError, Place, WriteError};
 pub use graph::{Graph, Node};
+pub use reader::{Point, ReadError, Reader, Value};
 pub use steps::StepPolicy;
 pub use stream_writer::StreamWriter;
 pub use summary::Summary;

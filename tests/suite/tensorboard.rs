@@ -11,6 +11,7 @@ use wgpu_linear::events::{
 };
 use wgpu_linear::model::MlpConfig;
 
+const HEADER: &str = "tag,step,wall_time,value\n";
 const PYTHON: &str = "WGPU_LINEAR_TENSORBOARD_PYTHON";
 
 /// An event file and, beside it, the table of what is in it.
@@ -107,13 +108,36 @@ fn python(script: &str, arguments: &[&Path]) -> String {
     said.into_owned()
 }
 
+/// Reads with TensorBoard what is in the table; how many points that is.
+fn assert_reads(directory: &Path, table: &Path, points: i64) {
+    let said = python("check_events.py", &[directory, table]);
+    assert!(said.contains(&format!("{points} points equal")), "{said}");
+}
+
+/// The points (step, step) under one tag, for steps from 0 on, at wall times of their own.
+#[cfg(target_os = "linux")]
+pub(crate) fn assert_shows_steps(directory: &Path, steps: i64) {
+    let mut table = String::from(HEADER);
+    let events = crate::support::event_files(directory)
+        .into_iter()
+        .flat_map(|file| crate::decoder::decode_torn(&std::fs::read(file).unwrap()).0)
+        .filter(|event| !event.tag.is_empty());
+    for (step, event) in events.enumerate() {
+        let time = event.wall_time;
+        writeln!(table, "{},{step},{time:?},{step}", event.tag).unwrap();
+    }
+    let path = directory.join("expected.csv");
+    std::fs::write(&path, table).unwrap();
+    assert_reads(directory, &path, steps);
+}
+
 #[test]
 fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
     let run = directory.path().join("run");
     let mut recorder = Recorder {
         events: Writer::create(&run)?,
-        table: String::from("tag,step,wall_time,value\n"),
+        table: String::from(HEADER),
     };
     add_special_values(&mut recorder)?;
     add_special_steps(&mut recorder)?;
@@ -127,9 +151,8 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
 
     let table = directory.path().join("expected.csv");
     std::fs::write(&table, recorder.table)?;
-    let said = python("check_events.py", &[&run, &table]);
     // 44 values, 10 steps, 3 wall times, 12,000 in a row, and one after resuming.
-    assert!(said.contains("12058 points equal"), "{said}");
+    assert_reads(&run, &table, 12_058);
     Ok(())
 }
 
