@@ -105,8 +105,8 @@ def wait_for_data(address, page, seconds=30.0):
 
 def page_address(address, page, tags):
     """Some pages take the filter from the query, others from behind the hash."""
-    filtered = f"tagFilter={urllib.parse.quote(tags)}" if tags else ""
-    return f"{address}/?darkMode=false&{filtered}#{page}&{filtered}"
+    filtered = f"&tagFilter={urllib.parse.quote(tags)}" if tags else ""
+    return f"{address}/?darkMode=false{filtered}#{page}{filtered}"
 
 
 class Browser:
@@ -198,11 +198,14 @@ def arguments_given():
 def main():
     arguments = arguments_given()
     os.makedirs(arguments.output, exist_ok=True)
+    pictures = {}
     try:
         with tensorboard(arguments.logdir) as address, Browser(arguments.chromium) as browser:
             for page in arguments.pages:
                 print(page, json.dumps(wait_for_data(address, page))[:500], flush=True)
                 picture = browser.picture(page_address(address, page, arguments.tags), *arguments.size)
+                if page != (same := pictures.setdefault(picture, page)):
+                    raise Failure(f"{page}: it looks like {same}")
                 path = os.path.join(arguments.output, page + ".png")
                 with open(path, "wb") as file:
                     file.write(picture)

@@ -31,7 +31,7 @@ impl Recorder {
     }
 }
 
-fn add_special_values(recorder: &mut Recorder) -> io::Result<()> {
+fn add_special_values(recorder: &mut Recorder, tags: &[&str]) -> io::Result<()> {
     let values = [
         0.0,
         -0.0,
@@ -45,7 +45,6 @@ fn add_special_values(recorder: &mut Recorder) -> io::Result<()> {
         f32::INFINITY,
         f32::NEG_INFINITY,
     ];
-    let tags = ["train/loss", "commas, \"quotes\"", "größe/μ-1", "a b\nc"];
     for (i, value) in values.into_iter().enumerate() {
         for (j, tag) in tags.iter().enumerate() {
             let wall_time = 1.7e9 + 0.123_456_7 * (i * tags.len() + j) as f64;
@@ -139,7 +138,8 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
         events: Writer::create(&run)?,
         table: String::from(HEADER),
     };
-    add_special_values(&mut recorder)?;
+    let tags = ["train/loss", "commas, \"quotes\"", "größe/μ-1", "a b\nc"];
+    add_special_values(&mut recorder, &tags)?;
     add_special_steps(&mut recorder)?;
     add_many(&mut recorder)?;
 
@@ -153,6 +153,42 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
     std::fs::write(&table, recorder.table)?;
     // 44 values, 10 steps, 3 wall times, 12,000 in a row, and one after resuming.
     assert_reads(&run, &table, 12_058);
+    Ok(())
+}
+
+/// The reader that TensorBoard runs by default, with and without checksums, and the one behind `--inspect`.
+#[test]
+fn event_files_read_by_data_server_value_for_value() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let run = directory.path().join("run");
+    let mut recorder = Recorder {
+        events: Writer::create(&run)?,
+        table: String::from(HEADER),
+    };
+    let tags = ["train/loss", "commas, \"quotes\"", "größe/μ-1"];
+    add_special_values(&mut recorder, &tags)?;
+    for step in 0..6000 {
+        recorder.add(1.7e9 + f64::from(step), "many", step.into(), step as f32)?;
+    }
+    for step in 6000..7000 {
+        // Written again by the resumed run, so forgotten.
+        recorder.events.scalar("many", step, 0.5);
+    }
+    recorder.events.clone().close()?;
+    recorder.events = Writer::builder().resume_at(6000).create(&run)?;
+    for step in 6000..8000 {
+        recorder.add(1.8e9 + f64::from(step), "many", step.into(), -1.0)?;
+    }
+    recorder.events.close()?;
+
+    let table = directory.path().join("expected.csv");
+    std::fs::write(&table, recorder.table)?;
+    // 33 values, and 8,000 in a row.
+    assert_reads(&run, &table, 8033);
+    let said = python("check_data_server.py", &[&run, &table]);
+    assert!(said.contains("8033 points equal\n"), "{said}");
+    assert!(said.contains("8033 points equal --checksum\n"), "{said}");
+    assert!(said.contains("--inspect lists the same"), "{said}");
     Ok(())
 }
 
