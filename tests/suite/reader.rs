@@ -772,6 +772,37 @@ fn reader_reports_damage_of_each_file_and_a_torn_end_of_all_but_the_last() {
     assert_eq!(reader.tail(), None);
 }
 
+/// The end of the old file and the beginning of the new one may both come while the reader goes from one to the other.
+#[test]
+fn reader_misses_nothing_when_the_next_file_comes_at_once() {
+    for round in 0..200 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_owned();
+        append(&path.join("1.tfevents"), &scalar(0, 0.0));
+        let mut reader = Reader::open(&path).unwrap();
+        let (ready, go) = std::sync::mpsc::channel();
+        let mut steps = Vec::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let old = OpenOptions::new()
+                    .append(true)
+                    .open(path.join("1.tfevents"));
+                let (mut old, record) = (old.unwrap(), scalar(1, 0.125));
+                ready.send(()).unwrap();
+                old.write_all(&record).unwrap();
+                append(&path.join("2.tfevents"), &scalar(2, 0.25));
+            });
+            go.recv().unwrap();
+            while steps.last() != Some(&2) {
+                let (more, damages) = drain(&mut reader);
+                assert_eq!(damages, [""; 0]);
+                steps.extend(more);
+            }
+        });
+        assert_eq!(steps, [0, 1, 2], "round {round}");
+    }
+}
+
 #[test]
 fn reader_says_what_cannot_be_opened() {
     let directory = tempfile::tempdir().unwrap();
