@@ -11,6 +11,7 @@ import sys
 
 ALWAYS = {"case", "device", "backend", "contender", "crate_version"}
 TIMED = {"sync", "ms_median", "ms_p10", "ms_p90", "runs", "inner"}
+EVENTS = {"threads", "scalars", "scalars_per_call", "rounds", "scalars_per_s", "p50_ns", "p99_ns", "p99_9_ns", "max_ns", "bytes"}
 CHECKED = {"kernels": {"gflops", "bytes", "first_ms", "max_err_over_bound", "kernel"}, "training": {"gflops", "mlp", "loss_rel_err"}}
 
 
@@ -18,6 +19,8 @@ def required(entry):
     """The fields that a line must have."""
     if entry.get("case", "").startswith("peak_"):
         return ALWAYS | TIMED | ({"gflops"} if entry["case"] == "peak_fma" else {"gb_per_s"})
+    if entry.get("case", "").startswith("events_"):
+        return ALWAYS | EVENTS
     kind = "training" if entry.get("case", "").startswith("train") else "kernels"
     return ALWAYS | TIMED | CHECKED[kind] | {"m", "k", "n"}
 
@@ -29,7 +32,8 @@ def main():
         for number, line in enumerate(file, 1):
             entry = json.loads(line)
             missing = required(entry) - entry.keys()
-            if missing or "error" in entry or not (entry["ms_median"] > 0):
+            rate = entry.get("scalars_per_s", entry.get("ms_median", 0))
+            if missing or "error" in entry or not (rate > 0):
                 sys.exit(f"{path}:{number}: missing {sorted(missing)}: {line}")
             seen.add(entry["case"])
     if not seen.issuperset(cases):

@@ -149,6 +149,22 @@ impl KernelCache {
         })
     }
 
+    /// A buffer of these words, which kernels read.
+    pub(crate) fn table(
+        &self,
+        operation: &'static str,
+        words: &[u32],
+    ) -> Result<wgpu::Buffer, PrepareError> {
+        use wgpu::util::{BufferInitDescriptor, DeviceExt};
+        self.guard(operation, || {
+            self.device.create_buffer_init(&BufferInitDescriptor {
+                label: Some("wgpu_linear::table"),
+                contents: bytemuck::cast_slice(words),
+                usage: wgpu::BufferUsages::STORAGE,
+            })
+        })
+    }
+
     fn guard<T>(
         &self,
         operation: &'static str,

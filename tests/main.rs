@@ -13,14 +13,21 @@ mod support;
 mod compare;
 #[path = "suite/contract.rs"]
 mod contract;
+#[cfg(target_os = "linux")]
+#[path = "suite/crash.rs"]
+mod crash;
 #[path = "suite/data.rs"]
 mod data;
 #[path = "suite/decoder.rs"]
 mod decoder;
 #[path = "suite/event_files.rs"]
 mod event_files;
+#[path = "suite/golden.rs"]
+mod golden;
 #[path = "suite/gpu.rs"]
 mod gpu;
+#[path = "suite/histogram.rs"]
+mod histogram;
 #[path = "suite/linear.rs"]
 mod linear;
 #[path = "suite/mlp.rs"]
@@ -29,14 +36,20 @@ mod mlp;
 mod network;
 #[path = "suite/prepare.rs"]
 mod prepare;
+#[path = "suite/proto.rs"]
+mod proto;
 #[path = "suite/reader.rs"]
 mod reader;
 #[path = "suite/reference.rs"]
 mod reference;
+#[path = "suite/report.rs"]
+mod report;
 #[path = "suite/resident.rs"]
 mod resident;
 #[path = "suite/stream_writer.rs"]
 mod stream_writer;
+#[path = "suite/summary.rs"]
+mod summary;
 #[path = "suite/tensorboard.rs"]
 mod tensorboard;
 #[path = "suite/training.rs"]

@@ -1,6 +1,7 @@
-//! Measures the crate on this machine: `cargo run --release --example bench -- kernels` or `-- training`; `-- --help` lists the options.
+//! Measures the crate on this machine: `cargo run --release --example bench -- kernels`, `-- training` or `-- events`; `-- --help` lists the
+//! options.
 //!
-//! Every result is checked against an f64 reference before it is timed; a wrong one is reported and not timed. Each case becomes a row of the
+//! Every result is checked before it is timed, those of kernels against an f64 reference; a wrong one is reported and not timed. Each case becomes a row of the
 //! table on standard output and, with `--json FILE`, a JSON object on a line of its own, written as soon as it is known.
 //!
 //! Two ceilings are measured in the same run on the same adapter: what a shader of nothing but multiply-adds reaches, and what a copy reaches.
@@ -11,7 +12,9 @@
 
 mod ceilings;
 mod contenders;
+mod events;
 mod kernels;
+mod machine;
 mod problem;
 mod report;
 mod timing;
@@ -27,7 +30,7 @@ use report::{Report, explain};
 use timing::Session;
 use wgpu_linear::{AdapterChoice, Gpu, GpuError, GpuOptions};
 
-/// Measures the linear layer, or the training of small networks.
+/// Measures the linear layer, the training of small networks, or the writing of event files.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What to measure
@@ -73,6 +76,15 @@ struct Arguments {
     /// Runs every case N times more and checks that the bits are the same
     #[arg(long, value_name = "N", default_value_t = 0)]
     rerun: u32,
+    /// events: where a folder for the files is made, and removed again [default: that for temporary files]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// events: scalars of a run
+    #[arg(long, value_name = "N", value_parser = parse_scalars, default_value = "1000000")]
+    scalars: usize,
+    /// events: how often each case is measured
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1000), default_value = "7")]
+    rounds: u32,
 }
 
 const SHAPES: &str = "64x64x64,128x784x128,256x256x256,512x512x512,1024x1024x1024,100x333x77,4096x64x16,16x4096x64,1x4096x4096,8x1024x4096,65536x64x64";
@@ -84,6 +96,8 @@ enum What {
     Kernels,
     /// Steps of training
     Training,
+    /// Scalars in event files; takes no device
+    Events,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -132,6 +146,13 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+fn parse_scalars(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(scalars) if (80..=100_000_000).contains(&scalars) => Ok(scalars),
+        _ => Err("expected 80 to 100000000 scalars".to_owned()),
+    }
+}
+
 fn parse_backends(names: &str) -> Result<wgpu::Backends, String> {
     let backends = wgpu::Backends::from_comma_list(names);
     if backends.is_empty() {
@@ -168,7 +189,7 @@ impl Arguments {
     }
 
     fn open(&self) -> Result<Option<Gpu>, GpuError> {
-        if self.device == On::Cpu {
+        if self.device == On::Cpu || self.what == What::Events {
             return Ok(None);
         }
         let options = GpuOptions {
@@ -214,6 +235,7 @@ fn run(arguments: &Arguments) -> Outcome<usize> {
     match arguments.what {
         What::Kernels => kernels::bench_kernels(arguments, session.as_ref(), &mut report)?,
         What::Training => training::bench_training(arguments, session.as_ref(), &mut report)?,
+        What::Events => events::bench_events(arguments, &mut report)?,
     }
     Ok(report.failed)
 }

@@ -10,12 +10,13 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 use wgpu_linear::{GpuError, PrepareError};
 
-use crate::Arguments;
 use crate::ceilings::{Peaks, measure_peaks};
 use crate::kernels::Checked;
+use crate::machine::processor;
 use crate::problem::{Operation, Outcome, Shape};
 use crate::timing::{Samples, Session, quantile};
 use crate::training::step_flops;
+use crate::{Arguments, What};
 
 /// Titles and widths.
 pub(crate) type Columns = [(&'static str, usize)];
@@ -40,6 +41,17 @@ pub(crate) const TRAINING_COLUMNS: [(&str, usize); 7] = [
     ("GFLOP/s", 9),
     ("first ms", 9),
     ("loss err", 9),
+];
+pub(crate) const EVENT_COLUMNS: [(&str, usize); 9] = [
+    ("case", 19),
+    ("threads", 7),
+    ("contender", 11),
+    ("million/s", 9),
+    ("p50 ns", 7),
+    ("p99 ns", 7),
+    ("p99.9 ns", 8),
+    ("max µs", 8),
+    ("bytes", 10),
 ];
 
 /// Prints the table, writes the record, counts failures.
@@ -68,6 +80,10 @@ impl Report {
                     session.gpu.description(),
                     json!({"device": info.name, "backend": backend, "driver": driver}),
                 )
+            }
+            None if arguments.what == What::Events => {
+                let device = processor();
+                (device.clone(), json!({"device": device, "backend": "host"}))
             }
             None => {
                 let threads =
@@ -243,6 +259,17 @@ impl Report {
         )
     }
 
+    pub(crate) fn events(&mut self, case: &str, cells: [String; 6], fields: Value) -> Outcome<()> {
+        self.line(&[json!({"case": case}), fields])?;
+        let threads = self.case.get("threads").map(Value::to_string);
+        let words = [
+            case.to_owned(),
+            threads.unwrap_or_default(),
+            self.contender(),
+        ];
+        self.row(&EVENT_COLUMNS, &[words.as_slice(), &cells].concat())
+    }
+
     /// A case without a time. What exceeds the limits of a device is no failure of the crate.
     pub(crate) fn failure(&mut self, case: &str, error: &(dyn Error + 'static)) -> Outcome<()> {
         let out_of_limits = matches!(error.downcast_ref(), Some(PrepareError::Limit { .. }))
@@ -252,7 +279,8 @@ impl Report {
             );
         self.failed += usize::from(!out_of_limits);
         let reason = explain(error);
-        let sizes = ["mlp", "m", "k", "n"].map(|name| self.case.get(name).map(Value::to_string));
+        let sizes =
+            ["mlp", "m", "k", "n", "scalars"].map(|name| self.case.get(name).map(Value::to_string));
         let sizes = sizes.into_iter().flatten().collect::<Vec<_>>().join(" × ");
         let verdict = if out_of_limits { "left out" } else { "FAILED" };
         println!("{case}, {sizes}, {}: {verdict}: {reason}", self.contender());

@@ -8,9 +8,21 @@ use super::error::CreateError;
 /// Stays in the directory: to remove it would let two others lock two different files of this name.
 const NAME: &str = ".wgpu-linear-events.lock";
 
-/// Locks `directory` for as long as the file is open, which ends with the process at the latest; `None` where the file system
-/// knows no locks.
-pub(super) fn lock(directory: &Path) -> Result<Option<File>, CreateError> {
+/// Ends when it is dropped, with the process at the latest.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a process that another thread is starting just now may hold it for a moment more.
+        if let Err(error) = self.0.unlock() {
+            log::warn!("the directory of an event file stays locked: {error}");
+        }
+    }
+}
+
+/// Locks `directory`; `None` where the file system knows no locks.
+pub(super) fn lock(directory: &Path) -> Result<Option<Lock>, CreateError> {
     let path = directory.join(NAME);
     let file = OpenOptions::new()
         .create(true)
@@ -22,7 +34,7 @@ pub(super) fn lock(directory: &Path) -> Result<Option<File>, CreateError> {
             source,
         })?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Err(CreateError::InUse {
             directory: directory.to_owned(),
         }),

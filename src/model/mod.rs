@@ -12,6 +12,7 @@ pub use init::initial_parameters;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::error::{GpuError, PrepareError};
+use crate::events::{Histogram, HistogramError};
 
 /// Weights and bias of one layer, or gradients of the same shapes.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,19 @@ pub struct LayerParameters<F = f32> {
     pub w: Array2<F>,
     /// b, outputs elements.
     pub b: Array1<F>,
+}
+
+/// How the numbers of one layer are spread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerHistograms {
+    /// Of W.
+    pub w: Histogram,
+    /// Of b.
+    pub b: Histogram,
+    /// Of the gradient dW of the last step; of zeros before the first.
+    pub dw: Histogram,
+    /// Of the gradient db of the last step; of zeros before the first.
+    pub db: Histogram,
 }
 
 /// What a batch should have come out as.
@@ -132,6 +146,9 @@ pub enum ModelError {
     /// The GPU did not do its work.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    /// What the GPU has counted is no histogram.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
 }
 
 /// Mean loss over a number of examples.
@@ -150,6 +167,12 @@ pub trait Model {
 
     /// Where the work is done, in words: for a GPU its name, backend and driver.
     fn device(&self) -> String;
+
+    /// The description that the model was made from, with its learning rate of now; `None` where there is no such description, which is what
+    /// the provided method says.
+    fn config(&self) -> Option<&MlpConfig> {
+        None
+    }
 
     /// One optimizer step on one batch: forward, loss, backward, update. May return before the device has finished.
     ///
@@ -201,6 +224,22 @@ pub trait Model {
     /// # Errors
     /// [`ModelError::Shape`] where a shape differs; nothing is changed then.
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError>;
+
+    /// How weights, biases and the gradients of the last step are spread, first layer first. Waits for the device.
+    ///
+    /// The provided method knows weights and biases alone: its histograms of gradients are empty, not even counting zeros.
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
+        let layer = |layer: &LayerParameters| LayerHistograms {
+            w: Histogram::of(layer.w.iter().copied()),
+            b: Histogram::of(layer.b.iter().copied()),
+            dw: Histogram::of([0.0; 0]),
+            db: Histogram::of([0.0; 0]),
+        };
+        Ok(self.parameters()?.iter().map(layer).collect())
+    }
 
     /// Copies a data set to where the model computes, so that [`Self::train_next`] need not move its rows; whether it did.
     ///

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::events::Histogram;
 use crate::kernel::{Access, Binding, Kernel};
 use crate::model::Activation;
 use crate::shader::{Constant, file};
@@ -200,8 +201,42 @@ pub(super) const GATHER_BYTES: Kernel = gather_kernel(
     &[("BYTES", Constant::Bool(true))],
 );
 
+/// As many buckets as the host knows.
+const HISTOGRAM_CONSTANTS: &[(&str, Constant)] =
+    &[("BUCKETS", Constant::U32(Histogram::BUCKETS as u32))];
+
+pub(super) const HISTOGRAM: Kernel = Kernel {
+    label: "wgpu_linear::histogram",
+    files: Cow::Borrowed(&[file!("histogram.wgsl"), file!("parts/histogram.wgsl")]),
+    entry_point: "histogram",
+    constants: Cow::Borrowed(HISTOGRAM_CONSTANTS),
+    bindings: &[
+        DIMS,
+        Binding::new(1, "inner_edges", Access::Read),
+        Binding::new(2, "values", Access::Read),
+        Binding::new(3, "slabs", Access::ReadWrite),
+    ],
+    trusted: false,
+};
+
+pub(super) const MERGE_HISTOGRAMS: Kernel = Kernel {
+    label: "wgpu_linear::merge_histograms",
+    files: Cow::Borrowed(&[
+        file!("merge_histograms.wgsl"),
+        file!("parts/histogram.wgsl"),
+    ]),
+    entry_point: "merge_histograms",
+    constants: Cow::Borrowed(HISTOGRAM_CONSTANTS),
+    bindings: &[
+        DIMS,
+        Binding::new(1, "slabs", Access::Read),
+        Binding::new(2, "result", Access::ReadWrite),
+    ],
+    trusted: false,
+};
+
 /// All of them, for [`crate::kernels`].
-pub(crate) const ALL: [Kernel; 21] = [
+pub(crate) const ALL: [Kernel; 23] = [
     activation(Activation::Identity),
     activation(Activation::Relu),
     activation(Activation::LeakyRelu { slope: 0.0 }),
@@ -223,4 +258,6 @@ pub(crate) const ALL: [Kernel; 21] = [
     ADAM,
     GATHER,
     GATHER_BYTES,
+    HISTOGRAM,
+    MERGE_HISTOGRAMS,
 ];

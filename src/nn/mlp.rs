@@ -14,6 +14,7 @@ use crate::model::{
     initial_parameters,
 };
 
+use super::layer_histograms::Histograms;
 use super::loss_ring::{LossRing, mean_loss};
 use super::operations::NetworkKernels;
 use super::resident::{Pending, Resident};
@@ -52,9 +53,9 @@ pub struct Mlp {
     pub(super) config: MlpConfig,
     linear: LinearKernels,
     pub(super) network: NetworkKernels,
-    layout: Layout,
+    pub(super) layout: Layout,
     pub(super) parameters: wgpu::Buffer,
-    gradients: wgpu::Buffer,
+    pub(super) gradients: wgpu::Buffer,
     pub(super) optimizer: OptimizerState,
     /// Sum of losses and number of examples since they were last read.
     pub(super) total: wgpu::Buffer,
@@ -65,6 +66,8 @@ pub struct Mlp {
     /// The data set on the device.
     pub(super) resident: Option<Resident>,
     pub(super) losses: LossRing,
+    /// Prepared when first asked for.
+    pub(super) histograms: Option<Histograms>,
     /// In a lock, so that reading through a shared reference can submit what waits.
     pub(super) pending: Mutex<Pending>,
 }
@@ -94,6 +97,7 @@ impl Mlp {
             train_steps: HashMap::new(),
             resident: None,
             losses: LossRing::new(gpu)?,
+            histograms: None,
             pending: Mutex::new(Pending::new(STEPS_IN_FLIGHT)),
             gpu: gpu.clone(),
             parameters,

@@ -2,7 +2,9 @@
 
 mod data;
 mod gather;
+mod histogram;
 mod kernels;
+mod layer_histograms;
 mod loss_ring;
 mod mlp;
 #[cfg(not(target_arch = "wasm32"))]
@@ -16,6 +18,7 @@ mod storage;
 
 pub use data::DeviceDataset;
 pub use gather::{Examples, Gather};
+pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
 pub use mlp::Mlp;
 pub use operations::{
     AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels,

@@ -3,7 +3,10 @@
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::{GpuError, PrepareError};
-use crate::model::{LayerParameters, Loss, MeanLoss, Model, ModelError, Targets, check_parameters};
+use crate::model::{
+    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets,
+    check_parameters,
+};
 
 use super::Mlp;
 use super::data::DeviceDataset;
@@ -15,6 +18,10 @@ impl Model for Mlp {
 
     fn device(&self) -> String {
         self.gpu.description()
+    }
+
+    fn config(&self) -> Option<&MlpConfig> {
+        Some(&self.config)
     }
 
     fn train_batch(
@@ -57,6 +64,10 @@ impl Model for Mlp {
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
         check_parameters(&self.config.layer_sizes, parameters)?;
         self.upload_parameters(parameters)
+    }
+
+    fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
+        pollster::block_on(self.histograms_async())
     }
 
     fn load(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<bool, ModelError> {

@@ -1,5 +1,7 @@
 //! Activations, losses and optimizers as prepared operations.
 
+use std::sync::OnceLock;
+
 use crate::cache::{KernelCache, ShaderChecks};
 use crate::dispatch::{Dispatch, passes};
 use crate::error::PrepareError;
@@ -131,6 +133,8 @@ pub struct Adam<'a> {
 #[derive(Debug)]
 pub struct NetworkKernels {
     pub(super) cache: KernelCache,
+    /// What histograms search, uploaded when first needed.
+    pub(super) edges: OnceLock<wgpu::Buffer>,
 }
 
 impl NetworkKernels {
@@ -139,6 +143,7 @@ impl NetworkKernels {
     pub fn new(device: &wgpu::Device) -> Self {
         Self {
             cache: KernelCache::new(device, ShaderChecks::default()),
+            edges: OnceLock::new(),
         }
     }
 

@@ -4,10 +4,10 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
 use super::pass::Workspace;
 use super::update::Moments;
-use super::{cast, count, mean_squared_error, softmax_cross_entropy};
+use super::{cast, count, histogram, mean_squared_error, softmax_cross_entropy};
 use crate::model::{
-    LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets, check_batch,
-    check_inputs, check_parameters, initial_parameters,
+    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets,
+    check_batch, check_inputs, check_parameters, initial_parameters,
 };
 
 /// A multi-layer perceptron on the CPU: the network that [`crate::nn::Mlp`] is, in ndarray.
@@ -154,6 +154,10 @@ impl<F: NdFloat> Model for Mlp<F> {
         format!("CPU twin (ndarray, {})", std::any::type_name::<F>())
     }
 
+    fn config(&self) -> Option<&MlpConfig> {
+        Some(&self.config)
+    }
+
     fn train_batch(
         &mut self,
         x: ArrayView2<'_, f32>,
@@ -211,6 +215,18 @@ impl<F: NdFloat> Model for Mlp<F> {
         check_parameters(&self.config.layer_sizes, parameters)?;
         self.layers = parameters.iter().map(from_f32).collect();
         Ok(())
+    }
+
+    fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
+        let layer =
+            |(layer, gradients): (&LayerParameters<F>, &LayerParameters<F>)| LayerHistograms {
+                w: histogram(&layer.w),
+                b: histogram(&layer.b),
+                dw: histogram(&gradients.w),
+                db: histogram(&gradients.b),
+            };
+        let layers = self.layers.iter().zip(&self.gradients);
+        Ok(layers.map(layer).collect())
     }
 }
 

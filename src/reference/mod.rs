@@ -7,6 +7,7 @@
 mod activation;
 mod gather;
 mod gradcheck;
+mod histogram;
 mod linear;
 mod loss;
 mod mlp;
@@ -20,6 +21,7 @@ mod update;
 pub use activation::{activation, activation_grad};
 pub use gather::{gather, gather_bytes};
 pub use gradcheck::{GradCheck, gradcheck};
+pub use histogram::histogram;
 pub use linear::{bias_grad, forward, input_grad, weight_grad};
 pub use loss::{mean_squared_error, softmax_cross_entropy};
 pub use mlp::Mlp;

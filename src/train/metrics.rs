@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::events::{WriteError, Writer};
+use crate::events::{Graph, Summary, WriteError, Writer};
 
 /// An event file, or none. A failing disk does not end the training: what counts is whether everything has been written in the
 /// end.
@@ -20,6 +20,25 @@ impl Metrics {
     pub(super) fn path(&self) -> PathBuf {
         let path = self.events.as_ref().and_then(Writer::path);
         path.map(PathBuf::from).unwrap_or_default()
+    }
+
+    /// Whether anybody reads what is added.
+    pub(super) fn is_on(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Adds the graph of the model.
+    pub(super) fn graph(&self, graph: &Graph) {
+        if let Some(events) = &self.events {
+            events.graph(graph);
+        }
+    }
+
+    /// Adds values of one step.
+    pub(super) fn summary(&self, step: u64, summary: &Summary) {
+        if let Some(events) = &self.events {
+            events.summary(step as i64, summary);
+        }
     }
 
     /// Adds a point.

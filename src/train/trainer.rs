@@ -2,132 +2,32 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Instant;
 
-use ndarray::{ArrayView2, Axis};
-
+use super::evaluate::evaluate_with_confusion;
 use super::metrics::Metrics;
-use super::{Dataset, Schedule};
-use crate::events::{WriteError, Writer};
-use crate::model::{MeanLoss, Model, ModelError, Targets};
-
-/// How to train.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TrainOptions {
-    /// How often to go through the training set.
-    pub epochs: u32,
-    /// Examples per step; the last batch of an epoch may be smaller.
-    pub batch: usize,
-    /// Seed of the shuffling.
-    pub seed: u64,
-    /// How the learning rate changes.
-    pub schedule: Schedule,
-    /// Steps between two values of `loss/train`, beside the one at the end of each epoch, which alone waits for the device.
-    pub report_every: u64,
-}
-
-impl Default for TrainOptions {
-    /// 50 epochs of batches of 64, seed 0, constant learning rate, a value every 10 steps.
-    fn default() -> Self {
-        Self {
-            epochs: 50,
-            batch: 64,
-            seed: 0,
-            schedule: Schedule::Constant,
-            report_every: 10,
-        }
-    }
-}
-
-/// Training stopped early.
-#[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// There is nothing to learn from.
-    #[error("the training set is empty")]
-    NoExamples,
-    /// A batch of 0 examples, or a report every 0 steps.
-    #[error("{name} must be at least 1")]
-    Zero {
-        /// The option.
-        name: &'static str,
-    },
-    /// The loss is no longer a finite number. A device may have taken a few more steps before that was seen.
-    #[error(
-        "the loss is {loss} after step {step}: training diverged; try a smaller learning rate, or look for non-finite inputs"
-    )]
-    Diverged {
-        /// Steps taken when the loss was measured.
-        step: u64,
-        /// The mean loss since the last report.
-        loss: f32,
-    },
-    /// The model reports an error.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The training went through, but points are missing from the event file.
-    #[error("the model is trained, but the event file {} is incomplete", path.display())]
-    Events {
-        /// The file.
-        path: PathBuf,
-        /// What the training brought.
-        summary: Summary,
-        /// Why the file could not be written.
-        source: WriteError,
-    },
-}
-
-/// How well a model does on a data set.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evaluation {
-    /// Mean softmax cross-entropy; NaN without examples.
-    pub loss: f32,
-    /// Fraction of examples whose largest output is their class; NaN without examples.
-    pub accuracy: f32,
-}
-
-/// What one epoch brought.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EpochReport {
-    /// Which epoch, from 1.
-    pub epoch: u32,
-    /// On the test set, after the epoch.
-    pub test: Evaluation,
-    /// Training examples per second of wall time, evaluation excluded.
-    pub examples_per_second: f64,
-}
-
-/// What the callback of [`Trainer::run`] gets to see.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Progress {
-    /// A step was handed to the model, which may hand several to the device together.
-    Step {
-        /// Steps so far.
-        step: u64,
-        /// Steps in all.
-        steps: u64,
-    },
-    /// An epoch was evaluated.
-    Epoch(EpochReport),
-}
-
-/// What a whole run brought.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Summary {
-    /// Steps taken.
-    pub steps: u64,
-    /// On the test set, at the end.
-    pub test: Evaluation,
-}
+use super::report::{self, TEST_ACCURACY, TEST_LOSS};
+use super::{
+    Dataset, EpochReport, Evaluation, Progress, Summary, TrainError, TrainOptions, evaluate,
+};
+use crate::events::Writer;
+use crate::model::{LayerHistograms, MeanLoss, Model, ModelError, Targets};
 
 /// Trains any [`Model`] that classifies.
 ///
-/// Writes `loss/train`, `loss/test`, `accuracy/test`, `learning_rate` and `examples_per_second` to the event file, if there is one.
+/// What goes to the event file, if there is one:
+///
+/// | tag | when | |
+/// |---|---|---|
+/// | `loss/train`, `learning_rate` | every [`TrainOptions::report_every`] steps and at the end of an epoch | curves |
+/// | `loss/test`, `accuracy/test`, `examples_per_second` | at the end of an epoch | curves |
+/// | `weights/layer1/w`, `weights/layer1/b`, … | every [`TrainOptions::histograms_every`] epochs | histograms |
+/// | `gradients/layer1/w`, `gradients/layer1/b`, … | the same | histograms, of the last step |
+/// | `non_finite/weights/layer1/w`, … | the same, where there are such numbers | how many NaN and infinities |
+/// | `confusion/test` | the same | image: true classes downwards, predicted ones to the right; up to 1,024 classes |
+/// | `config` | at the start | text: settings, data, device |
+/// | | at the start | graph of the model, where it has a [`config`](Model::config) |
+/// | hyperparameters | at the start, and the status at the end | compared by `accuracy/test` and `loss/test` |
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -182,7 +82,7 @@ impl Trainer {
         test: &Dataset,
         on_progress: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Summary, TrainError> {
-        self.check(train)?;
+        self.options.check(train)?;
         let metrics = Metrics::new(self.events.take());
         let path = metrics.path();
         let rate = model.learning_rate();
@@ -198,6 +98,7 @@ impl Trainer {
             model,
             on_progress,
         };
+        run.log_beginning(train, test);
         let result = run.train(train, test);
         if let Err(TrainError::Model(_)) = &result {
             run.log_what_is_left();
@@ -206,6 +107,8 @@ impl Trainer {
             .model
             .unload()
             .and_then(|()| run.model.set_learning_rate(rate));
+        let success = result.is_ok() && restored.is_ok();
+        run.metrics.summary(run.step, &report::ending(success));
         let closed = run.metrics.close();
         if let (Err(_), Err(error)) = (&result, &closed) {
             log::warn!("{}: incomplete: {error}", path.display());
@@ -218,21 +121,6 @@ impl Trainer {
             source,
         })?;
         Ok(summary)
-    }
-
-    fn check(&self, train: &Dataset) -> Result<(), TrainError> {
-        if train.is_empty() {
-            return Err(TrainError::NoExamples);
-        }
-        if self.options.batch == 0 {
-            return Err(TrainError::Zero { name: "batch" });
-        }
-        if self.options.report_every == 0 {
-            return Err(TrainError::Zero {
-                name: "report_every",
-            });
-        }
-        Ok(())
     }
 }
 
@@ -253,6 +141,14 @@ struct Run<'a, M, P> {
 }
 
 impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
+    fn log_beginning(&self, train: &Dataset, test: &Dataset) {
+        let beginning = report::beginning(&self.options, self.model, train, test);
+        self.metrics.summary(0, &beginning);
+        if let Some(config) = self.model.config() {
+            self.metrics.graph(&config.graph());
+        }
+    }
+
     fn train(&mut self, train: &Dataset, test: &Dataset) -> Result<Summary, TrainError> {
         // What the model was trained on before is not this run's loss.
         self.model.take_loss()?;
@@ -266,7 +162,7 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
             let begin = Instant::now();
             let (examples, flow) = self.train_epoch(epoch, train)?;
             let seconds = begin.elapsed().as_secs_f64();
-            let evaluation = evaluate(self.model, test)?;
+            let evaluation = self.evaluate(epoch + 1, test)?;
             // After a break losses may still be on their way; evaluating has waited for them.
             self.log_losses()?;
             last = Some(evaluation);
@@ -285,6 +181,29 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
             steps: self.step,
             test,
         })
+    }
+
+    /// How well the model does after an epoch; where the options ask for it, histograms and the confusion of classes go to the event file.
+    fn evaluate(&mut self, epoch: u32, test: &Dataset) -> Result<Evaluation, TrainError> {
+        if !self.metrics.is_on() || !self.options.has_histograms(epoch) {
+            return Ok(evaluate(self.model, test)?);
+        }
+        let (evaluation, confusion) = evaluate_with_confusion(self.model, test)?;
+        let layers = self.histograms()?;
+        self.metrics
+            .summary(self.step, &report::look(&layers, confusion.as_ref()));
+        Ok(evaluation)
+    }
+
+    fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
+        match self.model.histograms() {
+            // A layer with more weights than a shader can number is no reason to give up a training.
+            Err(ModelError::Prepare(error)) => {
+                log::warn!("no histograms: {error}");
+                Ok(Vec::new())
+            }
+            result => result,
+        }
     }
 
     /// The number of examples trained on, and whether to go on.
@@ -397,84 +316,14 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
     }
 
     fn log_epoch(&mut self, report: &EpochReport) {
-        self.metrics.log(self.step, "loss/test", report.test.loss);
+        self.metrics.log(self.step, TEST_LOSS, report.test.loss);
         self.metrics
-            .log(self.step, "accuracy/test", report.test.accuracy);
+            .log(self.step, TEST_ACCURACY, report.test.accuracy);
         self.metrics.log(
             self.step,
             "examples_per_second",
             report.examples_per_second as f32,
         );
         self.metrics.flush();
-    }
-}
-
-/// Loss and accuracy of a classifier on `data`.
-///
-/// # Errors
-/// As [`Model::predict`]; [`ModelError::Class`] where a label is out of range, [`ModelError::Shape`] where the model gives another number of
-/// rows than it was given.
-pub fn evaluate(model: &mut impl Model, data: &Dataset) -> Result<Evaluation, ModelError> {
-    let logits = model.predict(data.x().view())?;
-    let classes = logits.ncols();
-    if logits.nrows() != data.len() {
-        let (expected, actual) = ([data.len(), classes], [logits.nrows(), classes]);
-        return Err(ModelError::Shape {
-            what: "the model's outputs",
-            expected,
-            actual,
-        });
-    }
-    if let Some(example) = data
-        .labels()
-        .iter()
-        .position(|label| *label as usize >= classes)
-    {
-        return Err(ModelError::Class {
-            example,
-            class: data.labels()[example],
-            classes,
-        });
-    }
-    let (losses, _) =
-        crate::reference::softmax_cross_entropy(logits.mapv(f64::from).view(), data.labels());
-    let hits = count_hits(logits.view(), data.labels());
-    let examples = data.len() as f64;
-    Ok(Evaluation {
-        loss: (losses.sum() / examples) as f32,
-        accuracy: (hits as f64 / examples) as f32,
-    })
-}
-
-/// How many rows have their strictly largest value at their label; a NaN anywhere is a miss.
-fn count_hits(logits: ArrayView2<'_, f32>, labels: &[u32]) -> usize {
-    let hit = |(row, label): (ndarray::ArrayView1<'_, f32>, &u32)| {
-        let label = *label as usize;
-        row.iter()
-            .enumerate()
-            .all(|(class, value)| class == label || *value < row[label])
-    };
-    logits
-        .axis_iter(Axis(0))
-        .zip(labels)
-        .filter(|pair| hit((pair.0, pair.1)))
-        .count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn count_hits_takes_ties_and_nan_for_misses() {
-        let logits = array![
-            [1.0, 2.0],
-            [2.0, 2.0],
-            [f32::NAN, 2.0],
-            [3.0, f32::NAN],
-            [3.0, 1.0]
-        ];
-        assert_eq!(count_hits(logits.view(), &[1, 1, 1, 0, 0]), 2);
     }
 }

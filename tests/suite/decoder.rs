@@ -6,9 +6,29 @@ pub(crate) struct Event {
     pub(crate) wall_time: f64,
     pub(crate) step: i64,
     pub(crate) file_version: Option<String>,
+    /// 1 makes readers forget what earlier files have from this step on.
+    pub(crate) session_status: Option<u64>,
     pub(crate) tag: String,
     /// As bits, so that NaN equals NaN and 0 does not equal −0.
     pub(crate) value_bits: Option<u32>,
+    /// A `GraphDef`.
+    pub(crate) graph: Option<Vec<u8>>,
+    /// The other fields of the value, which are messages.
+    pub(crate) messages: Vec<(u64, Vec<u8>)>,
+}
+
+impl Event {
+    /// The content of a message in the value, by the numbers of the fields that lead to it.
+    pub(crate) fn message(&self, path: &[u64]) -> Option<Vec<u8>> {
+        let (first, rest) = path.split_first()?;
+        let (_, bytes) = self.messages.iter().find(|(number, _)| number == first)?;
+        rest.iter().try_fold(bytes.clone(), |bytes, wanted| {
+            fields(&bytes).into_iter().find_map(|field| match field {
+                (number, Field::Bytes(bytes)) if number == *wanted => Some(bytes.to_vec()),
+                _ => None,
+            })
+        })
+    }
 }
 
 enum Field<'a> {
@@ -18,9 +38,22 @@ enum Field<'a> {
     Fixed32([u8; 4]),
 }
 
-/// All events of a file; panics at the first byte that is out of place.
+/// All events of a file, one for each value where there are several; panics at the first byte that is out of place.
 pub(crate) fn decode(bytes: &[u8]) -> Vec<Event> {
-    records(bytes).into_iter().map(event).collect()
+    records(bytes).into_iter().flat_map(event).collect()
+}
+
+/// The events that are complete, and how many bytes of another one follow.
+pub(crate) fn decode_torn(bytes: &[u8]) -> (Vec<Event>, usize) {
+    let mut end = 0;
+    while let Some(length) = bytes[end..].first_chunk() {
+        let next = end + 16 + usize::try_from(u64::from_le_bytes(*length)).unwrap();
+        if next > bytes.len() {
+            break;
+        }
+        end = next;
+    }
+    (decode(&bytes[..end]), bytes.len() - end)
 }
 
 /// The data of all records, after their checksums have been verified.
@@ -90,29 +123,45 @@ fn varint(bytes: &mut &[u8]) -> u64 {
     panic!("a varint of more than ten bytes");
 }
 
-fn event(data: &[u8]) -> Event {
+fn event(data: &[u8]) -> Vec<Event> {
     let mut event = Event::default();
+    let mut values = Vec::new();
     for field in fields(data) {
         match field {
             (1, Field::Fixed64(bytes)) => event.wall_time = f64::from_le_bytes(bytes),
             (2, Field::Varint(step)) => event.step = step as i64,
             (3, Field::Bytes(version)) => event.file_version = Some(text(version)),
-            (5, Field::Bytes(summary)) => read_summary(&mut event, summary),
+            (5, Field::Bytes(summary)) => values = fields(summary),
+            (4, Field::Bytes(graph)) => event.graph = Some(graph.to_vec()),
+            (7, Field::Bytes(log)) => {
+                let [(1, Field::Varint(status))] = fields(log)[..] else {
+                    panic!("not exactly a status");
+                };
+                event.session_status = Some(status);
+            }
             (number, _) => panic!("field {number} of Event"),
         }
     }
-    event
+    if values.is_empty() {
+        return vec![event];
+    }
+    let with_value = |value| {
+        let mut event = event.clone();
+        read_value(&mut event, value);
+        event
+    };
+    values.iter().map(with_value).collect()
 }
 
-fn read_summary(event: &mut Event, summary: &[u8]) {
-    let values = fields(summary);
-    let [(1, Field::Bytes(value))] = values[..] else {
-        panic!("not exactly one value");
+fn read_value(event: &mut Event, value: &(u64, Field<'_>)) {
+    let (1, Field::Bytes(value)) = value else {
+        panic!("field {} of Summary", value.0);
     };
     for field in fields(value) {
         match field {
             (1, Field::Bytes(tag)) => event.tag = text(tag),
             (2, Field::Fixed32(bytes)) => event.value_bits = Some(u32::from_le_bytes(bytes)),
+            (number, Field::Bytes(message)) => event.messages.push((number, message.to_vec())),
             (number, _) => panic!("field {number} of Summary.Value"),
         }
     }

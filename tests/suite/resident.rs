@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use ndarray::{Array2, ArrayView2, array};
 use wgpu_linear::events::Writer;
 use wgpu_linear::model::{
-    LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets,
+    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer,
+    SgdSettings, Targets,
 };
 use wgpu_linear::nn::{DeviceDataset, Examples, Gather, Mlp, NetworkKernels};
 use wgpu_linear::train::{Dataset, Progress, Schedule, Summary, TrainOptions, Trainer};
@@ -322,6 +323,7 @@ fn steps_that_wait_are_taken_before_anything_else() {
                 pollster::block_on(device.gradients_async()).unwrap(),
                 pollster::block_on(host.gradients_async()).unwrap()
             ),
+            7 => assert_eq!(device.histograms().unwrap(), host.histograms().unwrap()),
             _ => {}
         }
     }
@@ -514,6 +516,9 @@ impl Model for FromHost {
     fn device(&self) -> String {
         self.0.device()
     }
+    fn config(&self) -> Option<&MlpConfig> {
+        self.0.config()
+    }
     fn train_batch(&mut self, x: ArrayView2<'_, f32>, y: Targets<'_>) -> Result<(), ModelError> {
         self.0.train_batch(x, y)
     }
@@ -535,18 +540,18 @@ impl Model for FromHost {
     fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
         self.0.parameters()
     }
+    fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
+        self.0.histograms()
+    }
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
         self.0.set_parameters(parameters)
     }
 }
 
-type Run = (
-    Vec<(String, i64, Option<u32>)>,
-    Summary,
-    Vec<LayerParameters>,
-);
+type Value = (String, i64, Option<u32>, Vec<(u64, Vec<u8>)>);
+type Run = (Vec<Value>, Summary, Vec<LayerParameters>);
 
-/// The points of the event file (without times and speeds), the parameters and the result of a run that may end early.
+/// The values of the event file (without times and speeds), the parameters and the result of a run that may end early.
 fn run(mut model: impl Model, schedule: Schedule, stop_at: u64) -> Run {
     let sample = sample(150, 13, 3, 1.0 / 16.0);
     let train = Dataset::new(sample.x, sample.classes).unwrap();
@@ -570,8 +575,10 @@ fn run(mut model: impl Model, schedule: Schedule, stop_at: u64) -> Run {
     };
     let points: Vec<_> = crate::decoder::decode(&std::fs::read(file).unwrap())
         .into_iter()
-        .filter(|event| event.tag != "examples_per_second")
-        .map(|event| (event.tag, event.step, event.value_bits))
+        .filter(|event| {
+            event.tag != "examples_per_second" && !event.tag.starts_with("_hparams_/session")
+        })
+        .map(|event| (event.tag, event.step, event.value_bits, event.messages))
         .collect();
     (points, summary, model.parameters().unwrap())
 }

@@ -203,9 +203,9 @@ fn scalar_decodes_to_what_was_written_for_special_values() -> Result<(), WriteEr
         let event = Event {
             wall_time: wall_times[i % wall_times.len()],
             step: steps[i % steps.len()],
-            file_version: None,
             tag: "t".repeat(length),
             value_bits: values.iter().chain(&nans).cycle().nth(i).copied(),
+            ..Event::default()
         };
         let value = f32::from_bits(event.value_bits.unwrap());
         events.scalar_at(event.wall_time, &event.tag, event.step, value)?;

@@ -5,8 +5,13 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use wgpu_linear::events::{Summary, Writer};
+use serde_json::json;
+use wgpu_linear::events::{
+    Category, HParams, Histogram, Image, Layout, PrCurve, SessionStatus, Summary, Writer,
+};
+use wgpu_linear::model::MlpConfig;
 
+const HEADER: &str = "tag,step,wall_time,value\n";
 const PYTHON: &str = "WGPU_LINEAR_TENSORBOARD_PYTHON";
 
 /// An event file and, beside it, the table of what is in it.
@@ -82,23 +87,48 @@ fn add_many(recorder: &mut Recorder) -> io::Result<()> {
     Ok(())
 }
 
-fn read_with_tensorboard(directory: &Path, table: &Path) {
+/// What a script of this project says, run by a Python that has TensorBoard.
+fn python(script: &str, arguments: &[&Path]) -> String {
     let python = std::env::var_os(PYTHON).unwrap_or_else(|| {
         panic!(
             "{PYTHON} is not set. It names a Python interpreter with the package `tensorboard`; `scripts/test` sets it up."
         )
     });
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_events.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scripts")
+        .join(script);
     let output = Command::new(&python)
         .arg(script)
-        .args([directory, table])
+        .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("{PYTHON} is {python:?}, which cannot be run: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{complaint}");
-    // 44 values, 10 steps, 3 wall times, 12,000 in a row, and one after resuming.
-    assert!(said.contains("12058 points equal"), "{said}{complaint}");
+    said.into_owned()
+}
+
+/// Reads with TensorBoard what is in the table; how many points that is.
+fn assert_reads(directory: &Path, table: &Path, points: i64) {
+    let said = python("check_events.py", &[directory, table]);
+    assert!(said.contains(&format!("{points} points equal")), "{said}");
+}
+
+/// The points (step, step) under one tag, for steps from 0 on, at wall times of their own.
+#[cfg(target_os = "linux")]
+pub(crate) fn assert_shows_steps(directory: &Path, steps: i64) {
+    let mut table = String::from(HEADER);
+    let events = crate::support::event_files(directory)
+        .into_iter()
+        .flat_map(|file| crate::decoder::decode_torn(&std::fs::read(file).unwrap()).0)
+        .filter(|event| !event.tag.is_empty());
+    for (step, event) in events.enumerate() {
+        let time = event.wall_time;
+        writeln!(table, "{},{step},{time:?},{step}", event.tag).unwrap();
+    }
+    let path = directory.join("expected.csv");
+    std::fs::write(&path, table).unwrap();
+    assert_reads(directory, &path, steps);
 }
 
 #[test]
@@ -107,7 +137,7 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
     let run = directory.path().join("run");
     let mut recorder = Recorder {
         events: Writer::create(&run)?,
-        table: String::from("tag,step,wall_time,value\n"),
+        table: String::from(HEADER),
     };
     add_special_values(&mut recorder)?;
     add_special_steps(&mut recorder)?;
@@ -121,6 +151,100 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
 
     let table = directory.path().join("expected.csv");
     std::fs::write(&table, recorder.table)?;
-    read_with_tensorboard(&run, &table);
+    // 44 values, 10 steps, 3 wall times, 12,000 in a row, and one after resuming.
+    assert_reads(&run, &table, 12_058);
     Ok(())
+}
+
+/// Writes something of every kind.
+fn write_all_kinds(events: &Writer, image: &Image) {
+    let hparams = HParams::new()
+        .param("learning_rate", 0.1_f32)
+        .param("optimizer", "adam")
+        .param("nesterov", true)
+        .metric("accuracy/test");
+    events.hparams(&hparams);
+    events.graph(&MlpConfig::new(&[4, 3]).graph());
+    events.histogram("w", 1, &Histogram::of([1.0_f32, 1.0, 4.0, -2.0, f32::NAN]));
+    events.histogram("w", 2, &Histogram::of([1e30, -1e30]));
+    events.histogram("nothing", 3, &Histogram::of(Vec::<f32>::new()));
+    events.image("i", 4, image);
+    events.text("notes", 5, "größe");
+    let curve = PrCurve::of(&[false, true], &[0.25, 1.0], 3).unwrap();
+    events.summary(6, &Summary::new().pr_curve("c", &curve));
+    let layout = Layout::new().category(Category::new("all").multiline("lines", &["x.*"]));
+    events.summary(0, &Summary::new().layout(&layout));
+    events.scalar("accuracy/test", 7, 0.75);
+    events.hparams_end(SessionStatus::Success);
+}
+
+#[test]
+fn every_kind_of_summary_read_by_tensorboard() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let events = Writer::builder()
+        .clock(|| 1.7e9)
+        .create(directory.path().join("run"))?;
+    let image = Image::from_rgb8(2, 1, &[1, 2, 3, 4, 5, 6]).unwrap();
+    write_all_kinds(&events, &image);
+    events.close()?;
+
+    let said = python("check_kinds.py", &[directory.path()]);
+    let found: serde_json::Value = serde_json::from_str(&said)?;
+    check_data(&found, &image);
+    check_hparams(&found["hparams"]);
+    Ok(())
+}
+
+fn check_data(found: &serde_json::Value, image: &Image) {
+    // TensorBoard counts in the buckets between the least and the greatest value, and takes these for the outer limits.
+    let histograms = &found["histograms"];
+    let statistics = |tag: &str, point: usize| &histograms[tag][point]["statistics"];
+    assert_eq!(*statistics("w", 0), json!([-2.0, 4.0, 4.0, 4.0, 22.0]));
+    assert_eq!(histograms["w"][0]["step"], 1);
+    assert_eq!(statistics("w", 1)[2], 2.0);
+    assert_eq!(statistics("nothing", 0)[2], 0.0);
+    let counts = histograms["w"][0]["counts"].as_array().unwrap().iter();
+    assert_eq!(counts.map(|n| n.as_f64().unwrap()).sum::<f64>(), 4.0);
+
+    let file = json!([{"step": 4, "size": [2, 1], "file": image.png()}]);
+    assert_eq!(found["images"]["i"], file);
+    let texts = json!({"notes/text_summary": [[5, ["größe"]]]});
+    assert_eq!(found["texts"], texts);
+    let rows = [
+        [1.0, 1.0, 1.0],
+        [1.0, 0.0, 0.0],
+        [0.0, 1.0, 1.0],
+        [0.0, 0.0, 0.0],
+        [0.5, 1.0, 1.0],
+        [1.0, 1.0, 1.0],
+    ];
+    assert_eq!(found["pr_curves"], json!({"c": [[6, 3, rows]]}));
+    let chart = json!({"title": "lines", "multiline": {"tag": ["x.*"]}});
+    let layout = json!({"category": [{"title": "all", "chart": [chart]}]});
+    assert_eq!(found["layout"], layout);
+    let matmul = json!(["layer1/matmul", "MatMul", ["x", "layer1/w"]]);
+    assert_eq!(found["graph"][3], matmul);
+    assert_eq!(found["graph"].as_array().unwrap().len(), 7);
+}
+
+/// One row, with the values that were written and the last point of the metric.
+fn check_hparams(page: &serde_json::Value) {
+    let columns = json!({
+        "learning_rate": "DATA_TYPE_FLOAT64",
+        "nesterov": "DATA_TYPE_BOOL",
+        "optimizer": "DATA_TYPE_STRING",
+    });
+    assert_eq!(page["columns"], columns);
+    assert_eq!(page["rows"].as_array().unwrap().len(), 1);
+    let row = &page["rows"][0];
+    let values = json!({"learning_rate": 0.1, "nesterov": true, "optimizer": "adam"});
+    assert_eq!(row["hparams"], values);
+    let metric = &row["metricValues"][0];
+    assert_eq!(metric["name"]["tag"], "accuracy/test");
+    assert_eq!(
+        (&metric["value"], &metric["trainingStep"]),
+        (&json!(0.75), &json!(7))
+    );
+    assert_eq!(row["sessions"][0]["status"], "STATUS_SUCCESS");
+    assert_eq!(row["sessions"][0]["endTimeSecs"], 1.7e9);
 }

@@ -12,7 +12,7 @@ use crate::compare::same;
 use crate::support::{integers, row};
 
 /// A device like that of the other tests, which binds no more than `binding_bytes` at once.
-fn narrow_gpu(binding_bytes: u64) -> Gpu {
+pub(crate) fn narrow_gpu(binding_bytes: u64) -> Gpu {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
     let descriptor = wgpu::DeviceDescriptor {

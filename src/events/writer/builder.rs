@@ -120,7 +120,11 @@ impl WriterBuilder {
     /// # Errors
     /// [`CreateError`].
     pub fn create(self, directory: impl AsRef<Path>) -> Result<Writer, CreateError> {
-        let directory = directory.as_ref();
+        let directory = match directory.as_ref() {
+            // As everywhere but in calls of the system.
+            here if here.as_os_str().is_empty() => Path::new("."),
+            directory => directory,
+        };
         fs::create_dir_all(directory).map_err(|error| name::at(directory, error))?;
         let lock = match self.allow_others {
             true => None,

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::error::{CreateError, Place, WriteError};
+use super::lock::Lock;
 use super::steps::Backwards;
 use super::{Summary, message, record};
 use group::Group;
@@ -91,7 +92,7 @@ struct Files {
     /// The sink, for `sync`.
     file: Option<Arc<File>>,
     #[expect(dead_code, reason = "dropping it unlocks the directory")]
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 impl Writer {

@@ -1,0 +1,132 @@
+// buckets_i = number of values with edge_i <= value < edge_(i+1); least, greatest, Σ value and Σ value² of the finite ones; number of others
+//
+// Shapes      values: `count` numbers, loaded as bits; inner_edges: 2047 keys, ascending, those of all edges but the first and the last, then
+//             all bits set; slabs: one Histogram per workgroup, the first at `first_slab`
+// Grid        any number of workgroups of 256 threads, side by side; each thread takes every (256 · workgroups)th value
+// Order       counts are integers, and floating-point sums are taken by thread and then by a tree: the same input gives the same bits
+// Edges       values below the first edge belong to the first bucket, values above the last edge to the last; threads past the end add nothing;
+//             count = 0 gives zeros
+// Parts       histogram. A buffer larger than a binding takes several dispatches, each with slabs of its own
+// Host        src/nn/histogram.rs
+
+const LANES: u32 = 256u;
+
+struct Dims {
+    count: u32,
+    first_slab: u32,
+}
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> inner_edges: array<u32>;
+@group(0) @binding(2) var<storage, read> values: array<u32>;
+@group(0) @binding(3) var<storage, read_write> slabs: array<Histogram>;
+
+var<workgroup> buckets: array<atomic<u32>, BUCKETS>;
+var<workgroup> non_finite: atomic<u32>;
+var<workgroup> least: atomic<u32>;
+var<workgroup> greatest: atomic<u32>;
+var<workgroup> sums: array<vec3<f32>, LANES>;
+var<workgroup> squares: array<vec3<f32>, LANES>;
+
+const SIGN: u32 = 0x80000000u;
+const INFINITE: u32 = 255u; // exponent of infinities and NaN
+const SMALL: u32 = 87u; // exponent of 2^-40
+const LARGE: u32 = 167u; // exponent of 2^40
+const SMALL_SCALE: f32 = 0x1p84;
+const LARGE_SCALE: f32 = 0x1p-84;
+
+// a < b as numbers where key(a) < key(b); both zeros have the same key.
+fn key(bits: u32) -> u32 {
+    let signed = bits > SIGN;
+    return select(bits | SIGN, ~bits, signed);
+}
+
+fn past(ordered: u32, at: u32, stride: u32) -> u32 {
+    return select(at, at + stride, inner_edges[at + stride - 1u] <= ordered);
+}
+
+// How many inner edges are not above the key: the number of its bucket. Without a loop, of which llvmpipe allows a shader only so many rounds.
+fn bucket_of(ordered: u32) -> u32 {
+    var at = past(ordered, 0u, 1024u);
+    at = past(ordered, at, 512u);
+    at = past(ordered, at, 256u);
+    at = past(ordered, at, 128u);
+    at = past(ordered, at, 64u);
+    at = past(ordered, at, 32u);
+    at = past(ordered, at, 16u);
+    at = past(ordered, at, 8u);
+    at = past(ordered, at, 4u);
+    at = past(ordered, at, 2u);
+    return past(ordered, at, 1u);
+}
+
+fn clear_shared(lane: u32) {
+    for (var i = lane; i < BUCKETS; i += LANES) {
+        atomicStore(&buckets[i], 0u);
+    }
+    if lane == 0u {
+        atomicStore(&non_finite, 0u);
+        atomicStore(&least, 0xffffffffu);
+        atomicStore(&greatest, 0u);
+    }
+}
+
+@compute @workgroup_size(LANES)
+fn histogram(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    clear_shared(lane);
+    workgroupBarrier(); // no count is lost to a late zero
+
+    var others = 0u;
+    var lowest = 0xffffffffu;
+    var highest = 0u;
+    var sum = vec3<f32>();
+    var square = vec3<f32>();
+    for (var i = workgroup.x * LANES + lane; i < dims.count; i += workgroups.x * LANES) {
+        let bits = values[i];
+        let exponent = (bits >> 23u) & 255u;
+        if exponent == INFINITE {
+            others++;
+            continue;
+        }
+        let ordered = key(bits);
+        atomicAdd(&buckets[bucket_of(ordered)], 1u);
+        lowest = min(lowest, ordered);
+        highest = max(highest, ordered);
+        let small = exponent < SMALL;
+        let large = exponent >= LARGE;
+        let range = vec3<bool>(small, !(small || large), large);
+        let scale = select(select(1.0, SMALL_SCALE, small), LARGE_SCALE, large);
+        let scaled = select(vec3<f32>(), vec3<f32>(bitcast<f32>(bits) * scale), range);
+        sum += scaled;
+        square += scaled * scaled;
+    }
+    atomicAdd(&non_finite, others);
+    atomicMin(&least, lowest);
+    atomicMax(&greatest, highest);
+    sums[lane] = sum;
+    squares[lane] = square;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier(); // the previous round has been written
+        if lane < half {
+            sums[lane] += sums[lane + half];
+            squares[lane] += squares[lane + half];
+        }
+    }
+
+    // The barriers above are behind every count.
+    let slab = dims.first_slab + workgroup.x;
+    for (var i = lane; i < BUCKETS; i += LANES) {
+        slabs[slab].buckets[i] = atomicLoad(&buckets[i]);
+    }
+    if lane == 0u {
+        slabs[slab].non_finite = atomicLoad(&non_finite);
+        slabs[slab].least = atomicLoad(&least);
+        slabs[slab].greatest = atomicLoad(&greatest);
+        slabs[slab].sums = array<f32, 3>(sums[0].x, sums[0].y, sums[0].z);
+        slabs[slab].squares = array<f32, 3>(squares[0].x, squares[0].y, squares[0].z);
+    }
+}
