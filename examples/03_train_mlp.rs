@@ -37,6 +37,9 @@ struct Arguments {
     /// Step size of Adam
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f32,
+    /// Epochs between two looks at weights, gradients and confused classes; 0 for none
+    #[arg(long, default_value_t = TrainOptions::default().histograms_every)]
+    histograms_every: u32,
     /// Where to write the event file [default: a new folder in runs/]
     #[arg(long)]
     logdir: Option<PathBuf>,
@@ -103,6 +106,7 @@ fn train_and_report(
         epochs: arguments.epochs,
         batch: arguments.batch,
         seed: arguments.seed,
+        histograms_every: arguments.histograms_every,
         ..TrainOptions::default()
     };
     let bar = progress_bar();

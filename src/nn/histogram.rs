@@ -47,9 +47,10 @@ impl NetworkKernels {
     /// | `values` | any number of f32 | read |
     /// | `result` | [`HISTOGRAM_WORDS`] of u32 | overwritten |
     ///
-    /// Counts, minimum and maximum are exact. The sums are taken in f32 in a fixed order, so the same values give the same bits; with any one
-    /// thread adding up to k of n values, |error| ≤ γ Σ |v| for γ of k + 8 + ⌈n / 2²³⌉ + 64 additions. Denormals may count as 0 in the sums, and
-    /// nowhere else. The values may be larger than one binding.
+    /// Counts, minimum and maximum are exact. The sums are taken in f32 in a fixed order, so the same values give the same bits. Their error is
+    /// at most γ_m Σ |v|, or γ_m Σ v² for the squares, with γ_m of Higham's *Accuracy and Stability of Numerical Algorithms* (chapter 3) and, for
+    /// n values up to 2²⁹, m = ⌈n / 2¹⁴⌉ + 100 additions that follow each other. Denormals may count as 0 in the sums, and nowhere else. The
+    /// values may be larger than one binding.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].

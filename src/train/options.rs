@@ -21,7 +21,7 @@ pub struct TrainOptions {
 }
 
 impl Default for TrainOptions {
-    /// 50 epochs of batches of 64, seed 0, constant learning rate, a value every 10 steps, histograms every 5 epochs.
+    /// 50 epochs of batches of 64, seed 0, constant learning rate, a value every 10 steps, histograms every 10 epochs.
     fn default() -> Self {
         Self {
             epochs: 50,
@@ -29,7 +29,7 @@ impl Default for TrainOptions {
             seed: 0,
             schedule: Schedule::Constant,
             report_every: 10,
-            histograms_every: 5,
+            histograms_every: 10,
         }
     }
 }

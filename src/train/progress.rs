@@ -14,7 +14,7 @@ pub struct EpochReport {
     pub examples_per_second: f64,
 }
 
-/// What the callback of [`Trainer::run`] gets to see.
+/// What the callback of [`Trainer::run`](super::Trainer::run) gets to see.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress {
