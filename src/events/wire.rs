@@ -97,13 +97,19 @@ pub(super) fn put_message(buffer: &mut Vec<u8>, number: u8, encode: impl FnOnce(
 
 const MAX_VARINT_BYTES: usize = 10;
 
+#[inline]
 pub(super) fn put_varint(buffer: &mut Vec<u8>, number: u64) {
-    if number < 0x80 {
-        buffer.push(number as u8);
-    } else {
-        let mut bytes = [0; MAX_VARINT_BYTES];
-        buffer.extend_from_slice(varint(&mut bytes, number));
+    match number {
+        0..0x80 => buffer.push(number as u8),
+        // Most steps, which are on the hot path.
+        0x80..0x4000 => buffer.extend_from_slice(&[number as u8 | 0x80, (number >> 7) as u8]),
+        _ => put_long_varint(buffer, number),
     }
+}
+
+fn put_long_varint(buffer: &mut Vec<u8>, number: u64) {
+    let mut bytes = [0; MAX_VARINT_BYTES];
+    buffer.extend_from_slice(varint(&mut bytes, number));
 }
 
 /// Seven bits a byte, lowest first; the top bit says that another byte follows.

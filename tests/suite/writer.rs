@@ -154,6 +154,22 @@ fn events_are_written_after_the_period_and_not_before() {
 }
 
 #[test]
+fn rest_of_a_burst_is_written_after_the_period() {
+    const BURST: i64 = 10_000;
+    let sink = Sink::default();
+    let (events, _) = with(
+        Writer::builder().flush_every(Duration::from_millis(50)),
+        &sink,
+    );
+    for round in 1..=3 {
+        (0..BURST).for_each(|_| events.scalar("loss", round, 0.5));
+        until("all of it is written", || {
+            sink.steps().len() as i64 == round * BURST
+        });
+    }
+}
+
+#[test]
 fn writes_are_few_and_bounded() {
     const SCALARS: usize = 500_000;
     let sink = Sink::default();

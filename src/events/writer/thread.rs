@@ -6,11 +6,13 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::WRITE_OUT_BYTES;
 use super::report::Report;
 use super::shared::{AWAKE, Phase, Shared, State};
+use super::{CAPACITY_BYTES, WRITE_OUT_BYTES};
 use crate::events::outbox::{Outbox, uninterrupted};
 
+/// While events come fast, the thread looks after them by itself, so that no caller has to take the time to wake it.
+const NAP: Duration = Duration::from_micros(100);
 /// A sink that fails is not tried again sooner, however short the period.
 const SHORTEST_RETRY: Duration = Duration::from_millis(100);
 
@@ -22,6 +24,8 @@ pub(super) struct Thread<W> {
     outbox: Outbox,
     /// When what waits is due at the latest.
     due: Option<Instant>,
+    /// The buffer was full enough by itself the last time.
+    busy: bool,
 }
 
 impl<W: Write> Thread<W> {
@@ -33,6 +37,7 @@ impl<W: Write> Thread<W> {
             report,
             outbox: Outbox::new(Vec::with_capacity(2 * WRITE_OUT_BYTES)),
             due: None,
+            busy: false,
         }
     }
 
@@ -78,6 +83,11 @@ impl<W: Write> Thread<W> {
         mut state: MutexGuard<'a, State>,
     ) -> MutexGuard<'a, State> {
         let failing = state.failure.is_some();
+        if mem::take(&mut self.busy) && !failing {
+            state.wake_at = CAPACITY_BYTES / 2;
+            let woken = shared.work.wait_timeout(state, NAP);
+            return woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
         if state.buffer.is_empty() && !failing {
             // Nothing to write, no clock to watch.
             state.wake_at = 1;
@@ -116,6 +126,7 @@ impl<W: Write> Thread<W> {
         // What an earlier attempt has left comes first.
         self.outbox.write_to(&mut self.sink)?;
         let mut state = self.shared.lock();
+        self.busy = state.buffer.len() >= WRITE_OUT_BYTES;
         mem::swap(&mut self.outbox.bytes, &mut state.buffer);
         *serving = state.asked;
         drop(state);
