@@ -133,6 +133,10 @@ impl<W: Write> Thread<W> {
         self.shared.done.notify_all();
 
         self.outbox.write_to(&mut self.sink)?;
+        if self.outbox.bytes.capacity() > 2 * CAPACITY_BYTES {
+            // An event larger than all that usually waits: its memory is not kept.
+            self.outbox.bytes.shrink_to(2 * WRITE_OUT_BYTES);
+        }
         uninterrupted(|| self.sink.flush())
     }
 }
