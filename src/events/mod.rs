@@ -2,6 +2,7 @@
 //!
 //! [`Writer`] is for training runs: any thread logs in a tenth of a microsecond, a thread of its own writes. [`StreamWriter`]
 //! writes to any [`std::io::Write`] in the caller's thread. A [`Summary`] holds what else TensorBoard shows beside scalars.
+//! [`Reader`] reads the files of any writer back.
 //!
 //! ```
 //! use wgpu_linear::events::Writer;

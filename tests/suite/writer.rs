@@ -384,6 +384,16 @@ fn panicking_sink_hangs_nobody() {
 }
 
 #[test]
+fn sink_that_panics_at_the_end_is_reported_by_close() {
+    let sink = Sink::default();
+    let (events, _) = writer(&sink);
+    events.flush().unwrap();
+    sink.set(Mode::Panics);
+    events.scalar("loss", 0, 0.5);
+    assert!(matches!(events.close(), Err(WriteError::Panicked { .. })));
+}
+
+#[test]
 fn error_callback_may_log_but_not_wait() {
     let sink = Sink::default();
     let (send, receive) = mpsc::channel();
