@@ -2,6 +2,7 @@
 //! `tensorboard --logdir runs`. An argument names another directory than `runs/metrics`.
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use wgpu_linear::events::{
     Category, HParams, Histogram, Image, Layout, Margin, PrCurve, SessionStatus, Summary, Writer,
@@ -11,7 +12,17 @@ use wgpu_linear::ndarray::Array3;
 
 const STEPS: i64 = 100;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let directory = std::env::args().nth(1);
     let events = Writer::create(directory.as_deref().unwrap_or("runs/metrics"))?;
     describe(&events);
