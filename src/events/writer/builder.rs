@@ -94,7 +94,8 @@ impl WriterBuilder {
     /// Is told of errors once, when they begin, and, where events were lost, once more when the sink works again. Default: a
     /// warning through the crate `log`.
     ///
-    /// The writer's own thread calls it, and goes on when it returns: it may log to the writer, but not wait for it.
+    /// The writer's own thread calls it, and goes on when it returns: it may log to the writer, but not wait for it. A clone of the
+    /// writer that the callback keeps would hold the file open until [`Writer::close`].
     pub fn on_error(mut self, callback: impl Fn(&WriteError) + Send + Sync + 'static) -> Self {
         self.report = Report::Callback(Arc::new(callback));
         self
