@@ -20,6 +20,8 @@ mod crash;
 mod data;
 #[path = "suite/decoder.rs"]
 mod decoder;
+#[path = "suite/delegate.rs"]
+mod delegate;
 #[path = "suite/event_files.rs"]
 mod event_files;
 #[path = "suite/golden.rs"]

@@ -4,14 +4,12 @@ use std::ops::ControlFlow;
 
 use ndarray::{Array2, ArrayView2, array};
 use wgpu_linear::events::{Histogram, StreamWriter, Writer};
-use wgpu_linear::model::{
-    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer,
-    SgdSettings, Targets,
-};
+use wgpu_linear::model::{LayerHistograms, MlpConfig, Model, ModelError, Optimizer, SgdSettings};
 use wgpu_linear::train::{Dataset, Schedule, Summary, TrainError, TrainOptions, Trainer};
 use wgpu_linear::{nn, reference};
 
 use crate::decoder::{Event, decode};
+use crate::delegate::delegate;
 use crate::support::{event_files, gpu};
 
 fn small() -> Dataset {
@@ -128,36 +126,14 @@ impl Scripted {
 }
 
 impl Model for Scripted {
-    fn layer_sizes(&self) -> &[usize] {
-        self.inner.layer_sizes()
-    }
+    delegate!(inner: layer_sizes, train_batch, take_loss, loss, learning_rate, set_learning_rate, parameters, set_parameters);
+
     fn device(&self) -> String {
         "a | b".into()
-    }
-    fn train_batch(&mut self, x: ArrayView2<'_, f32>, y: Targets<'_>) -> Result<(), ModelError> {
-        self.inner.train_batch(x, y)
-    }
-    fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
-        self.inner.take_loss()
     }
     fn predict(&mut self, _: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
         self.predictions += 1;
         Ok(self.logits.clone())
-    }
-    fn loss(&self) -> Loss {
-        self.inner.loss()
-    }
-    fn learning_rate(&self) -> f32 {
-        self.inner.learning_rate()
-    }
-    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
-        self.inner.set_learning_rate(learning_rate)
-    }
-    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
-        self.inner.parameters()
-    }
-    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
-        self.inner.set_parameters(parameters)
     }
     fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
         Ok(self.histograms.clone().unwrap())
@@ -257,36 +233,7 @@ fn trainer_counts_numbers_that_are_not_finite() {
 struct Bare(Scripted);
 
 impl Model for Bare {
-    fn layer_sizes(&self) -> &[usize] {
-        self.0.layer_sizes()
-    }
-    fn device(&self) -> String {
-        self.0.device()
-    }
-    fn train_batch(&mut self, x: ArrayView2<'_, f32>, y: Targets<'_>) -> Result<(), ModelError> {
-        self.0.train_batch(x, y)
-    }
-    fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
-        self.0.take_loss()
-    }
-    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
-        self.0.predict(x)
-    }
-    fn loss(&self) -> Loss {
-        self.0.loss()
-    }
-    fn learning_rate(&self) -> f32 {
-        self.0.learning_rate()
-    }
-    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
-        self.0.set_learning_rate(learning_rate)
-    }
-    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
-        self.0.parameters()
-    }
-    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
-        self.0.set_parameters(parameters)
-    }
+    delegate!(0: layer_sizes, device, train_batch, take_loss, predict, loss, learning_rate, set_learning_rate, parameters, set_parameters);
 }
 
 #[test]

@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use ndarray::{Array2, ArrayView2, array};
 use wgpu_linear::events::Writer;
 use wgpu_linear::model::{
-    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer,
-    SgdSettings, Targets,
+    LayerParameters, Loss, MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets,
 };
 use wgpu_linear::nn::{DeviceDataset, Examples, Gather, Mlp, NetworkKernels};
 use wgpu_linear::train::{Dataset, Progress, Schedule, Summary, TrainOptions, Trainer};
 use wgpu_linear::{PrepareError, Vector, reference};
 
+use crate::delegate::delegate;
 use crate::support::{Guarded, gpu, reals};
 
 /// (examples, inputs, outputs, batch): nothing, one, ragged, more than a workgroup.
@@ -510,42 +510,7 @@ fn mlp_refuses_data_sets_that_do_not_fit_it() {
 struct FromHost(Mlp);
 
 impl Model for FromHost {
-    fn layer_sizes(&self) -> &[usize] {
-        self.0.layer_sizes()
-    }
-    fn device(&self) -> String {
-        self.0.device()
-    }
-    fn config(&self) -> Option<&MlpConfig> {
-        self.0.config()
-    }
-    fn train_batch(&mut self, x: ArrayView2<'_, f32>, y: Targets<'_>) -> Result<(), ModelError> {
-        self.0.train_batch(x, y)
-    }
-    fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
-        self.0.take_loss()
-    }
-    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
-        self.0.predict(x)
-    }
-    fn loss(&self) -> Loss {
-        self.0.loss()
-    }
-    fn learning_rate(&self) -> f32 {
-        self.0.learning_rate()
-    }
-    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
-        self.0.set_learning_rate(learning_rate)
-    }
-    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
-        self.0.parameters()
-    }
-    fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
-        self.0.histograms()
-    }
-    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
-        self.0.set_parameters(parameters)
-    }
+    delegate!(0: layer_sizes, device, config, train_batch, take_loss, predict, loss, learning_rate, set_learning_rate, parameters, histograms, set_parameters);
 }
 
 type Value = (String, i64, Option<u32>, Vec<(u64, Vec<u8>)>);

@@ -3,11 +3,10 @@
 use std::ops::ControlFlow;
 
 use approx::assert_relative_eq;
-use ndarray::{Array2, ArrayView2, array};
+use ndarray::{ArrayView2, array};
 use wgpu_linear::events::Writer;
 use wgpu_linear::model::{
-    AdamSettings, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Optimizer,
-    SgdSettings, Targets,
+    AdamSettings, MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets,
 };
 use wgpu_linear::train::data::read_csv;
 use wgpu_linear::train::{
@@ -15,6 +14,7 @@ use wgpu_linear::train::{
 };
 use wgpu_linear::{nn, reference};
 
+use crate::delegate::delegate;
 use crate::support::gpu;
 
 fn digits() -> (Dataset, Dataset) {
@@ -153,12 +153,8 @@ impl Recorder {
 }
 
 impl Model for Recorder {
-    fn layer_sizes(&self) -> &[usize] {
-        self.inner.layer_sizes()
-    }
-    fn device(&self) -> String {
-        self.inner.device()
-    }
+    delegate!(inner: layer_sizes, device, take_loss, predict, loss, learning_rate, set_learning_rate, parameters, set_parameters);
+
     fn train_batch(
         &mut self,
         x: ArrayView2<'_, f32>,
@@ -166,27 +162,6 @@ impl Model for Recorder {
     ) -> Result<(), ModelError> {
         self.rates.push(self.inner.learning_rate());
         self.inner.train_batch(x, targets)
-    }
-    fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
-        self.inner.take_loss()
-    }
-    fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
-        self.inner.predict(x)
-    }
-    fn loss(&self) -> Loss {
-        self.inner.loss()
-    }
-    fn learning_rate(&self) -> f32 {
-        self.inner.learning_rate()
-    }
-    fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
-        self.inner.set_learning_rate(learning_rate)
-    }
-    fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
-        self.inner.parameters()
-    }
-    fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
-        self.inner.set_parameters(parameters)
     }
 }
 
