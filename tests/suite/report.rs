@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 
 use ndarray::{Array2, ArrayView2, array};
 use wgpu_linear::events::{Histogram, StreamWriter, Writer};
-use wgpu_linear::model::{LayerHistograms, MlpConfig, Model, ModelError, Optimizer, SgdSettings};
+use wgpu_linear::model::{LayerHistograms, MlpConfig, Model, ModelError};
 use wgpu_linear::train::{Dataset, Schedule, Summary, TrainError, TrainOptions, Trainer};
 use wgpu_linear::{nn, reference};
 
 use crate::decoder::{Event, decode};
 use crate::delegate::delegate;
-use crate::support::{event_files, gpu};
+use crate::support::{event_files, gpu, sgd_twin};
 
 fn small() -> Dataset {
     Dataset::new(
@@ -284,15 +284,7 @@ fn word(value: &str) -> Vec<u8> {
 
 #[test]
 fn trainer_writes_hyperparameters_with_their_metrics() {
-    let optimizer = Optimizer::Sgd(SgdSettings {
-        learning_rate: 0.1,
-        ..SgdSettings::default()
-    });
-    let config = MlpConfig {
-        optimizer,
-        ..MlpConfig::new(&[2, 9, 2])
-    };
-    let mut model = reference::Mlp::<f32>::new(config).unwrap();
+    let mut model = sgd_twin(&[2, 9, 2], 0.1);
     let schedule = Schedule::Cosine { floor: 0.5 };
     let options = TrainOptions {
         schedule,
@@ -325,15 +317,7 @@ const FAILURE: [u8; 2] = [0x08, 2];
 
 #[test]
 fn trainer_says_that_a_run_has_failed() {
-    let optimizer = Optimizer::Sgd(SgdSettings {
-        learning_rate: 1e30,
-        ..SgdSettings::default()
-    });
-    let config = MlpConfig {
-        optimizer,
-        ..MlpConfig::new(&[2, 8, 2])
-    };
-    let mut model = reference::Mlp::<f32>::new(config).unwrap();
+    let mut model = sgd_twin(&[2, 8, 2], 1e30);
     let (result, events) = run(&mut model, options(5, 1));
     assert!(
         matches!(result, Err(TrainError::Diverged { .. })),

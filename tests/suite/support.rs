@@ -100,3 +100,17 @@ pub(crate) fn event_files(directory: &std::path::Path) -> Vec<std::path::PathBuf
     files.sort();
     files
 }
+
+/// A network on the CPU that learns by plain gradient descent.
+pub(crate) fn sgd_twin(sizes: &[usize], learning_rate: f32) -> wgpu_linear::reference::Mlp {
+    use wgpu_linear::model::{MlpConfig, Optimizer, SgdSettings};
+    let optimizer = Optimizer::Sgd(SgdSettings {
+        learning_rate,
+        ..SgdSettings::default()
+    });
+    let config = MlpConfig {
+        optimizer,
+        ..MlpConfig::new(sizes)
+    };
+    wgpu_linear::reference::Mlp::new(config).unwrap()
+}

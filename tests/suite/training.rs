@@ -5,9 +5,7 @@ use std::ops::ControlFlow;
 use approx::assert_relative_eq;
 use ndarray::{ArrayView2, array};
 use wgpu_linear::events::Writer;
-use wgpu_linear::model::{
-    AdamSettings, MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets,
-};
+use wgpu_linear::model::{AdamSettings, MlpConfig, Model, ModelError, Targets};
 use wgpu_linear::train::data::read_csv;
 use wgpu_linear::train::{
     Dataset, Progress, Schedule, Summary, TrainError, TrainOptions, Trainer, evaluate,
@@ -15,7 +13,7 @@ use wgpu_linear::train::{
 use wgpu_linear::{nn, reference};
 
 use crate::delegate::delegate;
-use crate::support::gpu;
+use crate::support::{gpu, sgd_twin};
 
 fn digits() -> (Dataset, Dataset) {
     read_csv(crate::data::digits_path())
@@ -290,15 +288,7 @@ fn trainer_starts_with_a_loss_of_its_own() {
 
 #[test]
 fn trainer_reports_divergence() {
-    let optimizer = Optimizer::Sgd(SgdSettings {
-        learning_rate: 1e30,
-        ..SgdSettings::default()
-    });
-    let config = MlpConfig {
-        optimizer,
-        ..MlpConfig::new(&[2, 8, 2])
-    };
-    let mut mlp = reference::Mlp::<f32>::new(config).unwrap();
+    let mut mlp = sgd_twin(&[2, 8, 2], 1e30);
     let options = TrainOptions {
         report_every: 1,
         ..TrainOptions::default()
