@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::error::WriteError;
+
 /// Gives seconds since 1970-01-01 00:00 UTC.
 #[derive(Default)]
 pub(super) enum Clock {
@@ -39,10 +41,20 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Negative for a clock that is set before 1970.
-fn system() -> f64 {
+/// The system's time; negative for a clock that is set before 1970.
+pub(crate) fn system() -> f64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_secs_f64(),
         Err(error) => -error.duration().as_secs_f64(),
+    }
+}
+
+/// # Errors
+/// [`WriteError::WallTime`] for NaN and infinities.
+pub(super) fn check(seconds: f64) -> Result<(), WriteError> {
+    if seconds.is_finite() {
+        Ok(())
+    } else {
+        Err(WriteError::WallTime { seconds })
     }
 }

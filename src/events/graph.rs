@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::wire;
+use super::{shape, wire};
 
 /// A computation as a graph of [nodes](Node): TensorBoard draws it under *Graphs*.
 ///
@@ -151,19 +151,9 @@ impl Attribute {
         match self {
             Self::Text(text) => wire::put_bytes(data, ATTR_STRING, text.as_bytes()),
             Self::Shape(sizes) => wire::put_message(data, ATTR_LIST, |data| {
-                wire::put_message(data, LIST_SHAPE, |data| put_shape(data, sizes));
+                wire::put_message(data, LIST_SHAPE, |data| shape::put(data, sizes));
             }),
         }
-    }
-}
-
-fn put_shape(data: &mut Vec<u8>, sizes: &[Option<u64>]) {
-    const UNKNOWN: i64 = -1;
-    for size in sizes {
-        let size = size.map_or(UNKNOWN, |size| i64::try_from(size).unwrap_or(i64::MAX));
-        wire::put_message(data, DIM, |data| {
-            wire::put_integer_unless_zero(data, DIM_SIZE, size);
-        });
     }
 }
 
@@ -188,6 +178,3 @@ const MAP_VALUE: u8 = 2;
 const ATTR_LIST: u8 = 1;
 const ATTR_STRING: u8 = 2;
 const LIST_SHAPE: u8 = 7;
-/// Fields of `TensorShapeProto` and its `Dim`.
-const DIM: u8 = 2;
-const DIM_SIZE: u8 = 1;

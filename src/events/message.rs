@@ -87,13 +87,8 @@ pub(super) fn graph(buffer: &mut Vec<u8>, wall_time_seconds: f64, graph_def: &[u
 
 #[inline]
 fn put_moment(buffer: &mut Vec<u8>, wall_time_seconds: f64, step: i64) {
-    // Bits, not `!= 0.0`: negative zero is not the default value.
-    if wall_time_seconds.to_bits() != 0 {
-        wire::put_f64(buffer, WALL_TIME, wall_time_seconds);
-    }
-    if step != 0 {
-        wire::put_integer(buffer, STEP, step);
-    }
+    wire::put_f64_unless_zero(buffer, WALL_TIME, wall_time_seconds);
+    wire::put_integer_unless_zero(buffer, STEP, step);
 }
 
 /// Size of a `Summary.Value` with a scalar. A message inside a message is preceded by its length, so inner lengths come first.

@@ -57,7 +57,7 @@
 //! the earlier files have from that step on.
 
 mod checksum;
-mod clock;
+pub(crate) mod clock;
 mod error;
 mod graph;
 mod lock;
@@ -66,6 +66,7 @@ mod name;
 mod outbox;
 pub mod reader;
 mod record;
+mod shape;
 mod steps;
 mod stream_writer;
 mod summary;

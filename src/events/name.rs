@@ -14,7 +14,7 @@ use super::error::CreateError;
 
 const PREFIX: &str = "events.out.tfevents.";
 /// TensorBoard takes every file with this in its name for an event file.
-const MARK: &str = "tfevents";
+pub(super) const MARK: &str = "tfevents";
 const SECONDS_DIGITS: usize = 10;
 /// Each lost race costs one attempt, so this many others would have to be creating files here at the same time.
 const MAX_ATTEMPTS: usize = 1000;

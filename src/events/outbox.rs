@@ -2,6 +2,11 @@
 
 use std::io::{self, Write};
 
+/// The bytes go to the sink when so many have come together.
+pub(super) const WRITE_OUT_BYTES: usize = 64 * 1024;
+/// No more than about so many wait in a buffer, however slow the sink is, and if it fails.
+pub(super) const CAPACITY_BYTES: usize = 1024 * 1024;
+
 /// Bytes that a sink is to take in order, each exactly once, however many calls and failures that needs.
 #[derive(Debug)]
 pub(super) struct Outbox {

@@ -29,6 +29,16 @@ pub(super) struct Steps {
     expected: usize,
 }
 
+/// What [`Steps::left_out`] leaves.
+pub(super) fn admitted<T>(
+    values: impl Iterator<Item = T> + Clone,
+    left_out: &[usize],
+) -> impl Iterator<Item = T> + Clone {
+    let places = values.enumerate();
+    let admitted = places.filter(|(i, _)| !left_out.contains(i));
+    admitted.map(|(_, value)| value)
+}
+
 #[derive(Debug)]
 struct Tag {
     name: Box<str>,

@@ -4,15 +4,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::error::{Place, WriteError};
-use super::outbox::{Outbox, uninterrupted};
+use super::outbox::{CAPACITY_BYTES, Outbox, WRITE_OUT_BYTES, uninterrupted};
 use super::{Graph, Summary, message, record};
-
-/// The buffer goes to the sink when it holds this much.
-const WRITE_OUT_BYTES: usize = 64 * 1024;
-/// New events are refused while more than this waits for a sink that fails.
-const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
 /// Writes TensorBoard events to any [`Write`], in the caller's thread. The format is described in the [module](super);
 /// [`Writer`](super::Writer) is the one for training runs.
@@ -213,10 +208,7 @@ impl<W: Write> StreamWriter<W> {
         wall_time_seconds: f64,
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), WriteError> {
-        if !wall_time_seconds.is_finite() {
-            let seconds = wall_time_seconds;
-            return Err(WriteError::WallTime { seconds });
-        }
+        clock::check(wall_time_seconds)?;
         self.make_room()?;
         record::append(&mut self.outbox.bytes, encode);
         if self.outbox.waiting_bytes() >= WRITE_OUT_BYTES {
@@ -227,7 +219,7 @@ impl<W: Write> StreamWriter<W> {
 
     /// Writes out a full backlog, so that a sink that fails for good does not take all memory.
     fn make_room(&mut self) -> Result<(), WriteError> {
-        if self.outbox.waiting_bytes() <= MAX_WAITING_BYTES {
+        if self.outbox.waiting_bytes() <= CAPACITY_BYTES {
             return Ok(());
         }
         self.write_to_sink().map_err(|error| WriteError::Refused {

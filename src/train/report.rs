@@ -1,11 +1,10 @@
 //! What a run tells beside its curves: its configuration and hyperparameters, and how numbers are spread.
 
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::confusion::Confusion;
 use super::{Dataset, Schedule, TrainOptions};
-use crate::events::{HParams, Histogram, SessionStatus, Summary};
+use crate::events::{HParams, Histogram, SessionStatus, Summary, clock};
 use crate::model::{LayerHistograms, Model, Optimizer};
 
 pub(super) const TEST_LOSS: &str = "loss/test";
@@ -18,7 +17,7 @@ pub(super) fn beginning(
     train: &Dataset,
     test: &Dataset,
 ) -> Summary {
-    let hparams = hparams(options, model).start_time(seconds_now());
+    let hparams = hparams(options, model).start_time(clock::system());
     Summary::new()
         .hparams_experiment(&hparams)
         .hparams_start(&hparams)
@@ -32,13 +31,7 @@ pub(super) fn ending(success: bool) -> Summary {
     } else {
         SessionStatus::Failure
     };
-    Summary::new().hparams_end_at(status, seconds_now())
-}
-
-fn seconds_now() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
+    Summary::new().hparams_end_at(status, clock::system())
 }
 
 fn hparams(options: &TrainOptions, model: &impl Model) -> HParams {

@@ -9,7 +9,7 @@ use super::damage::Malformed;
 use super::event::{
     Content, Event, HistogramValue, ImageValue, PluginData, Session, SummaryValue, Value,
 };
-use super::fields::{Field, extend_f64, fields, text};
+use super::fields::{Field, extend_f64, fields, last_varint, text};
 use super::tensor;
 
 impl Event {
@@ -56,13 +56,7 @@ fn add_summary(content: &mut Content, message: &[u8]) -> Result<(), Malformed> {
 }
 
 fn session(message: &[u8]) -> Result<Session, Malformed> {
-    let mut status = 0;
-    for field in fields(message) {
-        if let (1, Field::Varint(number)) = field? {
-            status = number;
-        }
-    }
-    Ok(match status {
+    Ok(match last_varint(message, 1)? {
         1 => Session::Start,
         2 => Session::Stop,
         3 => Session::Checkpoint,

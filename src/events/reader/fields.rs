@@ -93,6 +93,19 @@ fn array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
     Ok(*head)
 }
 
+/// The last integer under this field number; 0, its default, where there is none.
+pub(super) fn last_varint(message: &[u8], number: u32) -> Result<u64, Malformed> {
+    let mut last = 0;
+    for field in fields(message) {
+        if let (found, Field::Varint(value)) = field?
+            && found == number
+        {
+            last = value;
+        }
+    }
+    Ok(last)
+}
+
 /// A `string`, which has to be UTF-8.
 pub(super) fn text(bytes: &[u8]) -> Result<String, Malformed> {
     match str::from_utf8(bytes) {

@@ -5,9 +5,7 @@ use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
 use super::damage::ReadError;
-
-/// What TensorBoard takes for an event file.
-const MARK: &str = "tfevents";
+use crate::events::name::MARK;
 
 /// Whether this is a file, or leads to one, with the mark in its name.
 pub(super) fn is_event_file(entry: &DirEntry) -> bool {

@@ -6,7 +6,7 @@
 
 use super::damage::Malformed;
 use super::event::{PluginData, TensorData, TensorValue, Value};
-use super::fields::{Field, extend_f32, extend_f64, fields};
+use super::fields::{Field, extend_f32, extend_f64, fields, last_varint};
 
 const DT_FLOAT: u64 = 1;
 const DT_DOUBLE: u64 = 2;
@@ -15,7 +15,7 @@ const DT_STRING: u64 = 7;
 /// The value that a `TensorProto` is to its plugin.
 pub(super) fn value(message: &[u8], plugin: PluginData) -> Result<Value, Malformed> {
     let shape = shape(message)?;
-    let data = match dtype(message)? {
+    let data = match last_varint(message, 1)? {
         DT_FLOAT => TensorData::F32(floats(message)?),
         DT_DOUBLE => TensorData::F64(doubles(message)?),
         DT_STRING => TensorData::Strings(strings(message)?),
@@ -39,38 +39,18 @@ fn lossy(bytes: Vec<u8>) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-fn dtype(message: &[u8]) -> Result<u64, Malformed> {
-    let mut dtype = 0;
-    for field in fields(message) {
-        if let (1, Field::Varint(number)) = field? {
-            dtype = number;
-        }
-    }
-    Ok(dtype)
-}
-
 fn shape(message: &[u8]) -> Result<Vec<i64>, Malformed> {
     let mut sizes = Vec::new();
     for field in fields(message) {
         if let (2, Field::Bytes(shape)) = field? {
             for field in fields(shape) {
                 if let (2, Field::Bytes(dimension)) = field? {
-                    sizes.push(size(dimension)?);
+                    sizes.push(last_varint(dimension, 1)?.cast_signed());
                 }
             }
         }
     }
     Ok(sizes)
-}
-
-fn size(dimension: &[u8]) -> Result<i64, Malformed> {
-    let mut size = 0;
-    for field in fields(dimension) {
-        if let (1, Field::Varint(number)) = field? {
-            size = number.cast_signed();
-        }
-    }
-    Ok(size)
 }
 
 // The elements stand in `tensor_content` as they lie in memory, or in the list of their type.

@@ -3,6 +3,7 @@
 //! Sources: `tensorflow/core/framework/tensor.proto` and `summary.proto`.
 
 use super::wire;
+use crate::events::shape;
 
 /// Elements of a tensor.
 pub(super) enum Elements<'a> {
@@ -18,13 +19,8 @@ pub(super) fn put(data: &mut Vec<u8>, sizes: &[usize], elements: &Elements<'_>) 
             Elements::Bytes(_) => DT_STRING,
         };
         wire::put_integer(data, DTYPE, dtype);
-        wire::put_message(data, TENSOR_SHAPE, |data| {
-            for size in sizes {
-                wire::put_message(data, DIM, |data| {
-                    wire::put_integer_unless_zero(data, SIZE, *size as i64);
-                });
-            }
-        });
+        let sizes: Vec<_> = sizes.iter().map(|size| Some(*size as u64)).collect();
+        wire::put_message(data, TENSOR_SHAPE, |data| shape::put(data, &sizes));
         match elements {
             Elements::Floats(values) => wire::put_packed_f32(data, FLOAT_VAL, values),
             Elements::Bytes(bytes) => wire::put_bytes(data, STRING_VAL, bytes),
@@ -51,13 +47,11 @@ const METADATA: u8 = 9;
 const PLUGIN_DATA: u8 = 1;
 const PLUGIN_NAME: u8 = 1;
 const CONTENT: u8 = 2;
-/// Fields of `TensorProto`, `TensorShapeProto` and its `Dim`.
+/// Fields of `TensorProto`.
 const DTYPE: u8 = 1;
 const TENSOR_SHAPE: u8 = 2;
 const FLOAT_VAL: u8 = 5;
 const STRING_VAL: u8 = 8;
-const DIM: u8 = 2;
-const SIZE: u8 = 1;
 /// Values of `DataType`.
 const DT_FLOAT: i64 = 1;
 const DT_STRING: i64 = 7;

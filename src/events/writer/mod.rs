@@ -17,18 +17,13 @@ use std::thread::JoinHandle;
 
 use super::error::{CreateError, Place, WriteError};
 use super::lock::Lock;
-use super::steps::Backwards;
-use super::{Summary, message, record};
+use super::steps::{self, Backwards};
+use super::{Summary, clock, message, record};
 use group::Group;
 use shared::Shared;
 use thread::Thread;
 
 pub use builder::WriterBuilder;
-
-/// The thread writes when so much has come together.
-const WRITE_OUT_BYTES: usize = 64 * 1024;
-/// Callers wait while the buffer holds so much. As much again may be on its way to the sink.
-const CAPACITY_BYTES: usize = 1024 * 1024;
 
 /// Writes TensorBoard events to a file that is opened once. Clones are cheap and write to the same file, from any thread.
 ///
@@ -172,11 +167,10 @@ impl Writer {
         self.handed_in(self.handle.shared.append(|state| {
             let tags = values.iter().map(|(tag, _)| *tag);
             let left_out = state.steps.left_out(tags, step, &mut warnings);
-            let admitted = |(i, _): &(usize, _)| !left_out.contains(i);
-            let values = values.iter().enumerate().filter(admitted);
+            let values = steps::admitted(values.iter().copied(), &left_out);
             if values.clone().next().is_some() {
                 record::append(&mut state.buffer, |data| {
-                    message::scalars(data, now, step, values.map(|(_, value)| *value));
+                    message::scalars(data, now, step, values);
                 });
             }
         }));
@@ -199,10 +193,7 @@ impl Writer {
         step: i64,
         summary: &Summary,
     ) -> Result<(), WriteError> {
-        if !wall_time_seconds.is_finite() {
-            let seconds = wall_time_seconds;
-            return Err(WriteError::WallTime { seconds });
-        }
+        clock::check(wall_time_seconds)?;
         self.add_summary(wall_time_seconds, step, summary);
         Ok(())
     }
@@ -270,11 +261,10 @@ impl Writer {
         self.handed_in(self.handle.shared.append(|state| {
             let tags = summary.values().map(|(tag, _)| tag);
             let left_out = state.steps.left_out(tags, step, &mut warnings);
-            let admitted = |(i, _): &(usize, _)| !left_out.contains(i);
-            let values = summary.values().enumerate().filter(admitted);
+            let values = steps::admitted(summary.values().map(|(_, value)| value), &left_out);
             if values.clone().next().is_some() {
                 record::append(&mut state.buffer, |data| {
-                    message::summary(data, wall_time, step, values.map(|(_, (_, value))| value));
+                    message::summary(data, wall_time, step, values);
                 });
             }
         }));

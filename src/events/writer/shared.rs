@@ -4,8 +4,9 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use super::{CAPACITY_BYTES, WRITE_OUT_BYTES};
+use super::lock;
 use crate::events::error::{Place, WriteError};
+use crate::events::outbox::{CAPACITY_BYTES, WRITE_OUT_BYTES};
 use crate::events::steps::{StepPolicy, Steps};
 
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Shared {
     /// No code of others runs under the lock, so a poisoned one guards a sound state.
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Hands in an event: `encode` appends its record. Waits while the buffer is full, unless the sink fails: then the event

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::report::Report;
 use super::shared::{AWAKE, Phase, Shared, State};
-use super::{CAPACITY_BYTES, WRITE_OUT_BYTES};
-use crate::events::outbox::{Outbox, uninterrupted};
+use crate::events::outbox::{CAPACITY_BYTES, Outbox, WRITE_OUT_BYTES, uninterrupted};
 
 /// While events come fast, the thread looks after them by itself, so that no caller has to take the time to wake it.
 const NAP: Duration = Duration::from_micros(100);
