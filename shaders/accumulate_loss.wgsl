@@ -7,9 +7,8 @@
 // Grid        one workgroup of 256 threads; each takes every 256th loss, then a tree adds the partial sums, always in the
 //             same order: the same input gives the same bits
 // Edges       threads past the end add 0
-// Host        src/nn/kernels.rs
-
-const LANES: u32 = 256u;
+// Parts       lanes
+// Host        src/nn/ops/accumulate_loss.rs
 
 struct Dims {
     first: u32,
@@ -26,8 +25,6 @@ struct Total {
 @group(0) @binding(1) var<storage, read> losses: array<f32>;
 @group(0) @binding(2) var<storage, read_write> total: Total;
 
-var<workgroup> partial: array<f32, LANES>;
-
 @compute @workgroup_size(LANES)
 fn accumulate_loss(@builtin(local_invocation_id) local: vec3<u32>) {
     let lane = local.x;
@@ -35,15 +32,9 @@ fn accumulate_loss(@builtin(local_invocation_id) local: vec3<u32>) {
     for (var i = dims.first + lane; i < dims.end; i += LANES) {
         sum += losses[i];
     }
-    partial[lane] = sum;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier(); // the previous round has been written
-        if lane < half {
-            partial[lane] += partial[lane + half];
-        }
-    }
+    sum = sum_over_lanes(lane, sum);
     if lane == 0u {
-        total.loss += partial[0];
+        total.loss += sum;
         total.examples += dims.batch;
     }
 }

@@ -1,27 +1,22 @@
 // activation          a  = f(t)
 // activation_grad     dt = da · f′(t)
 //
-// Functions   KIND chooses f: parts/activation_functions.wgsl
+// Functions   f is one of parts/activations
 // Shapes      all operands hold `count` elements, any layout
 // Grid        one thread per element in workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing
-// Host        src/nn/kernels.rs
-
-const WORKGROUP: u32 = 256u;
+// Parts       elements, activations/*
+// Host        src/nn/ops/activation.rs
 
 struct Dims {
     count: u32,
-    slope: f32,
+    parameter: f32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> t: array<f32>;
 @group(0) @binding(2) var<storage, read> da: array<f32>;
 @group(0) @binding(3) var<storage, read_write> result: array<f32>;
-
-fn element(workgroup: vec3<u32>, workgroups: vec3<u32>, local: vec3<u32>) -> u32 {
-    return (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + local.x;
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn activation(

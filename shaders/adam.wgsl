@@ -12,9 +12,8 @@
 // Shapes      gradients, m, v, parameters `count` elements; corrections one pair, zero before the first step
 // Grid        adam_advance one thread, run just before adam; adam one thread per element in workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing
-// Host        src/nn/kernels.rs
-
-const WORKGROUP: u32 = 256u;
+// Parts       elements
+// Host        src/nn/ops/adam.rs
 
 struct Dims {
     count: u32,
@@ -49,7 +48,7 @@ fn adam(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let i = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + local.x;
+    let i = element(workgroup, workgroups, local);
     if i >= dims.count {
         return;
     }

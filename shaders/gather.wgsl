@@ -9,9 +9,9 @@
 //             first in the lowest bits, without padding between rows
 // Grid        one thread per 4 elements of a row of x, then one per element of targets, in workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing. An index past the last example would pick anything: the host must reject it
-// Host        src/nn/gather.rs
+// Parts       elements
+// Host        src/nn/ops/gather.rs
 
-const WORKGROUP: u32 = 256u;
 const BYTES: bool = false;
 
 struct Dims {
@@ -29,7 +29,7 @@ struct Dims {
 @group(0) @binding(5) var<storage, read_write> targets: array<u32>;
 
 // The bits of element i of data.
-fn element(i: u32) -> u32 {
+fn bits_of(i: u32) -> u32 {
     if BYTES {
         let byte = (data[i / 4u] >> (8u * (i % 4u))) & 0xffu;
         return bitcast<u32>(f32(byte) * dims.scale);
@@ -43,14 +43,14 @@ fn gather(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let i = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + local.x;
+    let i = element(workgroup, workgroups, local);
     let quads = (dims.inputs + 3u) / 4u;
     if i < dims.batch * quads {
         let row = i / quads;
         let source = indices[row] * dims.inputs;
         let first = i % quads * 4u;
         for (var column = first; column < min(first + 4u, dims.inputs); column++) {
-            x[row * dims.inputs + column] = element(source + column);
+            x[row * dims.inputs + column] = bits_of(source + column);
         }
     } else if i - dims.batch * quads < dims.batch * dims.outputs {
         let k = i - dims.batch * quads;

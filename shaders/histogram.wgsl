@@ -6,10 +6,9 @@
 // Order       counts are integers, and floating-point sums are taken by thread and then by a tree: the same input gives the same bits
 // Edges       values below the first edge belong to the first bucket, values above the last edge to the last; threads past the end add nothing;
 //             count = 0 gives zeros
-// Parts       histogram. A buffer larger than a binding takes several dispatches, each with slabs of its own
-// Host        src/nn/histogram.rs
-
-const LANES: u32 = 256u;
+// Passes      a buffer larger than a binding takes several dispatches, each with slabs of its own
+// Parts       histogram, lanes
+// Host        src/nn/ops/histogram.rs
 
 struct Dims {
     count: u32,
@@ -25,8 +24,6 @@ var<workgroup> buckets: array<atomic<u32>, BUCKETS>;
 var<workgroup> non_finite: atomic<u32>;
 var<workgroup> least: atomic<u32>;
 var<workgroup> greatest: atomic<u32>;
-var<workgroup> sums: array<vec3<f32>, LANES>;
-var<workgroup> squares: array<vec3<f32>, LANES>;
 
 const SIGN: u32 = 0x80000000u;
 const INFINITE: u32 = 255u; // exponent of infinities and NaN
@@ -107,15 +104,8 @@ fn histogram(
     atomicAdd(&non_finite, others);
     atomicMin(&least, lowest);
     atomicMax(&greatest, highest);
-    sums[lane] = sum;
-    squares[lane] = square;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier(); // the previous round has been written
-        if lane < half {
-            sums[lane] += sums[lane + half];
-            squares[lane] += squares[lane + half];
-        }
-    }
+    sum = sum3_over_lanes(lane, sum);
+    square = sum3_over_lanes(lane, square);
 
     // The barriers above are behind every count.
     let slab = dims.first_slab + workgroup.x;
@@ -126,7 +116,7 @@ fn histogram(
         slabs[slab].non_finite = atomicLoad(&non_finite);
         slabs[slab].least = atomicLoad(&least);
         slabs[slab].greatest = atomicLoad(&greatest);
-        slabs[slab].sums = array<f32, 3>(sums[0].x, sums[0].y, sums[0].z);
-        slabs[slab].squares = array<f32, 3>(squares[0].x, squares[0].y, squares[0].z);
+        slabs[slab].sums = array<f32, 3>(sum.x, sum.y, sum.z);
+        slabs[slab].squares = array<f32, 3>(square.x, square.y, square.z);
     }
 }

@@ -7,8 +7,8 @@
 // Grid        one workgroup of LANES threads per tile of 8 GROUPS × 4 LANES VECTORS elements; tiles numbered along the rows and folded
 //             into x and y, slabs in z. Each thread owns all rows of the tile and VECTORS vectors of 4 columns
 // Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the epilogue of 0
-// Parts       dims, operands_*, blocks, activation_functions, epilogue, left_by_load or left_by_shuffle
-// Host        src/linear/kernels.rs
+// Parts       dims, fold, operands/*, blocks, epilogue, left/*
+// Host        src/linear/algorithms/broadcast.rs
 
 const GROUPS: u32 = 2u; // of 8 rows
 const VECTORS: u32 = 1u;
@@ -27,7 +27,7 @@ fn matmul_broadcast(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let tile = workgroup.y * workgroups.x + workgroup.x;
+    let tile = workgroup_number(workgroup, workgroups);
     let tiles_across = (dims.end_column - dims.first_column + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let row = dims.first_row + tile / tiles_across * TILE_ROWS;
     let first_column = dims.first_column + tile % tiles_across * TILE_COLUMNS;

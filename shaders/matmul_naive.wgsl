@@ -6,10 +6,14 @@
 // Layout      row-major, dense; a transposed factor is stored as k × m (left) or n × k (right)
 // Grid        one thread per block of 4 × 4 elements in workgroups of 64, blocks numbered along the rows, folded into x and y, slabs in z
 // Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the epilogue of 0
-// Parts       dims, operands_*, blocks, activation_functions, epilogue
-// Host        src/linear/kernels.rs
+// Parts       dims, fold, operands/*, blocks, epilogue
+// Host        src/linear/algorithms/naive.rs
 
 const WORKGROUP: u32 = 64u;
+
+// Of a thread.
+const TILE_ROWS: u32 = 4u;
+const TILE_COLUMNS: u32 = 4u;
 
 @compute @workgroup_size(WORKGROUP)
 fn matmul_naive(
@@ -17,10 +21,10 @@ fn matmul_naive(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let block = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + thread;
-    let blocks_across = (dims.end_column - dims.first_column + 3u) / 4u;
-    let row = dims.first_row + block / blocks_across * 4u;
-    let column = dims.first_column + block % blocks_across * 4u;
+    let block = workgroup_number(workgroup, workgroups) * WORKGROUP + thread;
+    let blocks_across = (dims.end_column - dims.first_column + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let row = dims.first_row + block / blocks_across * TILE_ROWS;
+    let column = dims.first_column + block % blocks_across * TILE_COLUMNS;
     let slab = workgroup.z;
     let begin = dims.first_k + slab * dims.slab_terms;
     let end = min(begin + dims.slab_terms, dims.end_k);
@@ -37,7 +41,7 @@ fn matmul_naive(
     }
 
     let first = addend(column);
-    for (var i = 0u; i < 4u; i++) {
+    for (var i = 0u; i < TILE_ROWS; i++) {
         store(row + i, column, slab, sums[i] + first);
     }
     if SUM_COLUMNS && row == 0u {

@@ -1,19 +1,21 @@
-// product = left · op(right), then the epilogue        c_ij = Σ_k a_ik b_kj, for m <= ROWS
+// product = left · op(right), then the epilogue        c_ij = Σ_k a_ik b_kj, for m <= TILE_ROWS
 //
 // Few rows: the time goes into reading the right factor, once. Its terms are dealt out to SLICES threads, which keep many loads in flight.
 //
 // Shapes      left m × k, op(right) k × n, product m × n
 // Layout      row-major, dense; a transposed right factor is stored as n × k
-// Grid        one workgroup of 256 threads per 4 QUADS columns, folded into x and y, slabs in z; each thread owns ROWS vectors of 4
+// Grid        one workgroup of 256 threads per 4 QUADS columns, folded into x and y, slabs in z; each thread owns TILE_ROWS vectors of 4
 //             columns and every SLICES-th block of 4 terms. Then one thread a column adds the partial sums in a fixed order
 // Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the epilogue of 0
-// Parts       dims, operands_*, blocks, activation_functions, epilogue
-// Host        src/linear/kernels.rs
+// Parts       dims, fold, operands/*, blocks, epilogue
+// Host        src/linear/algorithms/small_batch.rs
 
-const ROWS: u32 = 8u;
+const TILE_ROWS: u32 = 8u;
 
 const QUADS: u32 = 16u; // of 4 columns a workgroup
 const SLICES: u32 = 16u;
+
+const TILE_COLUMNS: u32 = 4u * QUADS;
 
 var<workgroup> partial: array<vec4<f32>, QUADS * SLICES>;
 
@@ -26,21 +28,21 @@ fn matmul_small_batch(
     // Neighbouring threads read neighbouring memory: columns, or terms where the factor is transposed.
     let quad = select(thread % QUADS, thread / SLICES, RIGHT_IS_TRANSPOSED);
     let slice = select(thread / QUADS, thread % SLICES, RIGHT_IS_TRANSPOSED);
-    let column = dims.first_column + 4u * ((workgroup.y * workgroups.x + workgroup.x) * QUADS + quad);
+    let column = dims.first_column + 4u * (workgroup_number(workgroup, workgroups) * QUADS + quad);
     let slab = workgroup.z;
     let begin = dims.first_k + slab * dims.slab_terms;
     let end = min(begin + dims.slab_terms, dims.end_k);
 
-    var sums: array<vec4<f32>, ROWS>;
+    var sums: array<vec4<f32>, TILE_ROWS>;
     for (var k = begin + 4u * slice; k < end; k += 4u * SLICES) {
         let block = right_block(k, column, end);
-        for (var row = 0u; row < ROWS; row++) {
+        for (var row = 0u; row < TILE_ROWS; row++) {
             sums[row] += block * load_left(row, k, dims.end_row, end);
         }
     }
 
     let first = addend(column);
-    for (var row = 0u; row < ROWS; row++) {
+    for (var row = 0u; row < TILE_ROWS; row++) {
         partial[slice * QUADS + quad] = sums[row];
         workgroupBarrier(); // every partial sum of this row is in place
         if slice == 0u {

@@ -7,8 +7,8 @@
 // Grid        one workgroup of THREADS threads per tile of TILE_ROWS × TILE_COLUMNS elements; tiles numbered along the rows and folded
 //             into x and y, slabs in z. Each thread owns 4 QUADS rows and VECTORS vectors of 4 columns
 // Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the epilogue of 0
-// Parts       dims, operands_*, blocks, activation_functions, epilogue
-// Host        src/linear/kernels.rs
+// Parts       dims, fold, operands/*, blocks, epilogue
+// Host        src/linear/algorithms/tiled.rs
 
 const TILE_ROWS: u32 = 64u;
 const TILE_COLUMNS: u32 = 64u;
@@ -79,7 +79,7 @@ fn matmul_tiled(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let tile = workgroup.y * workgroups.x + workgroup.x;
+    let tile = workgroup_number(workgroup, workgroups);
     let tiles_across = (dims.end_column - dims.first_column + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let row = dims.first_row + tile / tiles_across * TILE_ROWS;
     let column = dims.first_column + tile % tiles_across * TILE_COLUMNS;

@@ -5,9 +5,8 @@
 // Shapes      t, y, element_loss, dt batch × outputs
 // Grid        one thread per element in workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing
-// Host        src/nn/kernels.rs
-
-const WORKGROUP: u32 = 256u;
+// Parts       elements
+// Host        src/nn/ops/mean_squared_error.rs
 
 struct Dims {
     batch: u32,
@@ -26,7 +25,7 @@ fn mean_squared_error(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let i = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + local.x;
+    let i = element(workgroup, workgroups, local);
     if i < dims.batch * dims.outputs {
         let outputs = f32(dims.outputs);
         let difference = t[i] - y[i];

@@ -5,7 +5,7 @@
 // Order       slab after slab: the same input gives the same bits
 // Edges       threads past the end do nothing
 // Parts       histogram
-// Host        src/nn/histogram.rs
+// Host        src/nn/ops/histogram.rs
 
 const WORKGROUP: u32 = 256u;
 

@@ -8,9 +8,8 @@
 // Shapes      all operands hold `count` elements
 // Grid        one thread per element in workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing
-// Host        src/nn/kernels.rs
-
-const WORKGROUP: u32 = 256u;
+// Parts       elements
+// Host        src/nn/ops/sgd.rs
 
 struct Dims {
     count: u32,
@@ -35,7 +34,7 @@ fn sgd(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let i = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + local.x;
+    let i = element(workgroup, workgroups, local);
     if i < dims.count {
         let g = gradients[i] + settings.weight_decay * parameters[i];
         var direction = g;

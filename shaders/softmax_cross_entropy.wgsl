@@ -7,9 +7,9 @@
 // Layout      row-major, dense; labels are u32. A label of `classes` or more matches nothing: the host must reject it
 // Grid        one workgroup of 64 threads per row, folded into x and y; each thread takes every 64th class
 // Edges       workgroups past the last row return at once
-// Host        src/nn/kernels.rs
+// Parts       fold, lanes
+// Host        src/nn/ops/softmax_cross_entropy.rs
 
-const LANES: u32 = 64u;
 const LOWEST: f32 = -3.4028234e38;
 
 struct Dims {
@@ -23,40 +23,13 @@ struct Dims {
 @group(0) @binding(3) var<storage, read_write> row_loss: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dt: array<f32>;
 
-var<workgroup> scratch: array<f32, LANES>;
-
-fn maximum_over_lanes(lane: u32, value: f32) -> f32 {
-    scratch[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier(); // the previous round has been written
-        if lane < half {
-            scratch[lane] = max(scratch[lane], scratch[lane + half]);
-        }
-    }
-    workgroupBarrier(); // the result is in scratch[0]
-    return scratch[0];
-}
-
-fn sum_over_lanes(lane: u32, value: f32) -> f32 {
-    workgroupBarrier(); // the previous result has been read by all
-    scratch[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier(); // the previous round has been written
-        if lane < half {
-            scratch[lane] += scratch[lane + half];
-        }
-    }
-    workgroupBarrier(); // the result is in scratch[0]
-    return scratch[0];
-}
-
 @compute @workgroup_size(LANES)
 fn softmax_cross_entropy(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let row = workgroup.y * workgroups.x + workgroup.x;
+    let row = workgroup_number(workgroup, workgroups);
     if row >= dims.batch {
         return;
     }

@@ -6,7 +6,7 @@
 // Layout      row-major, dense
 // Grid        one workgroup of 64 threads; each takes every 64th row, then one thread adds their sums in a fixed order
 // Edges       the largest logit is subtracted first, so that no exponential overflows; labels past the end hit nothing
-// Host        src/nn/operations.rs
+// Host        src/nn/ops/softmax_cross_entropy.rs
 
 const LANES: u32 = 64u;
 const LOWEST: f32 = -3.4028234e38;

@@ -7,7 +7,8 @@
 // Edges       columns past the end are neither read nor written; rows = 0 gives 0
 // Passes      a long sum is taken in several dispatches: this one adds the rows first_row to end_row. The first overwrites
 //             db, the others add to what the one before has stored
-// Host        src/linear/mod.rs
+// Parts       fold
+// Host        src/linear/algorithms/sum_rows.rs
 
 const COLUMNS: u32 = 32u;
 const LANES: u32 = 8u;
@@ -31,7 +32,7 @@ fn sum_rows(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    let column = (workgroup.y * workgroups.x + workgroup.x) * COLUMNS + local.x;
+    let column = workgroup_number(workgroup, workgroups) * COLUMNS + local.x;
     var sum = 0.0;
     if column < dims.columns {
         for (var row = dims.first_row + local.y; row < dims.end_row; row += LANES) {

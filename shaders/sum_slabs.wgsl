@@ -5,8 +5,9 @@
 // Layout      row-major, dense
 // Grid        one thread per 4 columns of a row in workgroups of 64, numbered along the rows and folded into x and y
 // Order       slab after slab: the same input gives the same bits
-// Parts       dims, operands_*, activation_functions, epilogue. The host sets k to n, the row length of what is loaded
-// Host        src/linear/kernels.rs
+// Loads       the host sets k to n, the row length of what is loaded
+// Parts       dims, fold, operands/*, epilogue
+// Host        src/linear/algorithms/slabs.rs
 
 const WORKGROUP: u32 = 64u;
 
@@ -16,7 +17,7 @@ fn sum_slabs(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let quad = (workgroup.y * workgroups.x + workgroup.x) * WORKGROUP + thread;
+    let quad = workgroup_number(workgroup, workgroups) * WORKGROUP + thread;
     let quads_across = (dims.n + 3u) / 4u;
     let row = quad / quads_across;
     let column = quad % quads_across * 4u;

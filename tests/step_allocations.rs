@@ -134,7 +134,7 @@ fn trained(gpu: &Gpu, steps: usize) -> (Mlp, Vec<usize>) {
     let x = Array2::from_shape_fn((examples, 4), |(i, j)| ((i * 7 + j * 3) % 11) as f32 / 11.0);
     let classes: Vec<u32> = (0..examples as u32).map(|i| i % 3).collect();
     let data = DeviceDataset::new(gpu, x.view(), Targets::Classes(&classes)).unwrap();
-    mlp.set_data(data).unwrap();
+    mlp.load_dataset(data).unwrap();
     let order: Vec<usize> = (0..examples).rev().collect();
     for _ in 0..30 {
         mlp.train_indices(&order, BATCH).unwrap();
@@ -188,13 +188,13 @@ fn measure(gpu: &Gpu, mlp: &mut Mlp, order: &[usize], steps: usize) -> [usize; 3
     let mut least = [usize::MAX; 3];
     // The least of several: tables inside wgpu grow now and then.
     for _ in 0..10 {
-        mlp.set_indices(order, BATCH).unwrap();
+        mlp.set_order(order, BATCH).unwrap();
         // The first uploads the indices; submitting nothing makes wgpu carry that out now.
-        mlp.train_step_on_indices().unwrap();
+        mlp.train_next().unwrap();
         gpu.queue().submit([]);
         let (waiting, ()) = allocations(|| {
             for _ in 1..steps {
-                mlp.train_step_on_indices().unwrap();
+                mlp.train_next().unwrap();
             }
         });
         wait(gpu);

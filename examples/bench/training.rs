@@ -48,14 +48,14 @@ pub(crate) fn train(
         .cycle()
         .take(steps * rows)
         .collect();
-    let loaded = match model.set_order(&order, rows) {
-        Ok(()) => true,
-        Err(ModelError::NoData) => false,
-        Err(error) => return Err(error.into()),
+    let loaded = match model.resident().map(|model| model.set_order(&order, rows)) {
+        Some(Ok(())) => true,
+        Some(Err(ModelError::NoData)) | None => false,
+        Some(Err(error)) => return Err(error.into()),
     };
     let mut sum = 0.0;
     for step in 0..steps {
-        if loaded {
+        if let Some(model) = model.resident().filter(|_| loaded) {
             model.train_next()?;
         } else {
             let batch = step % batches.x.len();
@@ -82,7 +82,9 @@ pub(crate) fn train(
 fn load(model: &mut dyn Model, batches: &Batches) -> Outcome<()> {
     let views: Vec<_> = batches.x.iter().map(|x| x.view()).collect();
     let x = ndarray::concatenate(Axis(0), &views)?;
-    model.load(x.view(), Targets::Classes(&batches.classes.concat()))?;
+    if let Some(model) = model.resident() {
+        model.load(x.view(), Targets::Classes(&batches.classes.concat()))?;
+    }
     Ok(())
 }
 

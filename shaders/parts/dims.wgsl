@@ -19,7 +19,7 @@ struct Dims {
     slabs: u32,
     slab_terms: u32, // terms that each slab adds up
     slab_rows: u32, // rows of a slab in memory
-    slope: f32, // of the leaky ReLU
+    parameter: f32, // of the activation
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;

@@ -2,6 +2,7 @@
 //
 // Passes      a long sum is taken in several dispatches. The first adds the bias; the others ACCUMULATE, that is, add to what the one before
 //             has stored; the last one applies the activation. Each is compiled with the constants it needs
+// Parts       activations/*
 // Slabs       or a sum is taken by several workgroups at once, each storing its part in a slab of its own: slab_rows × n, the last row
 //             being the column sums where they are wanted. sum_slabs.wgsl adds them up in a fixed order
 

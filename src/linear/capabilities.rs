@@ -2,6 +2,8 @@
 
 use wgpu::DeviceType;
 
+use crate::kernel::loop_iterations;
+
 /// The properties of an adapter and its device that decide which kernel is fast there.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +73,11 @@ impl Capabilities {
 
     pub(super) fn is_software(&self) -> bool {
         self.device_type == DeviceType::Cpu
+    }
+
+    /// How often the loops of one shader may go round, all of them together; `None` for any number.
+    pub(super) fn loop_iterations(&self) -> Option<u32> {
+        loop_iterations(self.device_type)
     }
 
     /// Whether eight neighbouring threads can hand each other values.

@@ -1,23 +1,24 @@
-//! The kernels of the four operations: files, entry point, constants and bindings.
+//! The kernels of the matrix products: an algorithm with the operands and the epilogue of one of
+//! the operations.
 
 use std::borrow::Cow;
 
-use crate::kernel::{Access, Binding, Kernel};
-use crate::model::Activation;
-use crate::shader::{Constant, File, file};
+use super::activation::Activation;
+use super::algorithms::{self, Algorithm, BIAS_GRAD, Sum, sum_slabs};
+use super::dims::ProductDims;
+use crate::kernel::{Binding, Constant, File, Kernel, file};
 
-use super::plan::{Algorithm, SMALL_BATCH_ROWS};
-
-/// Bindings of every matrix product, in order. What an operation does not use is bound to a few spare bytes.
+/// Bindings of every matrix product, in order. What an operation does not use is bound to a few
+/// spare bytes.
 pub(super) const BINDINGS: &[Binding] = &[
-    Binding::new(0, "dims", Access::Uniform),
-    Binding::new(1, "left", Access::Read),
-    Binding::new(2, "right", Access::Read),
-    Binding::new(3, "bias", Access::Read),
-    Binding::new(4, "t", Access::Read),
-    Binding::new(5, "product", Access::ReadWrite),
-    Binding::new(6, "activated", Access::ReadWrite),
-    Binding::new(7, "db", Access::ReadWrite),
+    Binding::dims::<ProductDims>(),
+    Binding::read(1, "left"),
+    Binding::read(2, "right"),
+    Binding::read(3, "bias"),
+    Binding::read(4, "t"),
+    Binding::write(5, "product"),
+    Binding::write(6, "activated"),
+    Binding::write(7, "db"),
 ];
 /// Those of `sum_slabs`, which has no right factor.
 const SUM_BINDINGS: &[Binding] = &[
@@ -47,8 +48,8 @@ pub(super) struct Variant {
     pub(super) times_slope: Option<Activation>,
     /// Also sum the columns of the right factor.
     pub(super) sum_columns: bool,
-    /// Storing takes as long as adding up.
-    pub(super) few_terms: bool,
+    /// Terms of each sum.
+    pub(super) terms: u32,
     /// Not the first pass of a long sum: add to what is there, and no bias.
     pub(super) accumulate: bool,
     /// More passes follow: no activation yet.
@@ -58,47 +59,12 @@ pub(super) struct Variant {
 impl Variant {
     /// The kernel that multiplies: into the product, or into slabs.
     pub(super) fn multiply(&self, algorithm: Algorithm, to_slab: bool) -> Kernel {
-        let (main, entry_point, geometry) = match algorithm {
-            Algorithm::Tiled { side } => {
-                let owned = if side == 128 { 2 } else { 1 };
-                let geometry = vec![
-                    ("TILE_ROWS", side),
-                    ("TILE_COLUMNS", side),
-                    ("QUADS", owned),
-                    ("VECTORS", owned),
-                ];
-                (file!("matmul_tiled.wgsl"), "matmul_tiled", geometry)
-            }
-            Algorithm::Broadcast {
-                groups, vectors, ..
-            } => {
-                let geometry = vec![("GROUPS", groups), ("VECTORS", vectors)];
-                (file!("matmul_broadcast.wgsl"), "matmul_broadcast", geometry)
-            }
-            Algorithm::SmallBatch { rows } => {
-                let main = file!("matmul_small_batch.wgsl");
-                (main, "matmul_small_batch", vec![("ROWS", rows)])
-            }
-            Algorithm::Naive | Algorithm::SumRows => {
-                (file!("matmul_naive.wgsl"), "matmul_naive", Vec::new())
-            }
+        let room = algorithm.room();
+        let sum = Sum {
+            terms: self.terms,
+            aligned: self.aligned,
         };
-        let mut files = vec![main, file!("parts/blocks.wgsl")];
-        if let Algorithm::Broadcast { shuffle, .. } = algorithm {
-            files.push(if shuffle {
-                file!("parts/left_by_shuffle.wgsl")
-            } else {
-                file!("parts/left_by_load.wgsl")
-            });
-        }
-        let mut constants: Vec<_> = geometry
-            .into_iter()
-            .map(|(name, value)| (name, Constant::U32(value)))
-            .collect();
-        if matches!(algorithm, Algorithm::Broadcast { .. }) {
-            let directly = self.aligned && self.few_terms;
-            constants.push(("STORE_DIRECTLY", Constant::Bool(directly)));
-        }
+        let mut constants = room.constants(sum);
         constants.extend([
             (
                 "LEFT_IS_TRANSPOSED",
@@ -109,66 +75,97 @@ impl Variant {
                 Constant::Bool(self.right_is_transposed),
             ),
         ]);
-        let bindings = match algorithm {
-            // Too few rows to be a weight gradient, so never beside db.
-            Algorithm::SmallBatch { .. } => BINDINGS.split_at(7).0,
-            _ => BINDINGS,
+        let bindings = if room.sums_columns() {
+            BINDINGS
+        } else {
+            BINDINGS.split_at(7).0
         };
-        self.kernel(files, entry_point, constants, bindings, to_slab)
+        Kernel {
+            label: self.label,
+            variant: Cow::Owned(self.name(&room.name(), &constants, to_slab)),
+            file: room.file(),
+            choices: Cow::Owned(self.choices(room.choices(), to_slab)),
+            entry_point: room.entry_point(),
+            constants: Cow::Owned([constants, self.epilogue(to_slab)].concat()),
+            workgroup: room.workgroup(),
+            bindings,
+            trusted: true,
+        }
     }
 
     /// The kernel that adds slabs up.
     pub(super) fn sum_slabs(&self) -> Kernel {
-        let files = vec![file!("sum_slabs.wgsl")];
-        self.kernel(files, "sum_slabs", Vec::new(), SUM_BINDINGS, false)
-    }
-
-    fn kernel(
-        &self,
-        mut files: Vec<File>,
-        entry_point: &'static str,
-        mut constants: Vec<(&'static str, Constant)>,
-        bindings: &'static [Binding],
-        to_slab: bool,
-    ) -> Kernel {
-        files.extend([
-            file!("parts/dims.wgsl"),
-            if self.aligned {
-                file!("parts/operands_vec4.wgsl")
-            } else {
-                file!("parts/operands_f32.wgsl")
-            },
-            file!("parts/activation_functions.wgsl"),
-            file!("parts/epilogue.wgsl"),
-        ]);
-        constants.push(("SUM_COLUMNS", Constant::Bool(self.sum_columns)));
-        if to_slab {
-            constants.push(("TO_SLAB", Constant::Bool(true)));
-        } else {
-            let function = self
-                .activate
-                .or(self.times_slope)
-                .filter(|_| !self.unfinished);
-            let adds_bias = self.add_bias && !self.accumulate;
-            let activates = self.activate.is_some() && !self.unfinished;
-            let times_slope = self.times_slope.is_some() && !self.unfinished;
-            let kind = function.map_or(0, Activation::kind);
-            constants.extend([
-                ("ADD_BIAS", Constant::Bool(adds_bias)),
-                ("ACCUMULATE", Constant::Bool(self.accumulate)),
-                ("ACTIVATE", Constant::Bool(activates)),
-                ("TIMES_SLOPE", Constant::Bool(times_slope)),
-                ("KIND", Constant::U32(kind)),
-            ]);
-        }
+        let room = sum_slabs();
+        let constants = room.constants.to_vec();
         Kernel {
             label: self.label,
-            files: Cow::Owned(files),
-            entry_point,
-            constants: Cow::Owned(constants),
-            bindings,
+            variant: Cow::Owned(self.name("sum_slabs", &constants, false)),
+            file: room.file,
+            choices: Cow::Owned(self.choices(&[], false)),
+            entry_point: room.entry_point,
+            constants: Cow::Owned([constants, self.epilogue(false)].concat()),
+            workgroup: room.workgroup,
+            bindings: SUM_BINDINGS,
             trusted: true,
         }
+    }
+
+    /// The activation that the kernel applies, or whose slope it multiplies by.
+    fn function(&self, to_slab: bool) -> Option<Activation> {
+        let wanted = !self.unfinished && !to_slab;
+        self.activate.or(self.times_slope).filter(|_| wanted)
+    }
+
+    fn choices(&self, of_algorithm: &[File], to_slab: bool) -> Vec<File> {
+        let operands = if self.aligned {
+            file!("parts/operands/vec4.wgsl")
+        } else {
+            file!("parts/operands/f32.wgsl")
+        };
+        let function = self.function(to_slab).unwrap_or(Activation::Identity);
+        [&[operands, function.file()], of_algorithm].concat()
+    }
+
+    fn epilogue(&self, to_slab: bool) -> Vec<(&'static str, Constant)> {
+        let finished = !self.unfinished;
+        let constants = if to_slab {
+            vec![("TO_SLAB", true)]
+        } else {
+            vec![
+                ("ADD_BIAS", self.add_bias && !self.accumulate),
+                ("ACCUMULATE", self.accumulate),
+                ("ACTIVATE", self.activate.is_some() && finished),
+                ("TIMES_SLOPE", self.times_slope.is_some() && finished),
+            ]
+        };
+        [("SUM_COLUMNS", self.sum_columns)]
+            .into_iter()
+            .chain(constants)
+            .map(|(name, value)| (name, Constant::Bool(value)))
+            .collect()
+    }
+
+    /// For the name of the kernel: the algorithm, the width of loads, and whatever is switched on.
+    fn name(
+        &self,
+        algorithm: &str,
+        constants: &[(&'static str, Constant)],
+        to_slab: bool,
+    ) -> String {
+        let width = if self.aligned { "vec4" } else { "f32" };
+        let mut words = vec![algorithm.to_owned(), width.to_owned()];
+        let constants = [constants, &self.epilogue(to_slab)].concat();
+        let is_on = |(name, value): &(&str, Constant)| {
+            *value == Constant::Bool(true) && !name.ends_with("TRANSPOSED")
+        };
+        words.extend(
+            constants
+                .iter()
+                .filter(|constant| is_on(constant))
+                .map(|(name, _)| name.to_lowercase()),
+        );
+        words.extend(self.function(to_slab).map(|f| f.name().to_owned()));
+        words.join("-")
     }
 }
 
@@ -176,47 +173,18 @@ pub(super) const FORWARD: &str = "wgpu_linear::forward";
 pub(super) const INPUT_GRAD: &str = "wgpu_linear::input_grad";
 pub(super) const WEIGHT_GRAD: &str = "wgpu_linear::weight_grad";
 
-pub(super) const BIAS_GRAD: Kernel = Kernel {
-    label: "wgpu_linear::bias_grad",
-    files: Cow::Borrowed(&[file!("sum_rows.wgsl")]),
-    entry_point: "sum_rows",
-    constants: Cow::Borrowed(&[]),
-    bindings: &[
-        Binding::new(0, "dims", Access::Uniform),
-        Binding::new(1, "dt", Access::Read),
-        Binding::new(2, "db", Access::ReadWrite),
-    ],
-    trusted: true,
-};
-
-/// Every algorithm with every layout of its operands, and every epilogue once; for [`crate::kernels`].
+/// Every algorithm with every layout of its operands, and every epilogue once; for
+/// [`crate::kernels`].
 pub(crate) fn all() -> Vec<Kernel> {
-    let broadcast = |groups, vectors, shuffle| Algorithm::Broadcast {
-        groups,
-        vectors,
-        shuffle,
-    };
-    let algorithms = [
-        Algorithm::Tiled { side: 128 },
-        Algorithm::Tiled { side: 64 },
-        Algorithm::Tiled { side: 32 },
-        broadcast(4, 2, true),
-        broadcast(2, 1, false),
-        Algorithm::SmallBatch { rows: 1 },
-        Algorithm::SmallBatch {
-            rows: SMALL_BATCH_ROWS,
-        },
-        Algorithm::Naive,
-    ];
     let mut kernels = vec![BIAS_GRAD];
     for aligned in [true, false] {
-        let variants = variants(aligned);
-        for variant in &variants {
+        for variant in &variants(aligned) {
             let fits = |algorithm: &Algorithm| {
-                !(variant.left_is_transposed && matches!(algorithm, Algorithm::SmallBatch { .. }))
+                !variant.left_is_transposed || algorithm.room().sums_columns()
             };
             let multiply = |algorithm| variant.multiply(algorithm, false);
-            kernels.extend(algorithms.into_iter().filter(fits).map(multiply));
+            let fitting = algorithms::examples().into_iter().filter(fits);
+            kernels.extend(fitting.map(multiply));
             // Slabs do not know of activations.
             if variant.activate.or(variant.times_slope).is_none() {
                 kernels.push(variant.multiply(Algorithm::Naive, true));
@@ -237,12 +205,14 @@ fn variants(aligned: bool) -> [Variant; 5] {
         label: FORWARD,
         aligned,
         add_bias: true,
+        terms: 1024,
         ..Variant::default()
     };
     let input_grad = Variant {
         label: INPUT_GRAD,
         aligned,
         right_is_transposed: true,
+        terms: 1024,
         ..Variant::default()
     };
     let weight_grad = Variant {
@@ -250,7 +220,8 @@ fn variants(aligned: bool) -> [Variant; 5] {
         aligned,
         left_is_transposed: true,
         sum_columns: true,
-        few_terms: true,
+        // Few, as in small batches.
+        terms: 16,
         ..Variant::default()
     };
     let gelu = Some(Activation::Gelu);
@@ -267,4 +238,35 @@ fn variants(aligned: bool) -> [Variant; 5] {
         },
         weight_grad,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value of a constant expression of the shader, as naga evaluates it.
+    fn constant(module: &naga::Module, name: &str) -> Option<u32> {
+        let (_, found) = module
+            .constants
+            .iter()
+            .find(|(_, constant)| constant.name.as_deref() == Some(name))?;
+        match module.global_expressions[found.init] {
+            naga::Expression::Literal(naga::Literal::U32(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn tiles_of_the_host_are_those_of_the_shaders() {
+        let variant = variants(true)[0];
+        for algorithm in algorithms::examples() {
+            let wgsl = variant.multiply(algorithm, false).wgsl().unwrap();
+            let module = naga::front::wgsl::parse_str(&wgsl).unwrap();
+            let tile = ["TILE_ROWS", "TILE_COLUMNS"].map(|name| constant(&module, name));
+            assert_eq!(tile, algorithm.tile().map(Some), "{algorithm}");
+        }
+        let module = naga::front::wgsl::parse_str(&BIAS_GRAD.wgsl().unwrap()).unwrap();
+        let [_, columns] = Algorithm::SumRows.tile();
+        assert_eq!(constant(&module, "COLUMNS"), Some(columns));
+    }
 }

@@ -3,22 +3,22 @@
 
 use std::ops::Range;
 
-use crate::cache::KernelCache;
-use crate::dispatch::{Dispatch, Grid, passes};
-use crate::error::PrepareError;
-use crate::kernel::{Dims, dims};
-use crate::model::Activation;
-use crate::operand::{self, Operand};
+use crate::kernel::{
+    Binding, Dispatch, Grid, KernelCache, Operand, PrepareError, Uniform, check_operands, passes,
+};
 
+use super::activation::Activation;
+use super::algorithms::sum_slabs;
+use super::dims::ProductDims;
 use super::kernels::{BINDINGS, Variant};
 use super::plan::Plan;
-use super::windows::{Chunk, Layout, chunks};
+use super::windows::{Chunk, Factors, chunks};
 
 /// product = op(left) · op(right) with its epilogue; `None` where the operation has no such operand.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Product<'a> {
     pub(super) label: &'static str,
-    pub(super) layout: Layout,
+    pub(super) factors: Factors,
     pub(super) left: Operand<'a>,
     pub(super) right: Operand<'a>,
     pub(super) bias: Option<Operand<'a>>,
@@ -49,8 +49,8 @@ impl<'a> Product<'a> {
         let label = self.label;
         self.check(cache)?;
         let mut grids = Vec::new();
-        if self.layout.m > 0 && self.layout.n > 0 {
-            for chunk in chunks(label, self.layout, cache.limits())? {
+        if self.factors.m > 0 && self.factors.n > 0 {
+            for chunk in chunks(label, self.factors, cache.limits())? {
                 self.prepare_chunk(cache, plan, &chunk, &mut grids)?;
             }
         }
@@ -75,14 +75,13 @@ impl<'a> Product<'a> {
     }
 
     fn check(&self, cache: &KernelCache) -> Result<(), PrepareError> {
-        let present: Vec<_> = self
-            .operands()
-            .into_iter()
-            .zip(&BINDINGS[1..])
-            .filter_map(|(operand, binding)| Some((operand?, binding.access)))
-            .collect();
-        operand::check_all(self.label, &present, cache.limits())?;
-        let Layout { m, k, n, .. } = self.layout;
+        let (bindings, operands): (Vec<Binding>, Vec<_>) = BINDINGS[1..]
+            .iter()
+            .zip(self.operands())
+            .filter_map(|(binding, operand)| Some((*binding, operand?)))
+            .unzip();
+        check_operands(self.label, &bindings, &operands, cache.limits())?;
+        let Factors { m, k, n, .. } = self.factors;
         let (required, allowed) = (u64::from(m.max(k).max(n)), u64::from(u32::MAX / 2));
         if required > allowed {
             return Err(PrepareError::Limit {
@@ -96,12 +95,12 @@ impl<'a> Product<'a> {
     }
 
     fn variant(&self, pass: &Pass) -> Variant {
-        let layout = self.layout;
-        let row_lengths = [layout.left()[1], layout.right()[1], layout.n];
+        let factors = self.factors;
+        let row_lengths = [factors.left()[1], factors.right()[1], factors.n];
         Variant {
             label: self.label,
-            left_is_transposed: layout.left_is_transposed,
-            right_is_transposed: layout.right_is_transposed,
+            left_is_transposed: factors.left_is_transposed,
+            right_is_transposed: factors.right_is_transposed,
             aligned: row_lengths.iter().all(|columns| columns.is_multiple_of(4))
                 && self
                     .operands()
@@ -112,9 +111,9 @@ impl<'a> Product<'a> {
             activate: self.activated.map(|(function, _)| function),
             times_slope: self.t.map(|(function, _)| function),
             sum_columns: self.db.is_some(),
-            few_terms: layout.k <= FEW_TERMS,
+            terms: factors.k,
             accumulate: pass.terms.start > 0,
-            unfinished: pass.terms.end < layout.k,
+            unfinished: pass.terms.end < factors.k,
         }
     }
 
@@ -126,7 +125,7 @@ impl<'a> Product<'a> {
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
         // Slabs hold whole products.
-        let whole = chunk.rows == (0..self.layout.m) && chunk.columns == (0..self.layout.n);
+        let whole = chunk.rows == (0..self.factors.m) && chunk.columns == (0..self.factors.n);
         let slabs = if whole { plan.slabs.max(1) } else { 1 };
         let terms = chunk.terms.end - chunk.terms.start;
         let slab_terms = terms
@@ -157,13 +156,13 @@ impl<'a> Product<'a> {
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
         let kernel = self.variant(pass).multiply(plan.algorithm, false);
-        let layout = self.layout;
+        let factors = self.factors;
         let chunk = &pass.chunk;
         let [left, right, bias, t, product, activated, db] = self.operands();
-        let of_product = |operand: Operand<'a>| operand.rows(layout.n, &chunk.rows);
+        let of_product = |operand: Operand<'a>| operand.rows(factors.n, &chunk.rows);
         let operands = [
-            left.map(|left| left.rows(layout.left()[1], &chunk.left)),
-            right.map(|right| right.rows(layout.right()[1], &chunk.right)),
+            left.map(|left| left.rows(factors.left()[1], &chunk.left)),
+            right.map(|right| right.rows(factors.right()[1], &chunk.right)),
             bias,
             t.map(of_product),
             product.map(of_product),
@@ -174,7 +173,13 @@ impl<'a> Product<'a> {
             chunk.rows.end - chunk.rows.start,
             chunk.columns.end - chunk.columns.start,
         );
-        grids.push(cache.grid(&kernel, Some(&self.dims(pass, 0)), &operands, workgroups, 1)?);
+        grids.push(cache.grid(
+            &kernel,
+            Some(&self.dims(pass, 0).contents()),
+            &operands,
+            workgroups,
+            1,
+        )?);
         Ok(())
     }
 
@@ -187,22 +192,16 @@ impl<'a> Product<'a> {
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
         let variant = self.variant(pass);
-        let layout = self.layout;
-        let slab_rows = layout.m + u32::from(variant.sum_columns);
-        let elements = u64::from(slab_rows) * u64::from(layout.n) * u64::from(pass.slabs);
+        let factors = self.factors;
+        let slab_rows = factors.m + u32::from(variant.sum_columns);
+        let elements = u64::from(slab_rows) * u64::from(factors.n) * u64::from(pass.slabs);
         let scratch = cache.scratch(self.label, elements * 4)?;
-        let scratch = Operand {
-            name: "slabs",
-            buffer: &scratch,
-            offset_bytes: 0,
-            size_bytes: elements * 4,
-            in_parts: false,
-        };
+        let scratch = Operand::buffer("slabs", &scratch, elements * 4);
         // Slabs are taken of whole products, but maybe of a part of the terms.
         let [left, right, bias, t, product, activated, db] = self.operands();
-        let factors = [
-            left.map(|left| left.rows(layout.left()[1], &pass.chunk.left)),
-            right.map(|right| right.rows(layout.right()[1], &pass.chunk.right)),
+        let bound = [
+            left.map(|left| left.rows(factors.left()[1], &pass.chunk.left)),
+            right.map(|right| right.rows(factors.right()[1], &pass.chunk.right)),
             None,
             None,
             Some(scratch),
@@ -210,38 +209,28 @@ impl<'a> Product<'a> {
             None,
         ];
         let multiply = variant.multiply(plan.algorithm, true);
-        let workgroups = plan.algorithm.workgroups(layout.m, layout.n);
-        let sizes = self.dims(pass, slab_rows);
-        grids.push(cache.grid(&multiply, Some(&sizes), &factors, workgroups, pass.slabs)?);
+        let workgroups = plan.algorithm.workgroups(factors.m, factors.n);
+        let sizes = self.dims(pass, slab_rows).contents();
+        grids.push(cache.grid(&multiply, Some(&sizes), &bound, workgroups, pass.slabs)?);
 
         let operands = [Some(scratch), bias, t, product, activated, db];
-        let sizes = self.dims_of_sum(pass, slab_rows);
-        let quads = u64::from(slab_rows) * u64::from(layout.n.div_ceil(4));
-        let workgroups = quads.div_ceil(SUM_SLABS_WORKGROUP);
+        let sizes = self.dims_of_sum(pass, slab_rows).contents();
+        let workgroups = sum_slabs().workgroups(slab_rows, factors.n);
         let sum = variant.sum_slabs();
         grids.push(cache.grid(&sum, Some(&sizes), &operands, workgroups, 1)?);
         Ok(())
     }
 
     /// The slabs stand where the left factor does: from row 0, in rows of n elements.
-    fn dims_of_sum(&self, pass: &Pass, slab_rows: u32) -> Dims {
-        let layout = Layout {
-            k: self.layout.n,
-            ..self.layout
-        };
-        let chunk = Chunk {
-            left: 0..slab_rows,
-            ..pass.chunk.clone()
-        };
-        let pass = Pass {
-            chunk,
-            ..pass.clone()
-        };
-        Self { layout, ..*self }.dims(&pass, slab_rows)
+    fn dims_of_sum(&self, pass: &Pass, slab_rows: u32) -> ProductDims {
+        ProductDims {
+            k: self.factors.n,
+            left_base: 0,
+            ..self.dims(pass, slab_rows)
+        }
     }
 
-    /// The words of `Dims` in `parts/dims.wgsl`.
-    fn dims(&self, pass: &Pass, slab_rows: u32) -> Dims {
+    fn dims(&self, pass: &Pass, slab_rows: u32) -> ProductDims {
         let Chunk {
             rows,
             columns,
@@ -250,28 +239,23 @@ impl<'a> Product<'a> {
             ..
         } = &pass.chunk;
         let function = self.activated.or(self.t).map(|(function, _)| function);
-        dims([
-            self.layout.m,
-            self.layout.k,
-            self.layout.n,
-            rows.start,
-            rows.end,
-            pass.terms.start,
-            pass.terms.end,
-            columns.start,
-            columns.end,
-            left.start,
-            right.start,
-            rows.start,
-            pass.slabs,
-            pass.slab_terms,
+        ProductDims {
+            m: self.factors.m,
+            k: self.factors.k,
+            n: self.factors.n,
+            first_row: rows.start,
+            end_row: rows.end,
+            first_k: pass.terms.start,
+            end_k: pass.terms.end,
+            first_column: columns.start,
+            end_column: columns.end,
+            left_base: left.start,
+            right_base: right.start,
+            product_base: rows.start,
+            slabs: pass.slabs,
+            slab_terms: pass.slab_terms,
             slab_rows,
-            function.map_or(0, |function| function.slope().to_bits()),
-        ])
+            parameter: function.map_or(0.0, Activation::parameter_value),
+        }
     }
 }
-
-/// Up to so many terms, storing a result takes about as long as adding it up on a software adapter.
-const FEW_TERMS: u32 = 32;
-/// Threads of a workgroup of `sum_slabs.wgsl`.
-const SUM_SLABS_WORKGROUP: u64 = 64;

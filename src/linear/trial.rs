@@ -1,11 +1,12 @@
 //! What a plan is tried on: operands of small whole numbers, and a proof of the result that takes far less time than the result.
 
-use crate::error::{GpuError, PrepareError};
-use crate::gpu::Gpu;
-use crate::view::{Matrix, Vector};
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
 
-use super::plan::{Operation, Plan, Shape};
-use super::{BiasGrad, Dispatch, Forward, InputGrad, LinearKernels, WeightGrad};
+use super::operands::{BiasGrad, Forward, InputGrad, WeightGrad};
+use super::operations::LinearKernels;
+use super::plan::Plan;
+use super::shape::{Operation, Shape};
 
 /// Operands of one operation on the device, and what its result must be.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::dispatch::Dispatch;
-use crate::error::{GpuError, PrepareError};
-use crate::gpu::Gpu;
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Dispatch, PrepareError};
 
-use super::LinearKernels;
-use super::plan::{Operation, Plan, Shape, plan, ranked_candidates};
+use super::operations::LinearKernels;
+use super::plan::{Plan, plan, ranked_candidates};
+use super::shape::{Operation, Shape};
 use super::trial::{Trial, required_bytes};
 use super::tune_cache::{TuneCache, TuneCacheError, Winner};
 

@@ -13,9 +13,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::LinearKernels;
-use super::plan::{Operation, Plan, Shape, candidates};
-use super::tune_file::{Lock, cache_folder, replace};
+use super::operations::LinearKernels;
+use super::plan::{Plan, candidates};
+use super::shape::{Operation, Shape};
+use super::tune_file::{FileLock, cache_folder, replace};
 
 /// A file of tuned plans, shared by all programs of a user. Making one touches nothing: the file is read and written when it is needed.
 ///
@@ -172,7 +173,7 @@ impl TuneCache {
         if !folder.as_os_str().is_empty() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        let _lock = Lock::acquire(&self.path);
+        let _lock = FileLock::acquire(&self.path);
         let mut entries = match self.read() {
             Ok(Contents::Entries(entries)) => entries,
             Ok(Contents::Foreign) => {

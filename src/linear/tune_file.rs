@@ -34,9 +34,9 @@ pub(super) fn replace(path: &Path, contents: &str) -> io::Result<()> {
 /// operating system need Rust 1.89.
 ///
 /// It is a courtesy. Where it cannot be had in time, the worst is that an entry is lost and measured again.
-pub(super) struct Lock(Option<PathBuf>);
+pub(super) struct FileLock(Option<PathBuf>);
 
-impl Lock {
+impl FileLock {
     const PATIENCE: Duration = Duration::from_secs(2);
     /// Older locks were left behind by a program that died; writing takes milliseconds.
     const STALE: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
+impl Drop for FileLock {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
             let _ = fs::remove_file(path);

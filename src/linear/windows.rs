@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use crate::dispatch::passes;
-use crate::error::PrepareError;
+use crate::kernel::{PrepareError, passes};
 
 /// The sizes of a product and how its factors lie in memory, row-major.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
+pub(super) struct Factors {
     pub(super) m: u32,
     pub(super) k: u32,
     pub(super) n: u32,
@@ -17,7 +16,7 @@ pub(super) struct Layout {
     pub(super) right_is_transposed: bool,
 }
 
-impl Layout {
+impl Factors {
     /// Stored rows and columns of the left factor.
     pub(super) fn left(&self) -> [u32; 2] {
         if self.left_is_transposed {
@@ -53,40 +52,40 @@ pub(super) struct Chunk {
 /// left and k on the right, those of a transposed one k and n.
 pub(super) fn chunks(
     label: &'static str,
-    layout: Layout,
+    factors: Factors,
     limits: &wgpu::Limits,
 ) -> Result<Vec<Chunk>, PrepareError> {
     let most = |stored| rows_per_binding(label, stored, limits);
-    let (left, right) = (most(layout.left())?, most(layout.right())?);
-    let mut row_step = most([layout.m, layout.n])?;
+    let (left, right) = (most(factors.left())?, most(factors.right())?);
+    let mut row_step = most([factors.m, factors.n])?;
     let (mut term_step, mut column_step) = (u32::MAX, u32::MAX);
-    if layout.left_is_transposed {
+    if factors.left_is_transposed {
         term_step = left;
     } else {
         row_step = row_step.min(left);
     }
-    if layout.right_is_transposed {
+    if factors.right_is_transposed {
         column_step = right;
     } else {
         term_step = term_step.min(right);
     }
     let mut chunks = Vec::new();
-    for rows in passes(layout.m, row_step) {
-        for columns in passes(layout.n, column_step) {
-            for terms in passes(layout.k, term_step) {
-                chunks.push(chunk(layout, &rows, &columns, terms));
+    for rows in passes(factors.m, row_step) {
+        for columns in passes(factors.n, column_step) {
+            for terms in passes(factors.k, term_step) {
+                chunks.push(chunk(factors, &rows, &columns, terms));
             }
         }
     }
     Ok(chunks)
 }
 
-fn chunk(layout: Layout, rows: &Range<u32>, columns: &Range<u32>, terms: Range<u32>) -> Chunk {
+fn chunk(factors: Factors, rows: &Range<u32>, columns: &Range<u32>, terms: Range<u32>) -> Chunk {
     let either =
         |transposed, a: &Range<u32>, b: &Range<u32>| if transposed { b } else { a }.clone();
     Chunk {
-        left: either(layout.left_is_transposed, rows, &terms),
-        right: either(layout.right_is_transposed, &terms, columns),
+        left: either(factors.left_is_transposed, rows, &terms),
+        right: either(factors.right_is_transposed, &terms, columns),
         rows: rows.clone(),
         columns: columns.clone(),
         terms,
@@ -134,7 +133,7 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const LAYOUT: Layout = Layout {
+    const FACTORS: Factors = Factors {
         m: 100,
         k: 60,
         n: 40,
@@ -152,7 +151,7 @@ mod tests {
 
     #[test]
     fn small_products_are_not_cut() {
-        let all = chunks("test", LAYOUT, &limits(1 << 20)).unwrap();
+        let all = chunks("test", FACTORS, &limits(1 << 20)).unwrap();
         assert_eq!(all.len(), 1);
         assert_eq!(
             [&all[0].rows, &all[0].columns, &all[0].terms],
@@ -164,13 +163,13 @@ mod tests {
     #[test]
     fn chunks_cover_the_product_whatever_is_transposed() {
         for transposed in 0..4 {
-            let layout = Layout {
+            let factors = Factors {
                 left_is_transposed: transposed & 1 > 0,
                 right_is_transposed: transposed & 2 > 0,
-                ..LAYOUT
+                ..FACTORS
             };
             let limits = limits(4096);
-            let all = chunks("test", layout, &limits).unwrap();
+            let all = chunks("test", factors, &limits).unwrap();
             let mut seen = std::collections::HashMap::new();
             for chunk in &all {
                 for row in chunk.rows.clone() {
@@ -181,9 +180,9 @@ mod tests {
                     }
                 }
                 let operands = [
-                    (&chunk.left, layout.left()[1]),
-                    (&chunk.right, layout.right()[1]),
-                    (&chunk.rows, layout.n),
+                    (&chunk.left, factors.left()[1]),
+                    (&chunk.right, factors.right()[1]),
+                    (&chunk.rows, factors.n),
                 ];
                 for (rows, columns) in operands {
                     let row_bytes = u64::from(columns) * 4;
@@ -198,7 +197,7 @@ mod tests {
 
     #[test]
     fn rows_larger_than_a_binding_are_refused() {
-        let error = chunks("test", LAYOUT, &limits(256)).unwrap_err();
+        let error = chunks("test", FACTORS, &limits(256)).unwrap_err();
         assert!(matches!(error, PrepareError::Limit { .. }));
     }
 }

@@ -1,7 +1,8 @@
 //! A multi-layer perceptron as a graph of operations.
 
-use super::{Activation, Loss, MlpConfig};
+use super::{Loss, MlpConfig};
 use crate::events::{Graph, Node};
+use crate::linear::Activation;
 
 impl MlpConfig {
     /// The network as TensorBoard draws it: from the examples `x` through `layer1`, `layer2`, … to the `loss`, against the targets `y`.
@@ -49,7 +50,7 @@ fn add_layer(
 ) -> (Graph, String) {
     let named = |part: &str| format!("{name}/{part}");
     let outputs = ends[1];
-    let result = |part: &str, op| Node::new(&named(part), op).shape(&[None, outputs]);
+    let result = |part: &str, op: &str| Node::new(&named(part), op).shape(&[None, outputs]);
     let graph = graph
         .node(Node::new(&named("w"), "Variable").shape(ends))
         .node(Node::new(&named("b"), "Variable").shape(&[outputs]))
@@ -62,21 +63,18 @@ fn add_layer(
     let Some(activation) = activation else {
         return (graph, named("add_bias"));
     };
-    let mut node = result("activation", operation(activation)).input(&named("add_bias"));
-    if let Activation::LeakyRelu { slope } = activation {
-        node = node.attribute("slope", &slope.to_string());
+    let mut node = result("activation", &operation(activation)).input(&named("add_bias"));
+    if let Some((name, value)) = activation.parameter() {
+        node = node.attribute(name, &value.to_string());
     }
     (graph.node(node), named("activation"))
 }
 
-/// The names that TensorFlow gives to these operations.
-fn operation(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Identity => "Identity",
-        Activation::Relu => "Relu",
-        Activation::LeakyRelu { .. } => "LeakyRelu",
-        Activation::Tanh => "Tanh",
-        Activation::Sigmoid => "Sigmoid",
-        Activation::Gelu => "Gelu",
-    }
+/// The name of an activation as TensorFlow writes it: `leaky_relu` is `LeakyRelu`.
+fn operation(activation: Activation) -> String {
+    let capitalised = |word: &str| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    };
+    activation.name().split('_').map(capitalised).collect()
 }

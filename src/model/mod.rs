@@ -3,16 +3,18 @@
 mod config;
 mod graph;
 mod init;
+mod optimizer;
 
-pub use config::{
-    Activation, AdamSettings, Initialization, Loss, MlpConfig, Optimizer, SgdSettings,
-};
+pub use crate::linear::Activation;
+pub use config::{Initialization, Loss, MlpConfig};
 pub use init::initial_parameters;
+pub use optimizer::{AdamSettings, Optimizer, SgdSettings};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-use crate::error::{GpuError, PrepareError};
+use crate::device::GpuError;
 use crate::events::{Histogram, HistogramError};
+use crate::kernel::PrepareError;
 
 /// Weights and bias of one layer, or gradients of the same shapes.
 #[derive(Clone, Debug, PartialEq)]
@@ -241,43 +243,10 @@ pub trait Model {
         Ok(self.parameters()?.iter().map(layer).collect())
     }
 
-    /// Copies a data set to where the model computes, so that [`Self::train_next`] need not move its rows; whether it did.
-    ///
-    /// A model that gains nothing by it, or has not the room, answers `false`, which is what the provided method does; then
-    /// [`Self::train_batch`] is the way.
-    ///
-    /// # Errors
-    /// As [`Self::train_batch`].
-    fn load(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<bool, ModelError> {
-        let _ = (x, targets);
-        Ok(false)
-    }
-
-    /// Lets go of the data set of [`Self::load`].
-    ///
-    /// # Errors
-    /// What the device reports.
-    fn unload(&mut self) -> Result<(), ModelError> {
-        Ok(())
-    }
-
-    /// Sets the order in which [`Self::train_next`] takes the loaded examples: each `batch` of `indices` is one step, the last may be smaller.
-    ///
-    /// # Errors
-    /// [`ModelError::NoData`] where nothing is loaded, [`ModelError::Index`], [`ModelError::BatchSize`]; otherwise what the device reports.
-    fn set_order(&mut self, indices: &[usize], batch: usize) -> Result<(), ModelError> {
-        let _ = (indices, batch);
-        Err(ModelError::NoData)
-    }
-
-    /// The step of [`Self::train_batch`] for the next batch of [`Self::set_order`]; whether there was one left.
-    ///
-    /// May hand several steps to the device together, but none later than when anything else is asked of the model.
-    ///
-    /// # Errors
-    /// [`ModelError::NoData`] where nothing is loaded; otherwise what the device reports.
-    fn train_next(&mut self) -> Result<bool, ModelError> {
-        Err(ModelError::NoData)
+    /// The model as one that trains on data where it computes; `None` where it gains nothing by
+    /// that, which is what the provided method says.
+    fn resident(&mut self) -> Option<&mut dyn ResidentModel> {
+        None
     }
 
     /// [`Self::take_loss`] without waiting: either the loss, or `None`, and [`Self::poll_loss`] will bring it. The provided method waits.
@@ -296,6 +265,39 @@ pub trait Model {
     fn poll_loss(&mut self) -> Result<Option<MeanLoss>, ModelError> {
         Ok(None)
     }
+}
+
+/// A model that trains on a data set which lies where it computes, so that no step moves a row.
+pub trait ResidentModel: Model {
+    /// Copies a data set to where the model computes; whether there was room.
+    ///
+    /// # Errors
+    /// As [`Model::train_batch`].
+    fn load(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<bool, ModelError>;
+
+    /// Lets go of the data set of [`Self::load`].
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn unload(&mut self) -> Result<(), ModelError>;
+
+    /// Sets the order in which [`Self::train_next`] takes the loaded examples: each `batch` of
+    /// `indices` is one step, the last may be smaller.
+    ///
+    /// # Errors
+    /// [`ModelError::NoData`] where nothing is loaded, [`ModelError::Index`],
+    /// [`ModelError::BatchSize`]; otherwise what the device reports.
+    fn set_order(&mut self, indices: &[usize], batch: usize) -> Result<(), ModelError>;
+
+    /// The step of [`Model::train_batch`] for the next batch of [`Self::set_order`]; whether there
+    /// was one left.
+    ///
+    /// May hand several steps to the device together, but none later than when anything else is
+    /// asked of the model.
+    ///
+    /// # Errors
+    /// [`ModelError::NoData`] where nothing is loaded; otherwise what the device reports.
+    fn train_next(&mut self) -> Result<bool, ModelError>;
 }
 
 /// Checks a batch against a model, so that both implementors answer alike.

@@ -2,12 +2,11 @@
 
 use ndarray::ArrayView2;
 
-use crate::error::PrepareError;
-use crate::gpu::Gpu;
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Matrix, PrepareError, Vector};
 use crate::model::{Loss, ModelError, Targets, check_finite, check_shape};
-use crate::view::{Matrix, Vector};
 
-use super::gather::Examples;
+use super::ops::Examples;
 
 /// Examples and what they should come out as, uploaded once, so that no training step copies anything from the host.
 ///
@@ -29,7 +28,7 @@ use super::gather::Examples;
 /// let x = array![[0_u8, 0], [0, 255], [255, 0], [255, 255]];
 /// let xor = DeviceDataset::from_bytes(&gpu, x.view(), 1.0 / 255.0, Targets::Classes(&[0, 1, 1, 0]))?;
 /// let mut mlp = Mlp::new(&gpu, MlpConfig::new(&[2, 16, 2]))?;
-/// mlp.set_data(xor)?;
+/// mlp.load_dataset(xor)?;
 /// for _ in 0..500 {
 ///     mlp.train_indices(&[2, 0, 3, 1], 4)?;
 /// }
@@ -100,7 +99,7 @@ impl DeviceDataset {
         (examples, inputs): (usize, usize),
         scale: Option<f32>,
         targets: Targets<'_>,
-        x: impl FnOnce(&Gpu) -> Result<wgpu::Buffer, crate::GpuError>,
+        x: impl FnOnce(&Gpu) -> Result<wgpu::Buffer, GpuError>,
     ) -> Result<Self, ModelError> {
         let (kind, wanted) = upload_targets(gpu, examples, targets)?;
         Ok(Self {

@@ -1,13 +1,12 @@
 //! The histograms of a network's parameters and gradients: all of them in one submission, and read back at once.
 
-use crate::dispatch::Dispatch;
-use crate::error::PrepareError;
+use crate::device::Gpu;
 use crate::events::{Histogram, HistogramError};
+use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
 use crate::model::{LayerHistograms, ModelError};
-use crate::view::{Matrix, Vector};
 
-use super::histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
-use super::mlp::Mlp;
+use super::ops::{HISTOGRAM_WORDS, HistogramOf, NetworkKernels, histogram_from_words};
+use super::parameters::Parameters;
 
 /// Dispatches that count, and where: four results a layer, one behind the other, each where the device can bind it.
 #[derive(Debug)]
@@ -18,63 +17,51 @@ pub(super) struct Histograms {
     dispatches: Vec<Dispatch>,
 }
 
-impl Mlp {
-    /// How weights, biases and gradients are spread; see [`Model::histograms`](crate::model::Model::histograms).
-    ///
-    /// # Errors
-    /// As [`Model::histograms`](crate::model::Model::histograms); [`PrepareError::Limit`] for a layer of 2³² weights or more.
-    pub async fn histograms_async(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
-        self.submit()?;
-        let histograms = match self.histograms.take() {
-            Some(prepared) => prepared,
-            None => self.prepare_histograms()?,
-        };
-        let histograms = self.histograms.insert(histograms);
-        self.gpu.run(&histograms.dispatches);
-        let len = histograms.stride * histograms.dispatches.len();
-        let words = self
-            .gpu
-            .read_range_async::<u32>(&histograms.results, 0, len)
-            .await?;
-        Ok(layers(&words, histograms.stride)?)
-    }
-
-    fn prepare_histograms(&self) -> Result<Histograms, ModelError> {
-        let alignment = self
-            .gpu
-            .device()
-            .limits()
-            .min_storage_buffer_offset_alignment;
+impl Histograms {
+    pub(super) fn new(
+        gpu: &Gpu,
+        kernels: &NetworkKernels,
+        parameters: &Parameters,
+    ) -> Result<Self, ModelError> {
+        let alignment = gpu.device().limits().min_storage_buffer_offset_alignment;
         let stride = (HISTOGRAM_WORDS * 4).next_multiple_of(alignment) as usize / 4;
-        let operands = self.counted()?;
-        let results = self
-            .gpu
-            .zeros("wgpu_linear::histograms", stride * operands.len())?;
+        let operands = counted(parameters)?;
+        let results = gpu.zeros("wgpu_linear::histograms", stride * operands.len())?;
         let prepare = |(i, values)| {
             let offset_bytes = i as u64 * stride as u64 * 4;
             let result = Vector::new(&results, HISTOGRAM_WORDS).at(offset_bytes);
-            self.network.histogram(HistogramOf { values, result })
+            kernels.histogram(HistogramOf { values, result })
         };
         let dispatches = operands.into_iter().enumerate().map(prepare);
         let dispatches = dispatches.collect::<Result<_, _>>()?;
-        Ok(Histograms {
+        Ok(Self {
             results,
             stride,
             dispatches,
         })
     }
 
-    /// W, b, dW and db, layer by layer.
-    fn counted(&self) -> Result<Vec<Vector<'_>>, PrepareError> {
-        let mut operands = Vec::new();
-        for layer in 0..self.layout.layers() {
-            for buffer in [&self.parameters, &self.gradients] {
-                operands.push(elements(self.layout.w(layer, buffer))?);
-                operands.push(self.layout.b(layer, buffer));
-            }
-        }
-        Ok(operands)
+    /// Counts, waits, and reads.
+    pub(super) async fn count(&self, gpu: &Gpu) -> Result<Vec<LayerHistograms>, ModelError> {
+        gpu.run(&self.dispatches);
+        let len = self.stride * self.dispatches.len();
+        let words = gpu.read_range_async::<u32>(&self.results, 0, len).await?;
+        Ok(layers(&words, self.stride)?)
     }
+}
+
+/// W, b, dW and db, layer by layer.
+fn counted(parameters: &Parameters) -> Result<Vec<Vector<'_>>, PrepareError> {
+    let mut operands = Vec::new();
+    for layer in 0..parameters.layers() {
+        operands.extend([
+            elements(parameters.w(layer))?,
+            parameters.b(layer),
+            elements(parameters.dw(layer))?,
+            parameters.db(layer),
+        ]);
+    }
+    Ok(operands)
 }
 
 fn elements(matrix: Matrix<'_>) -> Result<Vector<'_>, PrepareError> {

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::error::GpuError;
-use crate::gpu::Gpu;
+use crate::device::{Gpu, GpuError};
 use crate::model::MeanLoss;
 
 /// Losses that may be on their way at a time.

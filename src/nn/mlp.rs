@@ -1,32 +1,25 @@
 //! A multi-layer perceptron on the GPU.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::dispatch::Dispatch;
-use crate::error::PrepareError;
-use crate::gpu::Gpu;
-use crate::linear::LinearKernels;
+use crate::device::{Gpu, GpuError};
 use crate::model::{
-    LayerParameters, MeanLoss, MlpConfig, ModelError, Targets, check_batch, check_inputs,
-    initial_parameters,
+    LayerHistograms, LayerParameters, MeanLoss, MlpConfig, ModelError, Targets, check_batch,
+    check_inputs,
 };
 
 use super::layer_histograms::Histograms;
 use super::loss_ring::{LossRing, mean_loss};
-use super::operations::NetworkKernels;
-use super::resident::{Pending, Resident};
-use super::step::{Builder, Workspace};
-use super::storage::{Layout, OptimizerState};
+use super::parameters::Parameters;
+use super::queue::Queue;
+use super::resident::Resident;
+use super::steps::{Network, Steps, batch_rows};
 
-/// Rows that [`Mlp::predict_async`] sends through the network at a time, where the widest layer allows it.
+/// Rows that [`Mlp::predict_async`] sends through the network at a time, where the widest layer
+/// allows it.
 const PREDICT_ROWS: usize = 1024;
-/// Batch sizes whose dispatches are kept: more than a training run has, few enough to bound memory.
-const KEPT_BATCH_SIZES: usize = 64;
-/// Steps that may wait on the queue: enough to keep a GPU busy, few enough to bound memory.
-const STEPS_IN_FLIGHT: usize = 32;
 
 /// A multi-layer perceptron whose weights, gradients and optimizer state stay on the device.
 ///
@@ -51,58 +44,36 @@ const STEPS_IN_FLIGHT: usize = 32;
 pub struct Mlp {
     pub(super) gpu: Gpu,
     pub(super) config: MlpConfig,
-    linear: LinearKernels,
-    pub(super) network: NetworkKernels,
-    pub(super) layout: Layout,
-    pub(super) parameters: wgpu::Buffer,
-    pub(super) gradients: wgpu::Buffer,
-    pub(super) optimizer: OptimizerState,
+    pub(super) parameters: Parameters,
     /// Sum of losses and number of examples since they were last read.
     pub(super) total: wgpu::Buffer,
-    pub(super) workspace: Workspace,
-    /// Prepared dispatches by batch size.
-    predict_steps: HashMap<u32, Vec<Dispatch>>,
-    pub(super) train_steps: HashMap<u32, Vec<Dispatch>>,
+    pub(super) losses: LossRing,
+    pub(super) steps: Steps,
     /// The data set on the device.
     pub(super) resident: Option<Resident>,
-    pub(super) losses: LossRing,
     /// Prepared when first asked for.
-    pub(super) histograms: Option<Histograms>,
+    histograms: Option<Histograms>,
     /// In a lock, so that reading through a shared reference can submit what waits.
-    pub(super) pending: Mutex<Pending>,
+    queue: Mutex<Queue>,
 }
 
 impl Mlp {
-    /// A network with the weights of [`initial_parameters`].
+    /// A network with the weights of [`initial_parameters`](crate::model::initial_parameters).
     ///
     /// # Errors
-    /// [`ModelError::LayerSizes`] or [`ModelError::Setting`] where `config` describes no network, [`ModelError::Gpu`] where the device has
-    /// not enough memory.
+    /// [`ModelError::LayerSizes`] or [`ModelError::Setting`] where `config` describes no network,
+    /// [`ModelError::Gpu`] where the device has not enough memory.
     pub fn new(gpu: &Gpu, config: MlpConfig) -> Result<Self, ModelError> {
         config.check()?;
-        let layout = Layout::new(&config.layer_sizes, &gpu.device().limits());
-        // Asked for before the weights are drawn: a network that does not fit is refused before it fills the host's memory.
-        let parameters = gpu.zeros("wgpu_linear::parameters", (layout.bytes() / 4) as usize)?;
-        let gradients = gpu.zeros("wgpu_linear::gradients", (layout.bytes() / 4) as usize)?;
-        let flat = layout.pack(&initial_parameters(&config));
-        gpu.queue()
-            .write_buffer(&parameters, 0, bytemuck::cast_slice(&flat));
         Ok(Self {
-            linear: LinearKernels::new(gpu.device()),
-            network: NetworkKernels::new(gpu.device()),
-            optimizer: OptimizerState::new(gpu, &config.optimizer, &layout)?,
+            parameters: Parameters::new(gpu, &config)?,
             total: gpu.zeros("wgpu_linear::total", 2)?,
-            workspace: Workspace::new(gpu, &config.layer_sizes, 0)?,
-            predict_steps: HashMap::new(),
-            train_steps: HashMap::new(),
-            resident: None,
             losses: LossRing::new(gpu)?,
+            steps: Steps::new(gpu, &config.layer_sizes)?,
+            resident: None,
             histograms: None,
-            pending: Mutex::new(Pending::new(STEPS_IN_FLIGHT)),
+            queue: Mutex::new(Queue::new()),
             gpu: gpu.clone(),
-            parameters,
-            gradients,
-            layout,
             config,
         })
     }
@@ -122,20 +93,68 @@ impl Mlp {
         for rows in x.axis_chunks_iter(ndarray::Axis(0), self.predict_rows()) {
             let batch = rows.nrows() as u32;
             self.reserve(batch)?;
-            write_f32(&self.gpu, &self.workspace.x, rows);
-            if !self.predict_steps.contains_key(&batch) {
-                let step = self.builder(batch).forward()?;
-                keep(&mut self.predict_steps, batch, step);
-            }
-            self.gpu.run(&self.predict_steps[&batch]);
-            values.extend(
-                self.gpu
-                    .read_range_async::<f32>(self.workspace.outputs(), 0, rows.nrows() * outputs)
-                    .await?,
-            );
+            write_f32(&self.gpu, &self.steps.buffers().x, rows);
+            let network = Network {
+                config: &self.config,
+                parameters: &self.parameters,
+                total: &self.total,
+            };
+            self.gpu.run(self.steps.predict(network, batch)?);
+            let buffer = self.steps.buffers().outputs();
+            let len = rows.nrows() * outputs;
+            values.extend(self.gpu.read_range_async::<f32>(buffer, 0, len).await?);
         }
         // The number of values is right by construction.
         Ok(Array2::from_shape_vec((x.nrows(), outputs), values).unwrap_or_default())
+    }
+
+    /// As many rows as every layer's buffer can hold within one binding.
+    fn predict_rows(&self) -> usize {
+        let widest = self
+            .config
+            .layer_sizes
+            .iter()
+            .max()
+            .map_or(1, |size| *size as u64);
+        let allowed = self.gpu.device().limits().max_storage_buffer_binding_size / (4 * widest);
+        usize::try_from(allowed).map_or(PREDICT_ROWS, |allowed| allowed.clamp(1, PREDICT_ROWS))
+    }
+
+    /// One optimizer step on one batch; see [`Model::train_batch`](crate::model::Model::train_batch).
+    ///
+    /// # Errors
+    /// As [`Model::train_batch`](crate::model::Model::train_batch).
+    pub fn train_batch(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        targets: Targets<'_>,
+    ) -> Result<(), ModelError> {
+        check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let rows = batch_rows(x.nrows(), x.ncols())?;
+        self.prepare_train(rows)?;
+        self.submit()?;
+        let gpu = self.gpu.clone();
+        self.queue().admit_one(&gpu)?;
+        self.upload_batch(x, targets);
+        let submission = self.gpu.run(self.steps.train(rows));
+        self.queue().submitted_one(submission);
+        Ok(())
+    }
+
+    fn upload_batch(&self, x: ArrayView2<'_, f32>, targets: Targets<'_>) {
+        let buffers = self.steps.buffers();
+        write_f32(&self.gpu, &buffers.x, x);
+        match targets {
+            Targets::Classes(classes) => {
+                self.gpu
+                    .queue()
+                    .write_buffer(&buffers.targets, 0, bytemuck::cast_slice(classes))
+            }
+            Targets::Values(values) => write_f32(&self.gpu, &buffers.targets, values),
+        }
     }
 
     /// The mean loss since the last call; see [`Model::take_loss`](crate::model::Model::take_loss).
@@ -154,7 +173,10 @@ impl Mlp {
     /// # Errors
     /// As [`Model::parameters`](crate::model::Model::parameters).
     pub async fn parameters_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
-        self.download(&self.parameters).await
+        self.submit()?;
+        self.parameters
+            .read(&self.gpu, self.parameters.values())
+            .await
     }
 
     /// The gradients of the last batch, in the shapes of the parameters; zeros before the first.
@@ -162,136 +184,114 @@ impl Mlp {
     /// # Errors
     /// What the device reports.
     pub async fn gradients_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
-        self.download(&self.gradients).await
-    }
-
-    async fn download(&self, flat: &wgpu::Buffer) -> Result<Vec<LayerParameters>, ModelError> {
         self.submit()?;
-        let values = self
-            .gpu
-            .read_range_async::<f32>(flat, 0, (self.layout.bytes() / 4) as usize)
-            .await?;
-        Ok(self.layout.unpack(&values))
+        self.parameters
+            .read(&self.gpu, self.parameters.gradients())
+            .await
     }
 
-    pub(super) fn upload_parameters(
-        &self,
-        parameters: &[LayerParameters],
-    ) -> Result<(), ModelError> {
-        self.submit()?;
-        let flat = self.layout.pack(parameters);
-        self.gpu
-            .queue()
-            .write_buffer(&self.parameters, 0, bytemuck::cast_slice(&flat));
-        Ok(())
-    }
-
-    /// As many rows as every layer's buffer can hold within one binding.
-    fn predict_rows(&self) -> usize {
-        let widest = self
-            .config
-            .layer_sizes
-            .iter()
-            .max()
-            .map_or(1, |size| *size as u64);
-        let allowed = self.gpu.device().limits().max_storage_buffer_binding_size / (4 * widest);
-        usize::try_from(allowed).map_or(PREDICT_ROWS, |allowed| allowed.clamp(1, PREDICT_ROWS))
-    }
-
-    /// Makes room for batches of `batch` rows.
-    pub(super) fn reserve(&mut self, batch: u32) -> Result<(), ModelError> {
-        if batch > self.workspace.capacity {
-            self.submit()?;
-            self.workspace = Workspace::new(&self.gpu, &self.config.layer_sizes, batch)?;
-            // They refer to the old buffers.
-            self.predict_steps.clear();
-            self.train_steps.clear();
-            self.resident.iter_mut().for_each(Resident::forget_steps);
-        }
-        Ok(())
-    }
-
-    fn builder(&self, batch: u32) -> Builder<'_> {
-        Builder {
-            linear: &self.linear,
-            network: &self.network,
-            layout: &self.layout,
-            activation: self.config.activation,
-            workspace: &self.workspace,
-            parameters: &self.parameters,
-            batch,
-        }
-    }
-
-    /// Makes room and dispatches for training on batches of `batch` rows.
-    pub(super) fn prepare_train_step(&mut self, batch: u32) -> Result<(), ModelError> {
-        self.reserve(batch)?;
-        if !self.train_steps.contains_key(&batch) {
-            // The dispatches of steps that wait may go.
-            self.submit()?;
-            let step = self.train_step(batch)?;
-            keep(&mut self.train_steps, batch, step);
-        }
-        Ok(())
-    }
-
-    fn train_step(&self, batch: u32) -> Result<Vec<Dispatch>, PrepareError> {
-        let builder = self.builder(batch);
-        let limits = self.gpu.device().limits();
-        Ok([
-            builder.forward()?,
-            builder.loss(self.config.loss, &self.total)?,
-            builder.backward(&self.gradients)?,
-            self.optimizer
-                .update(&self.network, &limits, &self.gradients, &self.parameters)?,
-        ]
-        .concat())
-    }
-
-    fn upload_batch(&self, x: ArrayView2<'_, f32>, targets: Targets<'_>) {
-        write_f32(&self.gpu, &self.workspace.x, x);
-        match targets {
-            Targets::Classes(classes) => {
-                self.gpu.queue().write_buffer(
-                    &self.workspace.targets,
-                    0,
-                    bytemuck::cast_slice(classes),
-                );
-            }
-            Targets::Values(values) => write_f32(&self.gpu, &self.workspace.targets, values),
-        }
-    }
-
-    /// One optimizer step on one batch; see [`Model::train_batch`](crate::model::Model::train_batch).
+    /// How weights, biases and gradients are spread; see
+    /// [`Model::histograms`](crate::model::Model::histograms).
     ///
     /// # Errors
-    /// As [`Model::train_batch`](crate::model::Model::train_batch).
-    pub fn train_on(
-        &mut self,
-        x: ArrayView2<'_, f32>,
-        targets: Targets<'_>,
-    ) -> Result<(), ModelError> {
-        check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
-        if targets.is_empty() {
-            return Ok(());
-        }
-        let batch = batch_rows(x)?;
-        self.prepare_train_step(batch)?;
+    /// As [`Model::histograms`](crate::model::Model::histograms);
+    /// [`PrepareError::Limit`](crate::PrepareError::Limit) for a layer of 2³² weights or more.
+    pub async fn histograms_async(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
         self.submit()?;
-        self.admit(STEPS_IN_FLIGHT)?;
-        self.upload_batch(x, targets);
-        let submission = self.gpu.run(&self.train_steps[&batch]);
-        self.pending().pace.submitted(submission, 1);
+        let histograms = match self.histograms.take() {
+            Some(prepared) => prepared,
+            None => Histograms::new(&self.gpu, self.steps.kernels(), &self.parameters)?,
+        };
+        self.histograms.insert(histograms).count(&self.gpu).await
+    }
+
+    /// Makes room for batches of `rows` rows.
+    pub(super) fn reserve(&mut self, rows: u32) -> Result<(), ModelError> {
+        if !self.steps.have_room_for(rows) {
+            self.submit()?;
+            self.steps
+                .make_room(&self.gpu, &self.config.layer_sizes, rows)?;
+        }
         Ok(())
     }
-}
 
-/// Adds the dispatches for a batch size; when too many have gathered, all others go.
-pub(super) fn keep<T>(steps: &mut HashMap<u32, T>, batch: u32, step: T) {
-    if steps.len() >= KEPT_BATCH_SIZES {
-        steps.clear();
+    /// Makes room and dispatches for training on batches of `rows` rows.
+    pub(super) fn prepare_train(&mut self, rows: u32) -> Result<(), ModelError> {
+        self.reserve(rows)?;
+        if !self.steps.can_train(rows) {
+            // The dispatches of steps that wait may go.
+            self.submit()?;
+            let network = Network {
+                config: &self.config,
+                parameters: &self.parameters,
+                total: &self.total,
+            };
+            let limits = self.gpu.device().limits();
+            self.steps.prepare_train(network, &limits, rows)?;
+        }
+        Ok(())
     }
-    steps.insert(batch, step);
+
+    /// Hands the steps that wait to the device, without waiting for it.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn submit(&self) -> Result<(), ModelError> {
+        self.submit_with(None)
+    }
+
+    /// Submits the steps that wait, and behind them what `after` records.
+    pub(super) fn submit_with(
+        &self,
+        after: Option<&dyn Fn(&mut wgpu::CommandEncoder)>,
+    ) -> Result<(), ModelError> {
+        let mut queue = self.lock_queue();
+        if queue.is_empty() && after.is_none() {
+            return Ok(());
+        }
+        queue.admit_many(&self.gpu)?;
+        let label = Some("wgpu_linear::train");
+        let device = self.gpu.device();
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+        self.record_waiting(&queue, &mut encoder);
+        if let Some(after) = after {
+            after(&mut encoder);
+        }
+        let submission = self.gpu.queue().submit([encoder.finish()]);
+        queue.submitted_all(submission);
+        Ok(())
+    }
+
+    fn record_waiting(&self, queue: &Queue, encoder: &mut wgpu::CommandEncoder) {
+        let Some(resident) = self.resident.as_ref().filter(|_| !queue.is_empty()) else {
+            return;
+        };
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some("wgpu_linear::train"),
+            timestamp_writes: None,
+        });
+        let order = resident.order();
+        for i in queue.waiting() {
+            self.steps
+                .record(&mut pass, order.rows(i), order.offset_bytes(i));
+        }
+    }
+
+    fn lock_queue(&self) -> MutexGuard<'_, Queue> {
+        // A panic elsewhere cannot leave this half written: the steps are taken out after they
+        // were submitted.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn queue(&mut self) -> &mut Queue {
+        self.queue.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, where that is possible, until the device has done all that was submitted.
+    pub(super) fn drain(&mut self) -> Result<(), GpuError> {
+        let gpu = self.gpu.clone();
+        self.queue().drain(&gpu)
+    }
 }
 
 fn write_f32(gpu: &Gpu, buffer: &wgpu::Buffer, values: ArrayView2<'_, f32>) {
@@ -301,12 +301,4 @@ fn write_f32(gpu: &Gpu, buffer: &wgpu::Buffer, values: ArrayView2<'_, f32>) {
         gpu.queue()
             .write_buffer(buffer, 0, bytemuck::cast_slice(values));
     }
-}
-
-fn batch_rows(x: ArrayView2<'_, f32>) -> Result<u32, ModelError> {
-    u32::try_from(x.nrows()).map_err(|_| ModelError::Shape {
-        what: "x",
-        expected: [u32::MAX as usize, x.ncols()],
-        actual: [x.nrows(), x.ncols()],
-    })
 }

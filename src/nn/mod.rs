@@ -1,28 +1,23 @@
-//! Networks on the GPU: activations, losses and optimizers as kernels of their own, and a multi-layer perceptron made of them.
+//! Networks on the GPU: activations, losses and optimizers as kernels of their own, and a
+//! multi-layer perceptron made of them.
 
 mod data;
-mod gather;
-mod histogram;
-mod kernels;
 mod layer_histograms;
+mod layout;
 mod loss_ring;
 mod mlp;
 #[cfg(not(target_arch = "wasm32"))]
 mod model;
-mod operations;
+mod ops;
 mod order;
-mod pace;
+mod parameters;
+mod queue;
 mod resident;
-mod step;
-mod storage;
+mod steps;
+mod train_resident;
 
 pub use data::DeviceDataset;
-pub use gather::{Examples, Gather};
-pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
 pub use mlp::Mlp;
-pub use operations::{
-    AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels,
-    SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
-};
+pub use ops::*;
 
-pub(crate) use kernels::ALL as KERNELS;
+pub(crate) use ops::kernels;

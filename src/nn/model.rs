@@ -1,15 +1,16 @@
-//! `Mlp` as a [`Model`]: its asynchronous methods, waited for.
+//! `Mlp` as a [`Model`] and a [`ResidentModel`]: its asynchronous methods, waited for.
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::error::{GpuError, PrepareError};
+use crate::device::GpuError;
+use crate::kernel::PrepareError;
 use crate::model::{
-    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets,
-    check_parameters,
+    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, ResidentModel,
+    Targets, check_parameters,
 };
 
-use super::Mlp;
 use super::data::DeviceDataset;
+use super::mlp::Mlp;
 
 impl Model for Mlp {
     fn layer_sizes(&self) -> &[usize] {
@@ -29,7 +30,7 @@ impl Model for Mlp {
         x: ArrayView2<'_, f32>,
         targets: Targets<'_>,
     ) -> Result<(), ModelError> {
-        self.train_on(x, targets)
+        Mlp::train_batch(self, x, targets)
     }
 
     fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
@@ -52,7 +53,7 @@ impl Model for Mlp {
         // Steps that wait still take the old one.
         self.submit()?;
         self.config.optimizer.set_learning_rate(learning_rate)?;
-        self.optimizer
+        self.parameters
             .write_settings(&self.gpu, &self.config.optimizer);
         Ok(())
     }
@@ -63,34 +64,13 @@ impl Model for Mlp {
 
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
         check_parameters(&self.config.layer_sizes, parameters)?;
-        self.upload_parameters(parameters)
+        self.submit()?;
+        self.parameters.write(&self.gpu, parameters);
+        Ok(())
     }
 
     fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
         pollster::block_on(self.histograms_async())
-    }
-
-    fn load(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<bool, ModelError> {
-        match DeviceDataset::new(&self.gpu, x, targets) {
-            Ok(data) => self.set_data(data).map(|()| true),
-            Err(
-                ModelError::Prepare(PrepareError::Limit { .. })
-                | ModelError::Gpu(GpuError::BufferTooLarge { .. } | GpuError::OutOfMemory { .. }),
-            ) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn unload(&mut self) -> Result<(), ModelError> {
-        self.clear_data()
-    }
-
-    fn set_order(&mut self, indices: &[usize], batch: usize) -> Result<(), ModelError> {
-        self.set_indices(indices, batch)
-    }
-
-    fn train_next(&mut self) -> Result<bool, ModelError> {
-        self.train_step_on_indices()
     }
 
     fn request_loss(&mut self) -> Result<Option<MeanLoss>, ModelError> {
@@ -100,5 +80,34 @@ impl Model for Mlp {
 
     fn poll_loss(&mut self) -> Result<Option<MeanLoss>, ModelError> {
         Mlp::poll_loss(self)
+    }
+
+    fn resident(&mut self) -> Option<&mut dyn ResidentModel> {
+        Some(self)
+    }
+}
+
+impl ResidentModel for Mlp {
+    fn load(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<bool, ModelError> {
+        match DeviceDataset::new(&self.gpu, x, targets) {
+            Ok(data) => self.load_dataset(data).map(|()| true),
+            Err(
+                ModelError::Prepare(PrepareError::Limit { .. })
+                | ModelError::Gpu(GpuError::BufferTooLarge { .. } | GpuError::OutOfMemory { .. }),
+            ) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn unload(&mut self) -> Result<(), ModelError> {
+        Mlp::unload(self)
+    }
+
+    fn set_order(&mut self, indices: &[usize], batch: usize) -> Result<(), ModelError> {
+        Mlp::set_order(self, indices, batch)
+    }
+
+    fn train_next(&mut self) -> Result<bool, ModelError> {
+        Mlp::train_next(self)
     }
 }

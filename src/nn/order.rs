@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::GpuError;
-use crate::gpu::Gpu;
+use crate::device::{Gpu, GpuError};
 use crate::model::ModelError;
 
 /// The most that is uploaded at once, so that tiny batches, which alignment pads up to 64-fold, do not fill the device's memory.
@@ -14,7 +13,7 @@ const WINDOW_BYTES: u64 = 4 << 20;
 /// One bind group serves every batch: batch i begins at a multiple of `min_storage_buffer_offset_alignment`, its dynamic offset.
 #[derive(Debug)]
 pub(super) struct Order {
-    pub(super) buffer: wgpu::Buffer,
+    buffer: wgpu::Buffer,
     window_bytes: u64,
     indices: Vec<u32>,
     batch: usize,
@@ -72,6 +71,10 @@ impl Order {
             .extend(indices.iter().map(|index| *index as u32));
         (self.batch, self.stride_bytes, self.uploaded) = (batch, stride_bytes, 0..0);
         Ok(is_new)
+    }
+
+    pub(super) fn buffer(&self) -> &wgpu::Buffer {
+        &self.buffer
     }
 
     pub(super) fn batches(&self) -> usize {
@@ -137,7 +140,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::Order;
-    use crate::gpu::Gpu;
+    use crate::device::Gpu;
 
     #[test]
     fn order_goes_up_in_windows_with_every_batch_where_it_can_be_bound() {

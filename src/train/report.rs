@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::confusion::Confusion;
 use super::{Dataset, Schedule, TrainOptions};
 use crate::events::{HParams, Histogram, SessionStatus, Summary, clock};
-use crate::model::{LayerHistograms, Model, Optimizer};
+use crate::model::{LayerHistograms, Model};
 
 pub(super) const TEST_LOSS: &str = "loss/test";
 pub(super) const TEST_ACCURACY: &str = "accuracy/test";
@@ -45,7 +45,7 @@ fn hparams(options: &TrainOptions, model: &impl Model) -> HParams {
         .metric(TEST_ACCURACY)
         .metric(TEST_LOSS);
     match model.config() {
-        Some(config) => hparams.param("optimizer", optimizer(&config.optimizer)),
+        Some(config) => hparams.param("optimizer", config.optimizer.name()),
         None => hparams,
     }
 }
@@ -53,14 +53,6 @@ fn hparams(options: &TrainOptions, model: &impl Model) -> HParams {
 fn layers(model: &impl Model) -> String {
     let sizes: Vec<_> = model.layer_sizes().iter().map(usize::to_string).collect();
     sizes.join("-")
-}
-
-fn optimizer(optimizer: &Optimizer) -> &'static str {
-    match optimizer {
-        Optimizer::Sgd(_) => "sgd",
-        Optimizer::Adam(_) => "adam",
-        Optimizer::AdamW(_) => "adamw",
-    }
 }
 
 fn schedule(schedule: Schedule) -> String {

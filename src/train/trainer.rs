@@ -11,7 +11,7 @@ use super::{
     Dataset, EpochReport, Evaluation, Progress, Summary, TrainError, TrainOptions, evaluate,
 };
 use crate::events::Writer;
-use crate::model::{LayerHistograms, MeanLoss, Model, ModelError, Targets};
+use crate::model::{LayerHistograms, MeanLoss, Model, ModelError, ResidentModel, Targets};
 
 /// Trains any [`Model`] that classifies.
 ///
@@ -104,7 +104,6 @@ impl Trainer {
             run.log_what_is_left();
         }
         let restored = run
-            .model
             .unload()
             .and_then(|()| run.model.set_learning_rate(rate));
         let success = result.is_ok() && restored.is_ok();
@@ -149,12 +148,23 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
         }
     }
 
+    /// The model, where it has the training set where it computes.
+    fn loaded(&mut self) -> Option<&mut dyn ResidentModel> {
+        let loaded = self.loaded;
+        self.model.resident().filter(|_| loaded)
+    }
+
+    fn unload(&mut self) -> Result<(), ModelError> {
+        self.model.resident().map_or(Ok(()), ResidentModel::unload)
+    }
+
     fn train(&mut self, train: &Dataset, test: &Dataset) -> Result<Summary, TrainError> {
         // What the model was trained on before is not this run's loss.
         self.model.take_loss()?;
-        self.loaded = self
-            .model
-            .load(train.x().view(), Targets::Classes(train.labels()))?;
+        if let Some(resident) = self.model.resident() {
+            let targets = Targets::Classes(train.labels());
+            self.loaded = resident.load(train.x().view(), targets)?;
+        }
         let mut random = fastrand::Rng::with_seed(self.options.seed);
         let mut last = None;
         for epoch in 0..self.options.epochs {
@@ -216,8 +226,9 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
         let batches = order.len().div_ceil(self.options.batch);
         let mut examples = 0;
         let mut flow = ControlFlow::Continue(());
-        if self.loaded {
-            self.model.set_order(&order, self.options.batch)?;
+        let batch = self.options.batch;
+        if let Some(resident) = self.loaded() {
+            resident.set_order(&order, batch)?;
         }
         for (i, indices) in order.chunks(self.options.batch).enumerate() {
             self.train_batch(epoch, train, indices)?;
@@ -249,8 +260,8 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
         if rate != self.model.learning_rate() {
             self.model.set_learning_rate(rate)?;
         }
-        if self.loaded {
-            self.model.train_next()?;
+        if let Some(resident) = self.loaded() {
+            resident.train_next()?;
         } else {
             let batch = train.select(indices);
             self.model

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ndarray::{Array1, Array2};
-use wgpu_linear::linear::{Algorithm, Capabilities, Operation, Plan, Shape, candidates};
+use wgpu_linear::linear::{Algorithm, Broadcast, Capabilities, Operation, Plan, Shape, candidates};
 use wgpu_linear::model::Activation;
 use wgpu_linear::{
     BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, LinearKernels, Matrix,
@@ -258,15 +258,17 @@ fn all_plans(shape: Shape, operation: Operation) -> Vec<Plan> {
     let between = |plan: &Plan| {
         matches!(
             plan.algorithm,
-            Algorithm::Broadcast {
-                groups: 1 | 4,
-                vectors: 1,
-                ..
-            } | Algorithm::Broadcast {
-                groups: 1 | 2,
-                vectors: 2,
-                ..
-            }
+            Algorithm::Broadcast(
+                Broadcast {
+                    groups: 1 | 4,
+                    vectors: 1,
+                    ..
+                } | Broadcast {
+                    groups: 1 | 2,
+                    vectors: 2,
+                    ..
+                }
+            )
         )
     };
     plans
@@ -347,7 +349,7 @@ fn use_plan_ignores_plans_that_cannot_do_the_operation() {
     let hardware = Capabilities::hardware();
     let small = candidates(shape(1), Operation::Forward, &hardware)
         .into_iter()
-        .find(|plan| matches!(plan.algorithm, Algorithm::SmallBatch { .. }))
+        .find(|plan| matches!(plan.algorithm, Algorithm::SmallBatch(_)))
         .unwrap();
     let sums = candidates(shape(1), Operation::BiasGrad, &hardware)[0];
     for (batch, operation, plan, is_used) in [

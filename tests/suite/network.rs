@@ -1,10 +1,10 @@
 //! Activations, losses and optimizers on the GPU against their twins in f64.
 
 use ndarray::{Array1, Array2, Axis};
-use wgpu_linear::model::{Activation, AdamSettings, SgdSettings};
+use wgpu_linear::model::{Activation, AdamSettings, Optimizer, SgdSettings};
 use wgpu_linear::nn::{
     AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels,
-    SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
+    SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, settings_bytes,
 };
 use wgpu_linear::reference::{self, AdamCorrections};
 use wgpu_linear::{Dispatch, Vector};
@@ -402,13 +402,13 @@ fn steps(seed: u64) -> Steps {
     }
 }
 
-fn settings(words: [u32; 8]) -> wgpu::Buffer {
+fn settings(optimizer: Optimizer) -> wgpu::Buffer {
     use wgpu::util::DeviceExt;
     gpu()
         .device()
         .create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: None,
-            contents: bytemuck::cast_slice(&words),
+            contents: &settings_bytes(&optimizer),
             usage: wgpu::BufferUsages::UNIFORM,
         })
 }
@@ -425,8 +425,7 @@ fn sgd_matches_the_twin_over_many_steps() {
             nesterov,
             weight_decay,
         };
-        let words = [0.1, momentum, weight_decay].map(f32::to_bits);
-        let uniform = settings([words[0], words[1], words[2], nesterov.into(), 0, 0, 0, 0]);
+        let uniform = settings(Optimizer::Sgd(twin_settings));
         let Steps {
             gradients,
             parameters,
@@ -462,17 +461,11 @@ fn adam_and_adamw_match_the_twin_over_many_steps() {
             weight_decay,
             ..AdamSettings::default()
         };
-        let words = [0.01, 0.9, 0.999, 1e-8, weight_decay].map(f32::to_bits);
-        let uniform = settings([
-            words[0],
-            words[1],
-            words[2],
-            words[3],
-            words[4],
-            decoupled.into(),
-            0,
-            0,
-        ]);
+        let uniform = settings(if decoupled {
+            Optimizer::AdamW(twin_settings)
+        } else {
+            Optimizer::Adam(twin_settings)
+        });
         let Steps {
             gradients,
             parameters,

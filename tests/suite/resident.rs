@@ -256,8 +256,8 @@ fn training_on_the_device_gives_the_bits_of_training_from_the_host() {
         config.optimizer = optimizer.unwrap_or(config.optimizer);
         let sample = sample(150, 13, 3, scale);
         let (mut host, mut device, mut bytes) = (mlp(&config), mlp(&config), mlp(&config));
-        device.set_data(sample.as_f32(loss)).unwrap();
-        bytes.set_data(sample.as_bytes(loss)).unwrap();
+        device.load_dataset(sample.as_f32(loss)).unwrap();
+        bytes.load_dataset(sample.as_bytes(loss)).unwrap();
         for order in orders(150, 4) {
             for indices in order.chunks(32) {
                 sample.train_batch(&mut host, indices);
@@ -285,7 +285,7 @@ fn steps_that_wait_are_taken_before_anything_else() {
     let sample = sample(60, 5, 3, 1.0 / 16.0);
     let loss = Loss::SoftmaxCrossEntropy;
     let (mut host, mut device) = (mlp(&config), mlp(&config));
-    device.set_data(sample.as_f32(loss)).unwrap();
+    device.load_dataset(sample.as_f32(loss)).unwrap();
     // Many quick steps first, so that several fit a submission and have something to wait for.
     for order in orders(60, 20) {
         device.train_indices(&order, 4).unwrap();
@@ -294,9 +294,9 @@ fn steps_that_wait_are_taken_before_anything_else() {
             .for_each(|indices| sample.train_batch(&mut host, indices));
     }
     let order = &orders(60, 21)[20];
-    device.set_indices(order, 4).unwrap();
+    device.set_order(order, 4).unwrap();
     for (i, indices) in order.chunks(4).enumerate() {
-        assert!(device.train_step_on_indices().unwrap());
+        assert!(device.train_next().unwrap());
         sample.train_batch(&mut host, indices);
         match i {
             0 => assert_eq!(device.parameters().unwrap(), host.parameters().unwrap()),
@@ -327,7 +327,7 @@ fn steps_that_wait_are_taken_before_anything_else() {
             _ => {}
         }
     }
-    assert!(!device.train_step_on_indices().unwrap());
+    assert!(!device.train_next().unwrap());
     assert_eq!(device.parameters().unwrap(), host.parameters().unwrap());
 }
 
@@ -338,7 +338,7 @@ fn training_on_the_device_takes_any_number_of_batch_sizes() {
     let sample = sample(150, 5, 3, 1.0);
     let (mut host, mut device) = (mlp(&config), mlp(&config));
     device
-        .set_data(sample.as_f32(Loss::SoftmaxCrossEntropy))
+        .load_dataset(sample.as_f32(Loss::SoftmaxCrossEntropy))
         .unwrap();
     let order = &orders(150, 1)[0];
     for batch in 70..140 {
@@ -357,16 +357,16 @@ fn requested_losses_arrive_in_order() {
     let sample = sample(60, 5, 3, 1.0 / 16.0);
     let (mut host, mut device) = (mlp(&config), mlp(&config));
     device
-        .set_data(sample.as_f32(Loss::SoftmaxCrossEntropy))
+        .load_dataset(sample.as_f32(Loss::SoftmaxCrossEntropy))
         .unwrap();
     assert!(Mlp::poll_loss(&mut device).unwrap().is_none());
     let order = &orders(60, 1)[0];
-    device.set_indices(order, 3).unwrap();
+    device.set_order(order, 3).unwrap();
     let (mut expected, mut arrived) = (Vec::new(), Vec::new());
     for indices in order.chunks(3) {
         sample.train_batch(&mut host, indices);
         expected.push(host.take_loss().unwrap());
-        device.train_step_on_indices().unwrap();
+        device.train_next().unwrap();
         assert!(Mlp::request_loss(&mut device).unwrap());
     }
     assert_eq!(device.take_loss().unwrap().examples, 0);
@@ -384,14 +384,11 @@ fn mlp_refuses_bad_orders_and_stays_usable() {
         mlp.train_indices(&[0], 1),
         Err(ModelError::NoData)
     ));
-    assert!(matches!(
-        mlp.train_step_on_indices(),
-        Err(ModelError::NoData)
-    ));
+    assert!(matches!(mlp.train_next(), Err(ModelError::NoData)));
     let x = array![[1.0, 2.0], [3.0, 4.0]];
     let data = DeviceDataset::new(gpu(), x.view(), Targets::Classes(&[0, 1])).unwrap();
     assert_eq!((data.len(), data.inputs(), data.is_empty()), (2, 2, false));
-    mlp.set_data(data).unwrap();
+    mlp.load_dataset(data).unwrap();
     let before = mlp.parameters().unwrap();
     let result = mlp.train_indices(&[0, 1, 2], 2);
     assert!(
@@ -417,7 +414,7 @@ fn mlp_refuses_bad_orders_and_stays_usable() {
     assert_eq!(mlp.parameters().unwrap(), before);
     mlp.train_indices(&[1, 0, 1], usize::MAX).unwrap();
     assert_eq!(mlp.take_loss().unwrap().examples, 3);
-    mlp.clear_data().unwrap();
+    mlp.unload().unwrap();
     assert!(matches!(
         mlp.train_indices(&[0], 1),
         Err(ModelError::NoData)
@@ -478,7 +475,7 @@ fn device_dataset_refuses_what_no_network_could_learn_from() {
 fn mlp_refuses_data_sets_that_do_not_fit_it() {
     let mut mlp = mlp(&MlpConfig::new(&[2, 2]));
     let set = |mlp: &mut Mlp, x: ArrayView2<'_, f32>, targets| {
-        mlp.set_data(DeviceDataset::new(gpu(), x, targets).unwrap())
+        mlp.load_dataset(DeviceDataset::new(gpu(), x, targets).unwrap())
     };
     let (x, wide) = (Array2::zeros((2, 2)), Array2::zeros((2, 3)));
     let result = set(&mut mlp, wide.view(), Targets::Classes(&[0, 1]));

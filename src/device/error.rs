@@ -1,0 +1,87 @@
+//! Why there is no device, or why it did not do its work.
+
+use std::time::Duration;
+
+/// A device could not be had or did not do its work.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum GpuError {
+    /// No adapter matches the request.
+    #[error("no GPU adapter matches {wanted}; {}. {hint}", seen_list(.seen))]
+    NoAdapter {
+        /// The request, in words.
+        wanted: String,
+        /// Every adapter that was found.
+        seen: Vec<String>,
+        /// What to install or try on this system.
+        hint: &'static str,
+    },
+    /// The adapter refused to open a device.
+    #[error("the adapter {adapter} refused to open a device")]
+    RequestDevice {
+        /// The adapter.
+        adapter: String,
+        /// What wgpu reported.
+        source: wgpu::RequestDeviceError,
+    },
+    /// The device has not enough memory for a buffer.
+    #[error("out of GPU memory: `{label}` of {bytes} bytes could not be created")]
+    OutOfMemory {
+        /// Label of the buffer.
+        label: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A buffer is larger than the device allows at all.
+    #[error(
+        "the buffer `{label}` of {bytes} bytes exceeds this device's max_buffer_size of {allowed} bytes"
+    )]
+    BufferTooLarge {
+        /// Label of the buffer.
+        label: String,
+        /// Its size.
+        bytes: u64,
+        /// `max_buffer_size` of the device.
+        allowed: u64,
+    },
+    /// A buffer that is to be read back lacks `COPY_SRC`, or the range lies outside it.
+    #[error(
+        "cannot read {bytes} bytes at byte {offset_bytes} of a buffer of {buffer_bytes} bytes with usages {usage:?}"
+    )]
+    Unreadable {
+        /// Where the range begins.
+        offset_bytes: u64,
+        /// Length of the range.
+        bytes: u64,
+        /// Size of the buffer.
+        buffer_bytes: u64,
+        /// Usages of the buffer.
+        usage: wgpu::BufferUsages,
+    },
+    /// The device refused to copy the buffer, for example because it belongs to another device, is mapped or destroyed.
+    #[error("the device refused to read the buffer")]
+    Refused {
+        /// What wgpu reported.
+        source: wgpu::Error,
+    },
+    /// A submission of another device was waited for.
+    #[error("the submission belongs to another device")]
+    ForeignSubmission,
+    /// The device did not finish its work in time.
+    #[error("the GPU did not finish within {waited:?}")]
+    Timeout {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The device was lost, or its driver failed while results were read back.
+    #[error("the GPU device was lost; open a new one")]
+    DeviceLost,
+}
+
+fn seen_list(seen: &[String]) -> String {
+    if seen.is_empty() {
+        "none was found".into()
+    } else {
+        format!("found: {}", seen.join(", "))
+    }
+}

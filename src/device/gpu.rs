@@ -1,0 +1,268 @@
+//! A device for those who have none: finds an adapter, opens it, uploads and reads back.
+//!
+//! With `adapter.rs` this is the only place that acquires an adapter. Applications that own a device wrap it with [`Gpu::wrap`], or do without:
+//! the kernels need nothing but a [`wgpu::Device`].
+
+use std::time::Duration;
+
+use wgpu::DeviceType;
+
+use super::GpuError;
+use super::adapter::{GpuOptions, choose, describe, describe_request, enumerate, install_hint};
+use super::readback;
+use crate::kernel::Dispatch;
+
+/// An open device with its queue. Cloning is cheap and refers to the same device.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    timeout: Duration,
+}
+
+impl Gpu {
+    /// Opens the best adapter of this machine, a software one if there is no other.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn new() -> Result<Self, GpuError> {
+        Self::open(&GpuOptions::default())
+    }
+
+    /// [`Self::request`], waiting for the answer.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open(options: &GpuOptions) -> Result<Self, GpuError> {
+        pollster::block_on(Self::request(options))
+    }
+
+    /// Opens an adapter that matches `options`, with all the limits that it really has (wgpu's default is WebGPU's floor).
+    ///
+    /// # Errors
+    /// [`GpuError::NoAdapter`] with the list of what was found and what to install, [`GpuError::RequestDevice`] where the adapter
+    /// refuses to open.
+    pub async fn request(options: &GpuOptions) -> Result<Self, GpuError> {
+        let adapters = enumerate(options).await;
+        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+        let adapter = choose(options, &infos)
+            .and_then(|index| adapters.get(index))
+            .ok_or_else(|| GpuError::NoAdapter {
+                wanted: describe_request(options),
+                seen: infos.iter().map(describe).collect(),
+                hint: install_hint(),
+            })?;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgpu_linear::device"),
+            // Subgroups make the kernels for software adapters twice as fast.
+            required_features: adapter.features() & (wgpu::Features::SUBGROUP | options.features),
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|source| GpuError::RequestDevice {
+                adapter: describe(&adapter.get_info()),
+                source,
+            })?;
+        Ok(Self {
+            device,
+            queue,
+            timeout: options.timeout,
+        })
+    }
+
+    /// Wraps a device and its queue that the application already owns. Neither is changed: no handler is replaced.
+    ///
+    /// Hand in buffers of this device only, see [`LinearKernels::new`](crate::LinearKernels::new).
+    #[must_use]
+    pub fn wrap(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Self {
+            device,
+            queue,
+            timeout: GpuOptions::default().timeout,
+        }
+    }
+
+    /// The adapters that `options.backends` offers, in words, in the order that [`AdapterChoice::Index`](crate::AdapterChoice::Index) counts.
+    pub async fn adapters(options: &GpuOptions) -> Vec<String> {
+        enumerate(options)
+            .await
+            .iter()
+            .map(|adapter| describe(&adapter.get_info()))
+            .collect()
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// Name, backend and driver of the adapter, in words.
+    #[must_use]
+    pub fn description(&self) -> String {
+        describe(&self.device.adapter_info())
+    }
+
+    /// Whether the adapter is a program on the CPU.
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        self.device.adapter_info().device_type == DeviceType::Cpu
+    }
+
+    /// A new buffer of `bytes` bytes, rounded up to a multiple of 4 and to at least 4.
+    pub(crate) fn create_buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer, GpuError> {
+        readback::create_buffer(&self.device, label, bytes, usage)
+    }
+
+    /// A new storage buffer with `len` zeros of f32, ready for every operation of this crate and for [`Self::read`].
+    ///
+    /// # Errors
+    /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
+    pub fn zeros(&self, label: &str, len: usize) -> Result<wgpu::Buffer, GpuError> {
+        // wgpu hands out zeroed memory.
+        self.create_buffer(label, (len as u64).saturating_mul(4), STORAGE)
+    }
+
+    /// A new storage buffer with a copy of `contents`, ready for every operation of this crate and for [`Self::read`].
+    ///
+    /// # Errors
+    /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
+    pub fn upload<T: Element>(
+        &self,
+        label: &str,
+        contents: &[T],
+    ) -> Result<wgpu::Buffer, GpuError> {
+        let bytes: &[u8] = bytemuck::cast_slice(contents);
+        let buffer = self.create_buffer(label, bytes.len() as u64, STORAGE)?;
+        self.queue.write_buffer(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
+    /// Runs the dispatches in order, in one compute pass of one submission. Does not wait for them.
+    ///
+    /// # Panics
+    /// Where a dispatch was prepared for another device, or one of its buffers has been destroyed or is mapped: wgpu reports that to the
+    /// device's uncaptured-error handler, which panics unless it has been replaced.
+    pub fn run(&self, dispatches: &[Dispatch]) -> wgpu::SubmissionIndex {
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor {
+                label: Some("wgpu_linear::run"),
+            });
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("wgpu_linear::run"),
+                timestamp_writes: None,
+            });
+            for dispatch in dispatches {
+                dispatch.record(&mut pass);
+            }
+        }
+        self.queue.submit([encoder.finish()])
+    }
+
+    /// Waits until `submission` has been executed.
+    ///
+    /// # Errors
+    /// [`GpuError::Timeout`], [`GpuError::DeviceLost`], or [`GpuError::ForeignSubmission`] where it was another device's.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        readback::wait(&self.device, submission, self.timeout)
+    }
+
+    /// Whether `submission` has been executed; does not wait.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn is_done(&self, submission: &wgpu::SubmissionIndex) -> Result<bool, GpuError> {
+        match readback::wait(&self.device, submission.clone(), Duration::ZERO) {
+            Err(GpuError::Timeout { .. }) => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
+    /// Lets wgpu call back for whatever has finished; does not wait. (A browser does so by itself.)
+    pub(crate) fn poll(&self) {
+        // Only waiting can fail.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+    }
+
+    /// [`Self::read_range`] over the whole buffer.
+    ///
+    /// # Errors
+    /// As [`Self::read_range`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read<T: Element>(&self, buffer: &wgpu::Buffer) -> Result<Vec<T>, GpuError> {
+        let len = buffer.size() as usize / size_of::<T>();
+        self.read_range(buffer, 0, len)
+    }
+
+    /// [`Self::read_range_async`], waiting for the answer.
+    ///
+    /// # Errors
+    /// As [`Self::read_range_async`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read_range<T: Element>(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset_bytes: u64,
+        len: usize,
+    ) -> Result<Vec<T>, GpuError> {
+        pollster::block_on(self.read_range_async(buffer, offset_bytes, len))
+    }
+
+    /// Copies `len` elements, from byte `offset_bytes` on, to the host, after all work submitted before.
+    ///
+    /// The offset is a multiple of 4; the buffer needs `COPY_SRC`. Natively this blocks until the device has finished; in a browser it
+    /// yields.
+    ///
+    /// # Errors
+    /// [`GpuError::Unreadable`], [`GpuError::Refused`] where the buffer belongs to another device, is mapped or destroyed,
+    /// [`GpuError::OutOfMemory`], [`GpuError::Timeout`] or [`GpuError::DeviceLost`].
+    pub async fn read_range_async<T: Element>(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset_bytes: u64,
+        len: usize,
+    ) -> Result<Vec<T>, GpuError> {
+        let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
+        let range = readback::Range {
+            buffer,
+            offset_bytes,
+            bytes,
+        };
+        readback::read(&self.device, &self.queue, range, self.timeout).await
+    }
+}
+
+/// The types that shaders know and buffers hold: f32 for all numbers, u32 for labels.
+///
+/// Not implemented for f64, so that a forgotten suffix cannot send numbers that the GPU would misread.
+pub trait Element: bytemuck::Pod + sealed::Sealed {}
+
+impl Element for f32 {}
+impl Element for u32 {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for u32 {}
+}
+
+const STORAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
+    .union(wgpu::BufferUsages::COPY_SRC)
+    .union(wgpu::BufferUsages::COPY_DST);

@@ -1,0 +1,10 @@
+//! A device for those who have none: adapter, buffers and the way back to the host.
+
+mod adapter;
+mod error;
+mod gpu;
+mod readback;
+
+pub use adapter::{AdapterChoice, GpuOptions};
+pub use error::GpuError;
+pub use gpu::{Element, Gpu};

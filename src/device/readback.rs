@@ -1,0 +1,169 @@
+//! Buffers and their way back to the host, with errors instead of panics and a bound on every wait.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::GpuError;
+use crate::kernel::guard;
+
+/// Creates a zeroed buffer of at least 4 bytes; see [`crate::Gpu::create_buffer`].
+pub(crate) fn create_buffer(
+    device: &wgpu::Device,
+    label: &str,
+    bytes: u64,
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, GpuError> {
+    let allowed = device.limits().max_buffer_size;
+    if bytes > allowed {
+        return Err(GpuError::BufferTooLarge {
+            label: label.to_owned(),
+            bytes,
+            allowed,
+        });
+    }
+    let create = || {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes.next_multiple_of(4).max(4),
+            usage,
+            mapped_at_creation: false,
+        })
+    };
+    guard(device, wgpu::ErrorFilter::OutOfMemory, create).map_err(|_| GpuError::OutOfMemory {
+        label: label.to_owned(),
+        bytes,
+    })
+}
+
+/// Part of a buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range<'a> {
+    pub(crate) buffer: &'a wgpu::Buffer,
+    pub(crate) offset_bytes: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Range<'_> {
+    fn check(&self) -> Result<(), GpuError> {
+        let Self {
+            buffer,
+            offset_bytes,
+            bytes,
+        } = *self;
+        let inside = offset_bytes
+            .checked_add(bytes)
+            .is_some_and(|end| end <= buffer.size());
+        let words = offset_bytes.is_multiple_of(4) && bytes.is_multiple_of(4);
+        if inside && words && buffer.usage().contains(wgpu::BufferUsages::COPY_SRC) {
+            return Ok(());
+        }
+        let (buffer_bytes, usage) = (buffer.size(), buffer.usage());
+        Err(GpuError::Unreadable {
+            offset_bytes,
+            bytes,
+            buffer_bytes,
+            usage,
+        })
+    }
+}
+
+/// Copies `range` into a staging buffer behind all work submitted so far, and that to the host.
+pub(crate) async fn read<T: bytemuck::Pod>(
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    range: Range<'_>,
+    timeout: Duration,
+) -> Result<Vec<T>, GpuError> {
+    range.check()?;
+    if range.bytes == 0 {
+        return Ok(Vec::new());
+    }
+    let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+    let staging = create_buffer(device, "wgpu_linear::staging", range.bytes, usage)?;
+    let submission = guard(device, wgpu::ErrorFilter::Validation, || {
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor {
+            label: Some("wgpu_linear::read"),
+        });
+        encoder.copy_buffer_to_buffer(range.buffer, range.offset_bytes, &staging, 0, range.bytes);
+        queue.submit([encoder.finish()])
+    })
+    .map_err(|source| GpuError::Refused { source })?;
+
+    let mapped = Mapped::default();
+    let answer = mapped.clone();
+    staging.map_async(wgpu::MapMode::Read, .., move |result| {
+        answer.complete(result)
+    });
+    wait(device, submission, timeout)?;
+    mapped.await.map_err(|_| GpuError::DeviceLost)?;
+    let view = staging
+        .get_mapped_range(..)
+        .map_err(|_| GpuError::DeviceLost)?;
+    // The view may be less aligned than T wants, so elements are copied one by one.
+    let elements = view
+        .chunks_exact(size_of::<T>())
+        .map(bytemuck::pod_read_unaligned)
+        .collect();
+    Ok(elements)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn wait(
+    device: &wgpu::Device,
+    submission: wgpu::SubmissionIndex,
+    timeout: Duration,
+) -> Result<(), GpuError> {
+    let poll = wgpu::PollType::Wait {
+        submission_index: Some(submission),
+        timeout: Some(timeout),
+    };
+    match device.poll(poll) {
+        Ok(_) => Ok(()),
+        Err(wgpu::PollError::Timeout) => Err(GpuError::Timeout { waited: timeout }),
+        Err(wgpu::PollError::WrongSubmissionIndex(..)) => Err(GpuError::ForeignSubmission),
+    }
+}
+
+/// The browser polls by itself.
+#[cfg(target_arch = "wasm32")]
+fn wait(
+    _device: &wgpu::Device,
+    _submission: wgpu::SubmissionIndex,
+    _timeout: Duration,
+) -> Result<(), GpuError> {
+    Ok(())
+}
+
+type MapResult = Result<(), wgpu::BufferAsyncError>;
+
+/// The answer of `map_async` as a future.
+#[derive(Clone, Debug, Default)]
+struct Mapped(Arc<Mutex<(Option<MapResult>, Option<Waker>)>>);
+
+impl Mapped {
+    fn complete(&self, result: MapResult) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = Some(result);
+        if let Some(waker) = state.1.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Future for Mapped {
+    type Output = MapResult;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<MapResult> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.0.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                state.1 = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

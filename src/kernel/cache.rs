@@ -1,0 +1,275 @@
+//! Kernels compiled when first needed and kept, and dispatches made of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::compile::{Compiled, compile};
+use super::dispatch::{Dispatch, Grid, fold};
+use super::guard::guard;
+use super::operand::{Operand, check_operands};
+use super::uniform::Contents;
+use super::{Access, Kernel, PrepareError, ShaderChecks, SourceError};
+
+/// Compiles kernels on first use and turns them into dispatches. Shared by several threads without further care.
+#[derive(Debug)]
+pub(crate) struct KernelCache {
+    device: wgpu::Device,
+    limits: wgpu::Limits,
+    checks: ShaderChecks,
+    compiled: Mutex<HashMap<Kernel, Compiled>>,
+    /// Bound in place of operands that are absent or without elements, which WebGPU does not allow to be bound. One for each binding, since
+    /// what is written must not be bound twice.
+    placeholders: [wgpu::Buffer; MOST_BINDINGS],
+}
+
+/// More than any kernel has.
+const MOST_BINDINGS: usize = 8;
+
+impl KernelCache {
+    pub(crate) fn new(device: &wgpu::Device, checks: ShaderChecks) -> Self {
+        let placeholder = |_| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("wgpu_linear::placeholder"),
+                size: 16,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        };
+        Self {
+            device: device.clone(),
+            limits: device.limits(),
+            checks: checks.or_from_env(),
+            compiled: Mutex::default(),
+            placeholders: std::array::from_fn(placeholder),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &wgpu::Limits {
+        &self.limits
+    }
+
+    /// Elements that `lanes` threads of a workgroup may go through in each of so many loops: a
+    /// power of two.
+    pub(crate) fn loop_elements(&self, lanes: u32, loops: u32) -> u32 {
+        let iterations = loop_iterations(self.device.adapter_info().device_type);
+        let power = iterations.map_or(31, |iterations| (iterations / loops * lanes).ilog2());
+        1 << power
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn checks(&self) -> ShaderChecks {
+        self.checks
+    }
+
+    /// Checks the operands, then binds them once for each of `passes`, whose contents become the uniform at binding 0; `operands` fill the
+    /// remaining bindings in order. No workgroups means no work: a dispatch that records nothing.
+    pub(crate) fn prepare(
+        &self,
+        kernel: &Kernel,
+        passes: &[Contents],
+        operands: &[Operand<'_>],
+        workgroups: u64,
+    ) -> Result<Dispatch, PrepareError> {
+        check_operands(kernel.label, &kernel.bindings[1..], operands, &self.limits)?;
+        self.grids(kernel, passes.iter().map(Some), operands, workgroups)
+    }
+
+    /// [`Self::prepare`] for a kernel without sizes: `operands` fill all bindings.
+    pub(crate) fn prepare_without_dims(
+        &self,
+        kernel: &Kernel,
+        operands: &[Operand<'_>],
+        workgroups: u64,
+    ) -> Result<Dispatch, PrepareError> {
+        check_operands(kernel.label, kernel.bindings, operands, &self.limits)?;
+        self.grids(kernel, [None], operands, workgroups)
+    }
+
+    fn grids<'c>(
+        &self,
+        kernel: &Kernel,
+        passes: impl IntoIterator<Item = Option<&'c Contents>>,
+        operands: &[Operand<'_>],
+        workgroups: u64,
+    ) -> Result<Dispatch, PrepareError> {
+        let mut grids = Vec::new();
+        if workgroups > 0 {
+            let operands: Vec<_> = operands.iter().copied().map(Some).collect();
+            for dims in passes {
+                grids.push(self.grid(kernel, dims, &operands, workgroups, 1)?);
+            }
+        }
+        let label = kernel.label;
+        Ok(Dispatch { label, grids })
+    }
+
+    /// One dispatch of operands that have been checked; `None` for those that the kernel does not use. `workgroups` are folded into x and y,
+    /// `layers` go into z.
+    pub(crate) fn grid(
+        &self,
+        kernel: &Kernel,
+        dims: Option<&Contents>,
+        operands: &[Option<Operand<'_>>],
+        workgroups: u64,
+        layers: u32,
+    ) -> Result<Grid, PrepareError> {
+        check_dims(kernel, dims)?;
+        let limit = self.limits.max_compute_workgroups_per_dimension;
+        let [x, y] = fold(workgroups, limit).ok_or(PrepareError::Limit {
+            operation: kernel.label,
+            name: "max_compute_workgroups_per_dimension, squared",
+            required: workgroups,
+            allowed: u64::from(limit).pow(2),
+        })?;
+        let Compiled { pipeline, layout } = self.compiled(kernel)?;
+        self.guard(kernel.label, || Grid {
+            bindings: self.bind(kernel, &layout, dims, operands),
+            pipeline,
+            workgroups: [x, y, layers],
+            dynamic: kernel.bindings.iter().any(|binding| binding.dynamic),
+        })
+    }
+
+    /// A buffer for partial results, which lives as long as the dispatches that use it.
+    pub(crate) fn scratch(
+        &self,
+        operation: &'static str,
+        bytes: u64,
+    ) -> Result<wgpu::Buffer, PrepareError> {
+        self.guard(operation, || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("wgpu_linear::scratch"),
+                size: bytes,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// A buffer of these words, which kernels read.
+    pub(crate) fn table(
+        &self,
+        operation: &'static str,
+        words: &[u32],
+    ) -> Result<wgpu::Buffer, PrepareError> {
+        use wgpu::util::{BufferInitDescriptor, DeviceExt};
+        self.guard(operation, || {
+            self.device.create_buffer_init(&BufferInitDescriptor {
+                label: Some("wgpu_linear::table"),
+                contents: bytemuck::cast_slice(words),
+                usage: wgpu::BufferUsages::STORAGE,
+            })
+        })
+    }
+
+    fn guard<T>(
+        &self,
+        operation: &'static str,
+        create: impl FnOnce() -> T,
+    ) -> Result<T, PrepareError> {
+        let refused = |source| PrepareError::Refused { operation, source };
+        // A driver that cannot compile a shader reports an internal error.
+        guard(&self.device, wgpu::ErrorFilter::Internal, || {
+            guard(&self.device, wgpu::ErrorFilter::OutOfMemory, || {
+                guard(&self.device, wgpu::ErrorFilter::Validation, create)
+            })
+        })
+        .map_err(refused)?
+        .map_err(refused)?
+        .map_err(refused)
+    }
+
+    fn compiled(&self, kernel: &Kernel) -> Result<Compiled, PrepareError> {
+        // A panic elsewhere cannot leave the map half written: entries are inserted whole.
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = compiled.get(kernel) {
+            return Ok(found.clone());
+        }
+        let wgsl = kernel.wgsl()?;
+        let fresh = self.guard(kernel.label, || {
+            compile(&self.device, kernel, &wgsl, self.checks)
+        })?;
+        compiled.insert(kernel.clone(), fresh.clone());
+        Ok(fresh)
+    }
+
+    fn bind(
+        &self,
+        kernel: &Kernel,
+        layout: &wgpu::BindGroupLayout,
+        dims: Option<&Contents>,
+        operands: &[Option<Operand<'_>>],
+    ) -> wgpu::BindGroup {
+        let dims = dims.map(|dims| uniform_buffer(&self.device, dims));
+        let dims = dims.iter().map(wgpu::Buffer::as_entire_binding);
+        let operands = operands
+            .iter()
+            .zip(&self.placeholders)
+            .map(|(operand, placeholder)| resource(operand.as_ref(), placeholder));
+        let resources = dims.chain(operands);
+        let entries: Vec<_> = kernel
+            .bindings
+            .iter()
+            .zip(resources)
+            .map(|(binding, resource)| wgpu::BindGroupEntry {
+                binding: binding.index,
+                resource,
+            })
+            .collect();
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(kernel.label),
+            layout,
+            entries: &entries,
+        })
+    }
+}
+
+fn resource<'a>(
+    operand: Option<&Operand<'a>>,
+    placeholder: &'a wgpu::Buffer,
+) -> wgpu::BindingResource<'a> {
+    match operand.and_then(|operand| Some((operand, wgpu::BufferSize::new(operand.size_bytes)?))) {
+        None => placeholder.as_entire_binding(),
+        Some((operand, size)) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: operand.buffer,
+            offset: operand.offset_bytes,
+            size: Some(size),
+        }),
+    }
+}
+
+/// How often the loops of one shader may go round on adapters of this kind, all of them together;
+/// `None` where there is no limit.
+///
+/// Mesa's llvmpipe silently leaves the loops of a shader after 65,535 iterations, which all its
+/// loops share (`LP_MAX_TGSI_LOOP_ITERATIONS` in Mesa's `lp_limits.h`). Loops that the compiler
+/// does not unroll count with every iteration; some are kept back for what comes behind them.
+pub(crate) fn loop_iterations(device_type: wgpu::DeviceType) -> Option<u32> {
+    (device_type == wgpu::DeviceType::Cpu).then_some(64_000)
+}
+
+/// Every value must arrive under its own name.
+fn check_dims(kernel: &Kernel, dims: Option<&Contents>) -> Result<(), SourceError> {
+    let fits = match (dims, kernel.bindings.first().map(|first| first.access)) {
+        (Some(dims), Some(Access::Uniform(members))) => dims.fits(members),
+        (Some(_), _) => false,
+        (None, _) => true,
+    };
+    let kernel = kernel.label;
+    fits.then_some(()).ok_or(SourceError::Uniform { kernel })
+}
+
+/// A uniform buffer with these contents.
+pub(crate) fn uniform_buffer(device: &wgpu::Device, contents: &Contents) -> wgpu::Buffer {
+    use wgpu::util::{BufferInitDescriptor, DeviceExt};
+    device.create_buffer_init(&BufferInitDescriptor {
+        label: Some("wgpu_linear::uniform"),
+        contents: &contents.padded(),
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+    })
+}

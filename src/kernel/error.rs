@@ -1,0 +1,102 @@
+//! Why an operation could not be prepared, with the numbers that say so.
+
+use super::SourceError;
+
+/// An operation could not be prepared. Nothing was encoded; device, buffers and kernels are as usable as before.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// An operand does not have the shape that the other operands imply.
+    #[error(
+        "{operation}: operand `{operand}` is {actual:?} (rows, columns) where the other operands need {expected:?}"
+    )]
+    Shape {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// Name of the operand.
+        operand: &'static str,
+        /// Rows and columns that the other operands imply; a vector counts as one row.
+        expected: [u32; 2],
+        /// Rows and columns of the view.
+        actual: [u32; 2],
+    },
+    /// A buffer was created without a usage flag that the operation needs.
+    #[error(
+        "{operation}: the buffer of `{operand}` was created with {actual:?} and lacks {required:?}"
+    )]
+    MissingUsage {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// Name of the operand.
+        operand: &'static str,
+        /// The usage that is needed.
+        required: wgpu::BufferUsages,
+        /// The usages that the buffer has.
+        actual: wgpu::BufferUsages,
+    },
+    /// A view begins at an offset that the device cannot bind.
+    #[error(
+        "{operation}: `{operand}` begins at byte {offset_bytes}, not a multiple of the {alignment_bytes} that this device requires"
+    )]
+    MisalignedOffset {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// Name of the operand.
+        operand: &'static str,
+        /// Where the view begins.
+        offset_bytes: u64,
+        /// `min_storage_buffer_offset_alignment` of the device.
+        alignment_bytes: u64,
+    },
+    /// A view reaches past the end of its buffer.
+    #[error(
+        "{operation}: `{operand}` needs a buffer of {required_bytes} bytes, this one has {actual_bytes}"
+    )]
+    BufferTooSmall {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// Name of the operand.
+        operand: &'static str,
+        /// Offset plus length of the view.
+        required_bytes: u64,
+        /// Size of the buffer.
+        actual_bytes: u64,
+    },
+    /// An operand that is written shares its buffer with one that is read, which WebGPU forbids even for disjoint ranges, or bytes with
+    /// another one that is written.
+    #[error(
+        "{operation}: `{written}` is written and shares its buffer with `{other}`; use two buffers"
+    )]
+    Aliased {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// The operand that is written.
+        written: &'static str,
+        /// The operand in the same buffer.
+        other: &'static str,
+    },
+    /// The operation is larger than this device allows.
+    #[error("{operation}: needs {name} = {required}, this device allows {allowed}")]
+    Limit {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// Name of the limit, as in [`wgpu::Limits`] where it is one.
+        name: &'static str,
+        /// What the operation needs.
+        required: u64,
+        /// What the device allows.
+        allowed: u64,
+    },
+    /// The device refused the shader, the pipeline or the bindings, for example because a buffer belongs to another device of the same
+    /// wgpu instance. (Buffers of another instance cannot be told from this one's.)
+    #[error("{operation}: refused by the device")]
+    Refused {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// What wgpu reported.
+        source: wgpu::Error,
+    },
+    /// A shader file and its host code disagree.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}

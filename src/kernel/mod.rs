@@ -1,0 +1,174 @@
+//! Kernels: WGSL put together and specialised, compiled on first use, checked against their
+//! operands and made into dispatches. Knows nothing of what is computed.
+
+mod cache;
+mod compile;
+mod dispatch;
+mod environment;
+mod error;
+mod guard;
+mod operand;
+mod source;
+pub(crate) mod uniform;
+mod view;
+
+pub use compile::ShaderChecks;
+pub use dispatch::Dispatch;
+pub use error::PrepareError;
+pub use source::{Constant, File, SourceError, specialise};
+pub use uniform::{Member, Scalar};
+pub use view::{Matrix, Vector};
+
+pub(crate) use cache::{KernelCache, loop_iterations, uniform_buffer};
+pub(crate) use dispatch::{Grid, passes};
+pub(crate) use environment::from_env;
+pub(crate) use guard::guard;
+pub(crate) use operand::{Operand, check_operands, expect_matrix, expect_vector};
+pub(crate) use source::file;
+pub(crate) use uniform::{Contents, Uniform, uniform};
+
+use std::borrow::Cow;
+
+/// How a kernel uses a binding.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// A uniform buffer with the sizes or settings: these members, in this order.
+    Uniform(&'static [Member]),
+    /// A storage buffer that is only read.
+    Read,
+    /// A storage buffer that is written, and read where the formula says so.
+    ReadWrite,
+}
+
+/// One variable of a kernel in bind group 0.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Binding {
+    /// `@binding` number.
+    pub index: u32,
+    /// Name of the variable in the WGSL file.
+    pub name: &'static str,
+    /// How it is used.
+    pub access: Access,
+    /// Whether each recording says where in the buffer it begins, so that one bind group serves
+    /// many places.
+    pub dynamic: bool,
+}
+
+impl Binding {
+    /// A storage buffer that is only read.
+    pub(crate) const fn read(index: u32, name: &'static str) -> Self {
+        Self::new(index, name, Access::Read)
+    }
+
+    /// A storage buffer that is written.
+    pub(crate) const fn write(index: u32, name: &'static str) -> Self {
+        Self::new(index, name, Access::ReadWrite)
+    }
+
+    /// A uniform buffer with the members of `U`.
+    pub(crate) const fn uniform<U: Uniform>(index: u32, name: &'static str) -> Self {
+        Self::new(index, name, Access::Uniform(U::MEMBERS))
+    }
+
+    /// The uniform with the sizes of a dispatch, which the cache makes from what `prepare` is given.
+    pub(crate) const fn dims<U: Uniform>() -> Self {
+        Self::uniform::<U>(0, "dims")
+    }
+
+    const fn new(index: u32, name: &'static str, access: Access) -> Self {
+        Self {
+            index,
+            name,
+            access,
+            dynamic: false,
+        }
+    }
+
+    /// The same with an offset that is given when it is recorded.
+    pub(crate) const fn dynamic(self) -> Self {
+        Self {
+            dynamic: true,
+            ..self
+        }
+    }
+}
+
+/// A compute kernel as the crate runs it: readable source, constants and bindings.
+///
+/// [`crate::kernels`] lists all of them.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    /// Full label, shown by graphics debuggers and in errors.
+    pub label: &'static str,
+    /// What distinguishes it from others of that label, in a word or two; empty where there are none.
+    pub variant: Cow<'static, str>,
+    /// The file with the algorithm.
+    pub file: File,
+    /// The parts that the host chooses where the algorithm leaves it the choice.
+    pub choices: Cow<'static, [File]>,
+    /// Name of the entry point.
+    pub entry_point: &'static str,
+    /// Values that replace those of the files.
+    pub constants: Cow<'static, [(&'static str, Constant)]>,
+    /// Threads of a workgroup in x, y and z.
+    pub workgroup: [u32; 3],
+    /// Bindings, sorted by index.
+    pub bindings: &'static [Binding],
+    /// Whether it indexes its operands so carefully that the compiler need not add checks; see
+    /// `trusted_module` in `src/kernel/compile.rs`.
+    pub trusted: bool,
+}
+
+impl Kernel {
+    /// A kernel that is the only one of its label, checked by the compiler.
+    pub(crate) const fn new(
+        label: &'static str,
+        (file, entry_point): (File, &'static str),
+        constants: &'static [(&'static str, Constant)],
+        workgroup: u32,
+        bindings: &'static [Binding],
+    ) -> Self {
+        Self {
+            label,
+            variant: Cow::Borrowed(""),
+            file,
+            choices: Cow::Borrowed(&[]),
+            entry_point,
+            constants: Cow::Borrowed(constants),
+            workgroup: [workgroup, 1, 1],
+            bindings,
+            trusted: false,
+        }
+    }
+
+    /// A short name that no other kernel has: the label without the crate's name, and the variant.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let label = self.label.rsplit("::").next().unwrap_or(self.label);
+        if self.variant.is_empty() {
+            label.to_owned()
+        } else {
+            format!("{label}/{}", self.variant)
+        }
+    }
+
+    /// The files that make up its WGSL: the algorithm, then the parts that headers ask for.
+    ///
+    /// # Errors
+    /// [`SourceError`] if headers and host disagree; a test of this crate rules that out.
+    pub fn files(&self) -> Result<Vec<File>, SourceError> {
+        source::assemble(self.file, &self.choices)
+    }
+
+    /// The WGSL that is compiled: the files, one behind the other, with this kernel's constants.
+    ///
+    /// # Errors
+    /// [`SourceError`] if files and host disagree; a test of this crate rules that out.
+    pub fn wgsl(&self) -> Result<String, SourceError> {
+        let sources: Vec<_> = self.files()?.iter().map(|file| file.source).collect();
+        specialise(&sources.join("\n"), &self.constants)
+    }
+}

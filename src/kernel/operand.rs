@@ -1,0 +1,231 @@
+//! Operands: views under the names by which the caller knows them, and the checks that come before anything is bound.
+
+use std::ops::Range;
+
+use super::{Access, Binding, Matrix, PrepareError, Uniform, Vector, uniform};
+
+/// An operand in the order of the kernel's bindings, under the name by which the caller knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operand<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) buffer: &'a wgpu::Buffer,
+    pub(crate) offset_bytes: u64,
+    pub(crate) size_bytes: u64,
+    /// May be larger than one binding: its rows are bound in parts.
+    pub(crate) in_parts: bool,
+}
+
+impl<'a> Operand<'a> {
+    pub(crate) fn matrix(name: &'static str, view: Matrix<'a>) -> Self {
+        let size_bytes = view.elements().saturating_mul(4);
+        Self {
+            name,
+            buffer: view.buffer,
+            offset_bytes: view.offset_bytes,
+            size_bytes,
+            in_parts: false,
+        }
+    }
+
+    /// A uniform buffer with the members of `U`.
+    pub(crate) fn uniform<U: Uniform>(name: &'static str, buffer: &'a wgpu::Buffer) -> Self {
+        Self::buffer(name, buffer, uniform::bytes(U::MEMBERS))
+    }
+
+    /// The first `size_bytes` of a buffer.
+    pub(crate) fn buffer(name: &'static str, buffer: &'a wgpu::Buffer, size_bytes: u64) -> Self {
+        Self {
+            name,
+            buffer,
+            offset_bytes: 0,
+            size_bytes,
+            in_parts: false,
+        }
+    }
+
+    pub(crate) fn vector(name: &'static str, view: Vector<'a>) -> Self {
+        let size_bytes = u64::from(view.len) * 4;
+        Self {
+            name,
+            buffer: view.buffer,
+            offset_bytes: view.offset_bytes,
+            size_bytes,
+            in_parts: false,
+        }
+    }
+
+    fn is_disjoint(&self, other: &Self) -> bool {
+        let end = |operand: &Self| operand.offset_bytes.saturating_add(operand.size_bytes);
+        end(self) <= other.offset_bytes || end(other) <= self.offset_bytes
+    }
+
+    /// These rows of a matrix with so many columns.
+    pub(crate) fn rows(self, columns: u32, rows: &Range<u32>) -> Self {
+        let row_bytes = u64::from(columns) * 4;
+        Self {
+            offset_bytes: self.offset_bytes + u64::from(rows.start) * row_bytes,
+            size_bytes: u64::from(rows.end - rows.start) * row_bytes,
+            ..self
+        }
+    }
+}
+
+/// Checks usage, size, alignment and limits of every operand, and that what is written shares no buffer with what is read, nor bytes with
+/// anything.
+pub(crate) fn check_operands(
+    operation: &'static str,
+    bindings: &[Binding],
+    operands: &[Operand<'_>],
+    limits: &wgpu::Limits,
+) -> Result<(), PrepareError> {
+    let operands: Vec<_> = operands
+        .iter()
+        .zip(bindings)
+        .map(|(operand, binding)| (*operand, binding.access))
+        .collect();
+    for (operand, access) in &operands {
+        check_operand(operation, operand, *access, limits)?;
+    }
+    check_aliasing(operation, &operands)
+}
+
+fn check_operand(
+    operation: &'static str,
+    operand: &Operand<'_>,
+    access: Access,
+    limits: &wgpu::Limits,
+) -> Result<(), PrepareError> {
+    let Operand {
+        name,
+        buffer,
+        offset_bytes,
+        size_bytes,
+        in_parts,
+    } = *operand;
+    let required = match access {
+        Access::Uniform(_) => wgpu::BufferUsages::UNIFORM,
+        Access::Read | Access::ReadWrite => wgpu::BufferUsages::STORAGE,
+    };
+    if !buffer.usage().contains(required) {
+        let actual = buffer.usage();
+        return Err(PrepareError::MissingUsage {
+            operation,
+            operand: name,
+            required,
+            actual,
+        });
+    }
+    let required_bytes = offset_bytes.saturating_add(size_bytes);
+    if required_bytes > buffer.size() {
+        let actual_bytes = buffer.size();
+        return Err(PrepareError::BufferTooSmall {
+            operation,
+            operand: name,
+            required_bytes,
+            actual_bytes,
+        });
+    }
+    let alignment_bytes = u64::from(limits.min_storage_buffer_offset_alignment);
+    if !offset_bytes.is_multiple_of(alignment_bytes) {
+        return Err(PrepareError::MisalignedOffset {
+            operation,
+            operand: name,
+            offset_bytes,
+            alignment_bytes,
+        });
+    }
+    if in_parts {
+        return Ok(());
+    }
+    let allowed = limits.max_storage_buffer_binding_size;
+    if size_bytes > allowed {
+        let name = "max_storage_buffer_binding_size";
+        return Err(PrepareError::Limit {
+            operation,
+            name,
+            required: size_bytes,
+            allowed,
+        });
+    }
+    // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
+    let (required, allowed) = (size_bytes / 4, u64::from(u32::MAX / 2));
+    if required > allowed {
+        return Err(PrepareError::Limit {
+            operation,
+            name: "elements of an operand",
+            required,
+            allowed,
+        });
+    }
+    Ok(())
+}
+
+fn check_aliasing(
+    operation: &'static str,
+    operands: &[(Operand<'_>, Access)],
+) -> Result<(), PrepareError> {
+    let bound: Vec<_> = operands
+        .iter()
+        .filter(|(operand, _)| operand.size_bytes > 0)
+        .collect();
+    for (i, (written, access)) in bound.iter().enumerate() {
+        if *access != Access::ReadWrite {
+            continue;
+        }
+        let shares = |(j, (other, other_access)): &(usize, &&(Operand<'_>, Access))| {
+            let both_written = *other_access == Access::ReadWrite;
+            *j != i
+                && other.buffer == written.buffer
+                && !(both_written && written.is_disjoint(other))
+        };
+        if let Some((_, (other, _))) = bound.iter().enumerate().find(shares) {
+            return Err(PrepareError::Aliased {
+                operation,
+                written: written.name,
+                other: other.name,
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn expect_matrix(
+    operation: &'static str,
+    operand: &'static str,
+    view: Matrix<'_>,
+    rows: u32,
+    columns: u32,
+) -> Result<(), PrepareError> {
+    expect_shape(
+        operation,
+        operand,
+        [view.rows, view.columns],
+        [rows, columns],
+    )
+}
+
+pub(crate) fn expect_vector(
+    operation: &'static str,
+    operand: &'static str,
+    view: Vector<'_>,
+    len: u32,
+) -> Result<(), PrepareError> {
+    expect_shape(operation, operand, [1, view.len], [1, len])
+}
+
+fn expect_shape(
+    operation: &'static str,
+    operand: &'static str,
+    actual: [u32; 2],
+    expected: [u32; 2],
+) -> Result<(), PrepareError> {
+    if actual == expected {
+        return Ok(());
+    }
+    Err(PrepareError::Shape {
+        operation,
+        operand,
+        expected,
+        actual,
+    })
+}

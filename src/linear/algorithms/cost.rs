@@ -1,0 +1,69 @@
+//! How long work takes, roughly: a model good enough to rank plans. `tune` measures instead.
+
+use super::Room;
+use crate::linear::capabilities::Capabilities;
+
+/// A matrix product as a plan cuts it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::linear) struct Work<'a> {
+    /// \[m, k, n\].
+    pub(in crate::linear) product: [u32; 3],
+    /// Into how many partial products each sum is split.
+    pub(in crate::linear) slabs: u32,
+    /// Terms that a workgroup adds up in one dispatch.
+    pub(in crate::linear) terms_per_pass: u32,
+    /// The adapter.
+    pub(in crate::linear) capabilities: &'a Capabilities,
+}
+
+impl Work<'_> {
+    /// Rounds of workgroups until all are done, where `parallel` run at the same time.
+    pub(super) fn rounds(&self, room: &dyn Room, parallel: u32) -> f64 {
+        let [m, _, n] = self.product;
+        let workgroups = room.workgroups(m, n) * u64::from(self.slabs);
+        workgroups.div_ceil(u64::from(parallel.max(1))) as f64
+    }
+
+    /// Dispatches beyond the first: one for each further pass, and one for each sum of slabs.
+    pub(super) fn more_dispatches(&self) -> f64 {
+        let [_, k, _] = self.product;
+        let terms = self.terms_per_pass.saturating_mul(self.slabs);
+        let passes = k.div_ceil(terms).max(1);
+        let each = if self.slabs > 1 { 2 } else { 1 };
+        f64::from(passes * each - 1)
+    }
+}
+
+/// How a kernel uses a multiprocessor.
+pub(super) struct Occupancy {
+    /// Workgroups that share it.
+    pub(super) sharing: u32,
+    /// What part of the peak they reach.
+    pub(super) efficiency: f64,
+    /// Results of a workgroup.
+    pub(super) results: f64,
+}
+
+/// A GPU of the middle class: 10 TFLOP/s with the largest tile and less with smaller ones, 500 GB/s
+/// once two workgroups wait on every multiprocessor, 3 µs for a second dispatch.
+pub(super) fn hardware(room: &dyn Room, work: &Work<'_>, occupancy: &Occupancy) -> f64 {
+    const FLOP_PER_NS: f64 = 10_000.0;
+    const BYTES_PER_NS: f64 = 500.0;
+    const DISPATCH: f64 = 3_000.0;
+    if work.capabilities.is_software() {
+        return f64::INFINITY;
+    }
+    let [m, k, n] = work.product.map(f64::from);
+    let multiprocessors = work.capabilities.parallel_workgroups;
+    let slots = multiprocessors * occupancy.sharing;
+    let flop = 2.0 * occupancy.results * (k / f64::from(work.slabs)).max(16.0);
+    let compute =
+        work.rounds(room, slots) * flop * f64::from(slots) / (FLOP_PER_NS * occupancy.efficiency);
+    // Tiles of one row read the right factor once; further rows find much of it in the cache.
+    let [tile_rows, _] = room.tile().map(f64::from);
+    let rereads = (m / tile_rows).ceil().min(2.0);
+    let traffic = 4.0 * (m * k + k * n * rereads + m * n * f64::from(2 * work.slabs - 1));
+    let waiting = work.rounds(room, 1) / f64::from(2 * multiprocessors);
+    let memory = traffic / (BYTES_PER_NS * waiting.min(1.0));
+    compute.max(memory) + work.more_dispatches() * DISPATCH
+}

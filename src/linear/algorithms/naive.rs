@@ -1,0 +1,76 @@
+//! `matmul_naive.wgsl`: each thread reads what it needs; for products too small to stage.
+
+use std::fmt;
+
+use super::cost::{Occupancy, hardware};
+use super::{Loops, Room, Sum, Work, is_product};
+use crate::kernel::{Constant, File, file};
+use crate::linear::capabilities::Capabilities;
+use crate::linear::shape::{Operation, Shape};
+
+pub(super) struct Naive;
+
+/// Threads of a workgroup.
+const WORKGROUP: u32 = 64;
+
+impl Room for Naive {
+    fn file(&self) -> File {
+        file!("matmul_naive.wgsl")
+    }
+
+    fn entry_point(&self) -> &'static str {
+        "matmul_naive"
+    }
+
+    fn name(&self) -> String {
+        "naive".to_owned()
+    }
+
+    fn constants(&self, _: Sum) -> Vec<(&'static str, Constant)> {
+        vec![("WORKGROUP", Constant::U32(WORKGROUP))]
+    }
+
+    fn workgroup(&self) -> [u32; 3] {
+        [WORKGROUP, 1, 1]
+    }
+
+    /// Of a thread: its block.
+    fn tile(&self) -> [u32; 2] {
+        [4, 4]
+    }
+
+    /// Blocks are numbered across rows.
+    fn workgroups(&self, rows: u32, columns: u32) -> u64 {
+        let [block_rows, block_columns] = self.tile();
+        let blocks =
+            u64::from(rows.div_ceil(block_rows)) * u64::from(columns.div_ceil(block_columns));
+        blocks.div_ceil(u64::from(WORKGROUP))
+    }
+
+    fn loops(&self) -> Loops {
+        Loops {
+            iterations: 1,
+            terms: 4,
+        }
+    }
+
+    fn serves(&self, _: Shape, operation: Operation, _: &Capabilities) -> bool {
+        is_product(operation)
+    }
+
+    fn nanoseconds(&self, work: &Work<'_>) -> f64 {
+        let [rows, columns] = self.tile().map(f64::from);
+        let occupancy = Occupancy {
+            sharing: 8,
+            efficiency: 0.1,
+            results: rows * columns * f64::from(WORKGROUP),
+        };
+        hardware(self, work, &occupancy)
+    }
+}
+
+impl fmt::Display for Naive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("naive")
+    }
+}

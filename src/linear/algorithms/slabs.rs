@@ -1,0 +1,32 @@
+//! `sum_slabs.wgsl`: the second half of a product whose terms were dealt out to several slabs.
+
+use crate::kernel::{Constant, File, file};
+
+/// Threads of a workgroup, and columns of each.
+const WORKGROUP: u32 = 64;
+const COLUMNS: u32 = 4;
+
+/// What the host knows of the kernel that adds slabs up.
+pub(in crate::linear) struct SumSlabs {
+    pub(in crate::linear) file: File,
+    pub(in crate::linear) entry_point: &'static str,
+    pub(in crate::linear) constants: [(&'static str, Constant); 1],
+    pub(in crate::linear) workgroup: [u32; 3],
+}
+
+pub(in crate::linear) fn sum_slabs() -> SumSlabs {
+    SumSlabs {
+        file: file!("sum_slabs.wgsl"),
+        entry_point: "sum_slabs",
+        constants: [("WORKGROUP", Constant::U32(WORKGROUP))],
+        workgroup: [WORKGROUP, 1, 1],
+    }
+}
+
+impl SumSlabs {
+    /// Workgroups for slabs of `rows` × `columns`.
+    pub(in crate::linear) fn workgroups(&self, rows: u32, columns: u32) -> u64 {
+        let quads = u64::from(rows) * u64::from(columns.div_ceil(COLUMNS));
+        quads.div_ceil(u64::from(WORKGROUP))
+    }
+}

@@ -1,0 +1,105 @@
+//! `matmul_tiled.wgsl`: for GPUs, both factors staged in workgroup memory.
+
+use std::fmt;
+
+use super::cost::{Occupancy, hardware};
+use super::{Loops, Room, Sum, Work, is_product};
+use crate::kernel::{Constant, File, file};
+use crate::linear::capabilities::Capabilities;
+use crate::linear::shape::{Operation, Shape};
+
+/// Square tiles of both factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tiled {
+    /// Rows and columns of a tile: 128, 64 or 32.
+    pub side: u32,
+}
+
+/// Large products want large tiles, which read each element less often.
+const SIDES: [u32; 3] = [128, 64, 32];
+/// Terms that are staged at a time.
+const DEPTH: u32 = 16;
+
+pub(super) fn candidates() -> [Tiled; 3] {
+    SIDES.map(|side| Tiled { side })
+}
+
+impl Tiled {
+    /// Blocks of 4 rows, and vectors of 4 columns, that a thread owns.
+    fn owned(self) -> u32 {
+        if self.side == 128 { 2 } else { 1 }
+    }
+}
+
+impl Room for Tiled {
+    fn file(&self) -> File {
+        file!("matmul_tiled.wgsl")
+    }
+
+    fn entry_point(&self) -> &'static str {
+        "matmul_tiled"
+    }
+
+    fn name(&self) -> String {
+        format!("tiled_{}", self.side)
+    }
+
+    fn constants(&self, _: Sum) -> Vec<(&'static str, Constant)> {
+        let constants = [
+            ("TILE_ROWS", self.side),
+            ("TILE_COLUMNS", self.side),
+            ("TILE_K", DEPTH),
+            ("QUADS", self.owned()),
+            ("VECTORS", self.owned()),
+        ];
+        constants
+            .map(|(name, value)| (name, Constant::U32(value)))
+            .to_vec()
+    }
+
+    fn workgroup(&self) -> [u32; 3] {
+        let threads = self.side / (4 * self.owned());
+        [threads, threads, 1]
+    }
+
+    fn tile(&self) -> [u32; 2] {
+        [self.side, self.side]
+    }
+
+    fn loops(&self) -> Loops {
+        let owned = self.owned();
+        Loops {
+            iterations: DEPTH * (1 + 2 * owned + owned * (1 + owned)) + 4,
+            terms: DEPTH,
+        }
+    }
+
+    fn serves(&self, _: Shape, operation: Operation, capabilities: &Capabilities) -> bool {
+        let staged_bytes = 2 * self.side * DEPTH * 4;
+        is_product(operation)
+            && SIDES.contains(&self.side)
+            && capabilities.max_invocations >= 256
+            && staged_bytes <= capabilities.max_workgroup_bytes
+    }
+
+    fn nanoseconds(&self, work: &Work<'_>) -> f64 {
+        let (sharing, efficiency) = match self.side {
+            128 => (1, 1.0),
+            64 => (2, 0.75),
+            _ => (8, 0.4),
+        };
+        let results = f64::from(self.side).powi(2);
+        let occupancy = Occupancy {
+            sharing,
+            efficiency,
+            results,
+        };
+        hardware(self, work, &occupancy)
+    }
+}
+
+impl fmt::Display for Tiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tiled {0}×{0}", self.side)
+    }
+}

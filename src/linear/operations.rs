@@ -1,0 +1,342 @@
+//! The four operations, prepared.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::kernel::{
+    Dispatch, KernelCache, Matrix, Operand, PrepareError, ShaderChecks, Vector, expect_matrix,
+    expect_vector,
+};
+
+use super::activation::Activation;
+use super::algorithms::{BIAS_GRAD, prepare_sum_rows};
+use super::capabilities::Capabilities;
+use super::kernels;
+use super::operands::{
+    BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, WeightGrad,
+};
+use super::plan::{Plan, plan};
+use super::product::Product;
+use super::shape::{Operation, Shape};
+use super::windows::Factors;
+
+/// Prepares the four operations on one device. Pipelines are compiled when first needed and kept.
+///
+/// [`plan()`] chooses the kernel for each shape; a better plan can be given to [`Self::use_plan`]. A [`Tuner`] finds it by measuring, and
+/// [`Self::use_plans`] takes what was found before.
+/// Operands larger than `max_storage_buffer_binding_size` are bound in parts.
+///
+/// Every buffer needs [`wgpu::BufferUsages::STORAGE`] and must have been created on the same device. Sizes may be anything from 0;
+/// a sum over nothing is 0, so without inputs T = b. Each operation overwrites its output, whatever it held before.
+///
+/// The same operands give the same bits on every run: no atomics, and a fixed order of summation.
+///
+/// A training step of one layer, recorded into one pass:
+///
+/// ```
+/// use wgpu_linear::{Forward, Gpu, InputGrad, LinearKernels, Matrix, Vector, WeightGrad};
+///
+/// let gpu = Gpu::new()?;
+/// let [x, w] = [gpu.upload("x", &[1.0, 2.0])?, gpu.upload("w", &[3.0, 4.0])?]; // X 1 × 2, W 2 × 1
+/// let [b, dt] = [gpu.upload("b", &[5.0])?, gpu.upload("dt", &[0.5])?]; // dT 1 × 1
+/// let [t, dx, dw, db] = [gpu.zeros("t", 1)?, gpu.zeros("dx", 2)?, gpu.zeros("dw", 2)?, gpu.zeros("db", 1)?];
+///
+/// let kernels = LinearKernels::new(gpu.device());
+/// let (x, w, dt) = (Matrix::new(&x, 1, 2), Matrix::new(&w, 2, 1), Matrix::new(&dt, 1, 1));
+/// let b = Some(Vector::new(&b, 1));
+/// gpu.run(&[
+///     kernels.forward(Forward { x, w, b, t: Matrix::new(&t, 1, 1) })?,
+///     kernels.input_grad(InputGrad { dt, w, dx: Matrix::new(&dx, 1, 2) })?,
+///     kernels.weight_grad(WeightGrad { x, dt, dw: Matrix::new(&dw, 2, 1), db: Some(Vector::new(&db, 1)) })?,
+/// ]);
+/// assert_eq!(gpu.read::<f32>(&t)?, [16.0]);
+/// assert_eq!(gpu.read::<f32>(&dx)?, [1.5, 2.0]);
+/// assert_eq!(gpu.read::<f32>(&dw)?, [0.5, 1.0]);
+/// assert_eq!(gpu.read::<f32>(&db)?, [0.5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct LinearKernels {
+    pub(super) cache: KernelCache,
+    capabilities: Capabilities,
+    chosen: Mutex<HashMap<(Shape, Operation), Plan>>,
+}
+
+impl LinearKernels {
+    /// Kernels for `device`. Compiles nothing yet.
+    ///
+    /// Hand in buffers of this device only. A buffer of another device of the same [`wgpu::Instance`] is refused; but buffers are numbered
+    /// per instance, so **a buffer of another instance may be taken for one of this device's**, which nobody can detect.
+    #[must_use]
+    pub fn new(device: &wgpu::Device) -> Self {
+        Self::with_checks(device, ShaderChecks::default())
+    }
+
+    /// The same, saying which kernels guard what they index.
+    #[must_use]
+    pub fn with_checks(device: &wgpu::Device, checks: ShaderChecks) -> Self {
+        Self {
+            cache: KernelCache::new(device, checks),
+            capabilities: Capabilities::of(device),
+            chosen: Mutex::default(),
+        }
+    }
+
+    /// What the plans know of the device.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The plan for `operation` on a layer of `shape`: the one given to [`Self::use_plan`], else that of [`plan()`].
+    #[must_use]
+    pub fn plan(&self, shape: Shape, operation: Operation) -> Plan {
+        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen
+            .get(&(shape, operation))
+            .copied()
+            .unwrap_or_else(|| plan(shape, operation, &self.capabilities))
+    }
+
+    /// Uses `plan`, one of [`candidates`], for `operation` on layers of `shape` that are prepared from now on.
+    ///
+    /// A plan whose kernel cannot do that here, such as one for smaller batches or for subgroups of
+    /// another size, is ignored with a warning in the log.
+    pub fn use_plan(&self, shape: Shape, operation: Operation, plan: Plan) {
+        if !plan.serves(shape, operation, &self.capabilities) {
+            log::warn!("the plan `{plan}` is none for {operation:?} on {shape}; ignored");
+            return;
+        }
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.insert((shape, operation), plan);
+    }
+
+    /// T = X·W + b: t_ij = Σ_k x_ik w_kj + b_j.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `x` | batch × inputs | read |
+    /// | `w` | inputs × outputs | read |
+    /// | `b` | outputs | read, optional |
+    /// | `t` | batch × outputs | overwritten |
+    ///
+    /// # Errors
+    /// [`PrepareError::Shape`] where shapes disagree; `MissingUsage`, `BufferTooSmall`, `MisalignedOffset` or `Limit` where a buffer
+    /// does not serve; `Aliased` where `t` shares a buffer with another operand; `Refused` where the device refuses.
+    pub fn forward(&self, operands: Forward<'_>) -> Result<Dispatch, PrepareError> {
+        let Forward { x, w, b, t } = operands;
+        self.prepare_forward([x, w, t], b, None)
+    }
+
+    /// T = X·W + b and A = f(T), in one pass over memory.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `x` | batch × inputs | read |
+    /// | `w` | inputs × outputs | read |
+    /// | `b` | outputs | read, optional |
+    /// | `t` | batch × outputs | overwritten |
+    /// | `a` | batch × outputs | overwritten |
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_activated(
+        &self,
+        operands: ForwardActivated<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        let ForwardActivated {
+            x,
+            w,
+            b,
+            function,
+            t,
+            a,
+        } = operands;
+        self.prepare_forward([x, w, t], b, Some((function, a)))
+    }
+
+    fn prepare_forward(
+        &self,
+        [x, w, t]: [Matrix<'_>; 3],
+        b: Option<Vector<'_>>,
+        activated: Option<(Activation, Matrix<'_>)>,
+    ) -> Result<Dispatch, PrepareError> {
+        let label = kernels::FORWARD;
+        let shape = Shape {
+            batch: x.rows,
+            inputs: x.columns,
+            outputs: w.columns,
+        };
+        expect_matrix(label, "w", w, shape.inputs, shape.outputs)?;
+        expect_matrix(label, "t", t, shape.batch, shape.outputs)?;
+        if let Some((_, a)) = activated {
+            expect_matrix(label, "a", a, shape.batch, shape.outputs)?;
+        }
+        if let Some(b) = b {
+            expect_vector(label, "b", b, shape.outputs)?;
+        }
+        let product = Product {
+            label,
+            factors: factors(shape, Operation::Forward),
+            left: Operand::matrix("x", x),
+            right: Operand::matrix("w", w),
+            bias: b.map(|b| Operand::vector("b", b)),
+            t: None,
+            product: Operand::matrix("t", t),
+            activated: activated.map(|(function, a)| (function, Operand::matrix("a", a))),
+            db: None,
+        };
+        product.prepare(&self.cache, &self.plan(shape, Operation::Forward))
+    }
+
+    /// dX = dT·Wᵀ: dx_mn = Σ_j dt_mj w_nj, the gradient of a loss with respect to X.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `dt` | batch × outputs | read |
+    /// | `w` | inputs × outputs | read |
+    /// | `dx` | batch × inputs | overwritten |
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn input_grad(&self, operands: InputGrad<'_>) -> Result<Dispatch, PrepareError> {
+        let InputGrad { dt, w, dx } = operands;
+        self.prepare_input_grad([dt, w], None, ("dx", dx))
+    }
+
+    /// dT below = dT·Wᵀ ⊙ f′(T below): the gradient with respect to the argument of the activation f that X came out of, in one pass over
+    /// memory.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `dt` | batch × outputs | read |
+    /// | `w` | inputs × outputs | read |
+    /// | `t_below` | batch × inputs | read |
+    /// | `dt_below` | batch × inputs | overwritten |
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn input_grad_activated(
+        &self,
+        operands: InputGradActivated<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        let InputGradActivated {
+            dt,
+            w,
+            function,
+            t_below,
+            dt_below,
+        } = operands;
+        self.prepare_input_grad([dt, w], Some((function, t_below)), ("dt_below", dt_below))
+    }
+
+    fn prepare_input_grad(
+        &self,
+        [dt, w]: [Matrix<'_>; 2],
+        t_below: Option<(Activation, Matrix<'_>)>,
+        (name, product): (&'static str, Matrix<'_>),
+    ) -> Result<Dispatch, PrepareError> {
+        let label = kernels::INPUT_GRAD;
+        let shape = Shape {
+            batch: dt.rows,
+            inputs: w.rows,
+            outputs: dt.columns,
+        };
+        expect_matrix(label, "w", w, shape.inputs, shape.outputs)?;
+        expect_matrix(label, name, product, shape.batch, shape.inputs)?;
+        if let Some((_, t_below)) = t_below {
+            expect_matrix(label, "t_below", t_below, shape.batch, shape.inputs)?;
+        }
+        let product = Product {
+            label,
+            factors: factors(shape, Operation::InputGrad),
+            left: Operand::matrix("dt", dt),
+            right: Operand::matrix("w", w),
+            bias: None,
+            t: t_below.map(|(function, t)| (function, Operand::matrix("t_below", t))),
+            product: Operand::matrix(name, product),
+            activated: None,
+            db: None,
+        };
+        product.prepare(&self.cache, &self.plan(shape, Operation::InputGrad))
+    }
+
+    /// dW = Xᵀ·dT: dw_mn = Σ_i x_im dt_in, the gradient of a loss with respect to W; and db = Σ_i dT_i·, where it is asked for, from the same
+    /// reading of dT.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `x` | batch × inputs | read |
+    /// | `dt` | batch × outputs | read |
+    /// | `dw` | inputs × outputs | overwritten |
+    /// | `db` | outputs | overwritten, optional |
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn weight_grad(&self, operands: WeightGrad<'_>) -> Result<Dispatch, PrepareError> {
+        let WeightGrad { x, dt, dw, db } = operands;
+        let label = kernels::WEIGHT_GRAD;
+        let shape = Shape {
+            batch: x.rows,
+            inputs: x.columns,
+            outputs: dt.columns,
+        };
+        expect_matrix(label, "dt", dt, shape.batch, shape.outputs)?;
+        expect_matrix(label, "dw", dw, shape.inputs, shape.outputs)?;
+        if let Some(db) = db {
+            expect_vector(label, "db", db, shape.outputs)?;
+        }
+        let product = Product {
+            label,
+            factors: factors(shape, Operation::WeightGrad),
+            left: Operand::matrix("x", x),
+            right: Operand::matrix("dt", dt),
+            bias: None,
+            t: None,
+            product: Operand::matrix("dw", dw),
+            activated: None,
+            db: db.map(|db| Operand::vector("db", db)),
+        };
+        let dispatch = product.prepare(&self.cache, &self.plan(shape, Operation::WeightGrad))?;
+        match db {
+            // Without inputs there is no product to sum the columns beside.
+            Some(db) if shape.inputs == 0 => self.bias_grad(BiasGrad { dt, db }),
+            _ => Ok(dispatch),
+        }
+    }
+
+    /// db = Σ_i dT_i·: db_m = Σ_i dt_im, the gradient of a loss with respect to b.
+    ///
+    /// The rows of dT are added up (hence "row-sum"); one number per column remains. [`Self::weight_grad`] computes it beside dW at no cost.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `dt` | batch × outputs | read |
+    /// | `db` | outputs | overwritten |
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn bias_grad(&self, operands: BiasGrad<'_>) -> Result<Dispatch, PrepareError> {
+        let BiasGrad { dt, db } = operands;
+        expect_vector(BIAS_GRAD.label, "db", db, dt.columns)?;
+        let shape = Shape {
+            batch: dt.rows,
+            inputs: 0,
+            outputs: dt.columns,
+        };
+        let plan = self.plan(shape, Operation::BiasGrad);
+        prepare_sum_rows(&self.cache, plan.terms_per_pass, dt, db)
+    }
+}
+
+/// Sizes of the product that `operation` is, and which of its factors is stored transposed.
+fn factors(shape: Shape, operation: Operation) -> Factors {
+    let [m, k, n] = operation.product(shape);
+    Factors {
+        m,
+        k,
+        n,
+        left_is_transposed: operation == Operation::WeightGrad,
+        right_is_transposed: operation == Operation::InputGrad,
+    }
+}

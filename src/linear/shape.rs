@@ -1,0 +1,55 @@
+//! The sizes of a layer, and which matrix product each operation is.
+
+use std::fmt;
+
+/// The sizes of a linear layer and its batch.
+///
+/// X is `batch` × `inputs`, W is `inputs` × `outputs`, T is `batch` × `outputs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Rows of X and T.
+    pub batch: u32,
+    /// Columns of X, rows of W.
+    pub inputs: u32,
+    /// Columns of W and T.
+    pub outputs: u32,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}×{}", self.batch, self.inputs, self.outputs)
+    }
+}
+
+/// The four operations of a linear layer.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// T = X·W + b.
+    Forward,
+    /// dX = dT·Wᵀ.
+    InputGrad,
+    /// dW = Xᵀ·dT, and db with it where it is asked for.
+    WeightGrad,
+    /// db = Σ_i dT_i·.
+    BiasGrad,
+}
+
+impl Operation {
+    /// \[m, k, n\] of the product that the operation is: m × n results of k terms each; for db,
+    /// 1 row.
+    #[must_use]
+    pub fn product(self, shape: Shape) -> [u32; 3] {
+        let Shape {
+            batch,
+            inputs,
+            outputs,
+        } = shape;
+        match self {
+            Self::Forward => [batch, inputs, outputs],
+            Self::InputGrad => [batch, outputs, inputs],
+            Self::WeightGrad => [inputs, batch, outputs],
+            Self::BiasGrad => [1, batch, outputs],
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `adam.wgsl`: Adam and AdamW, with their state.
+
+use super::elements;
+use super::kernels::NetworkKernels;
+use super::optimizer::{Count, Flat, OptimizerState, count};
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{
+    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
+    file, uniform,
+};
+use crate::model::AdamSettings;
+
+/// Operands of [`NetworkKernels::adam`].
+#[derive(Clone, Copy, Debug)]
+pub struct Adam<'a> {
+    /// A uniform buffer with what [`settings_bytes`](super::settings_bytes) says.
+    pub settings: &'a wgpu::Buffer,
+    /// The bias corrections of this step, two elements that [`NetworkKernels::adam_advance`] keeps.
+    pub corrections: Vector<'a>,
+    /// Gradients, read.
+    pub gradients: Vector<'a>,
+    /// Mean of the gradient, as many elements, zero at first; updated.
+    pub m: Vector<'a>,
+    /// Mean of its square, as many elements, zero at first; updated.
+    pub v: Vector<'a>,
+    /// Parameters, as many elements; updated.
+    pub parameters: Vector<'a>,
+}
+
+uniform! {
+    /// `Settings` in `adam.wgsl`.
+    struct Settings {
+        learning_rate: f32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        weight_decay: f32,
+        decoupled: u32,
+    }
+}
+
+pub(super) fn settings(settings: &AdamSettings, decoupled: bool) -> Contents {
+    let AdamSettings {
+        learning_rate,
+        beta1,
+        beta2,
+        epsilon,
+        weight_decay,
+    } = *settings;
+    let settings = Settings {
+        learning_rate,
+        beta1,
+        beta2,
+        epsilon,
+        weight_decay,
+        decoupled: u32::from(decoupled),
+    };
+    settings.contents()
+}
+
+pub(super) const ADAM_ADVANCE: Kernel = Kernel::new(
+    "wgpu_linear::adam_advance",
+    (file!("adam.wgsl"), "adam_advance"),
+    elements::CONSTANTS,
+    1,
+    &[
+        Binding::uniform::<Settings>(1, "settings"),
+        Binding::write(2, "corrections"),
+    ],
+);
+
+pub(super) const ADAM: Kernel = Kernel::new(
+    "wgpu_linear::adam",
+    (file!("adam.wgsl"), "adam"),
+    elements::CONSTANTS,
+    elements::WORKGROUP,
+    &[
+        Binding::dims::<Count>(),
+        Binding::uniform::<Settings>(1, "settings"),
+        Binding::write(2, "corrections"),
+        Binding::read(3, "gradients"),
+        Binding::write(4, "m"),
+        Binding::write(5, "v"),
+        Binding::write(6, "parameters"),
+    ],
+);
+
+impl NetworkKernels {
+    /// Moves Adam's bias corrections one step on; once per step, before [`Self::adam`].
+    ///
+    /// # Errors
+    /// As [`crate::LinearKernels::forward`].
+    pub fn adam_advance(
+        &self,
+        settings: &wgpu::Buffer,
+        corrections: Vector<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        let kernel = ADAM_ADVANCE;
+        expect_vector(kernel.label, "corrections", corrections, 2)?;
+        let operands = [
+            Operand::uniform::<Settings>("settings", settings),
+            Operand::vector("corrections", corrections),
+        ];
+        self.cache.prepare_without_dims(&kernel, &operands, 1)
+    }
+
+    /// One step of Adam or AdamW; formulas in `shaders/adam.wgsl`.
+    ///
+    /// # Errors
+    /// As [`crate::LinearKernels::forward`].
+    pub fn adam(&self, operands: Adam<'_>) -> Result<Dispatch, PrepareError> {
+        let Adam {
+            settings,
+            corrections,
+            gradients,
+            m,
+            v,
+            parameters,
+        } = operands;
+        let kernel = ADAM;
+        expect_vector(kernel.label, "corrections", corrections, 2)?;
+        for (name, view) in [("m", m), ("v", v), ("parameters", parameters)] {
+            expect_vector(kernel.label, name, view, gradients.len)?;
+        }
+        let operands = [
+            Operand::uniform::<Settings>("settings", settings),
+            Operand::vector("corrections", corrections),
+            Operand::vector("gradients", gradients),
+            Operand::vector("m", m),
+            Operand::vector("v", v),
+            Operand::vector("parameters", parameters),
+        ];
+        self.elementwise(
+            &kernel,
+            count(gradients),
+            &operands,
+            u64::from(gradients.len),
+        )
+    }
+}
+
+/// What Adam keeps on the device.
+#[derive(Debug)]
+pub(super) struct AdamState {
+    corrections: wgpu::Buffer,
+    m: wgpu::Buffer,
+    v: wgpu::Buffer,
+}
+
+impl AdamState {
+    pub(super) fn new(gpu: &Gpu, elements: usize) -> Result<Self, GpuError> {
+        Ok(Self {
+            corrections: gpu.zeros("wgpu_linear::corrections", 2)?,
+            m: gpu.zeros("wgpu_linear::m", elements)?,
+            v: gpu.zeros("wgpu_linear::v", elements)?,
+        })
+    }
+}
+
+impl OptimizerState for AdamState {
+    fn begin(
+        &self,
+        kernels: &NetworkKernels,
+        settings: &wgpu::Buffer,
+    ) -> Result<Option<Dispatch>, PrepareError> {
+        let corrections = Vector::new(&self.corrections, 2);
+        kernels.adam_advance(settings, corrections).map(Some)
+    }
+
+    fn step(
+        &self,
+        kernels: &NetworkKernels,
+        settings: &wgpu::Buffer,
+        flat: &Flat<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        kernels.adam(Adam {
+            settings,
+            corrections: Vector::new(&self.corrections, 2),
+            gradients: flat.gradients(),
+            m: flat.of(&self.m),
+            v: flat.of(&self.v),
+            parameters: flat.parameters(),
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! `parts/elements.wgsl`: kernels with one thread an element.
+
+use super::kernels::NetworkKernels;
+use crate::kernel::{Constant, Contents, Dispatch, Kernel, Operand, PrepareError};
+
+/// Threads of a workgroup.
+pub(super) const WORKGROUP: u32 = 256;
+
+/// What every kernel of this kind is specialised with.
+pub(super) const CONSTANTS: &[(&str, Constant)] = &[("WORKGROUP", Constant::U32(WORKGROUP))];
+
+impl NetworkKernels {
+    /// One thread for each of `elements`.
+    pub(super) fn elementwise(
+        &self,
+        kernel: &Kernel,
+        dims: Contents,
+        operands: &[Operand<'_>],
+        elements: u64,
+    ) -> Result<Dispatch, PrepareError> {
+        let workgroups = elements.div_ceil(u64::from(WORKGROUP));
+        self.cache.prepare(kernel, &[dims], operands, workgroups)
+    }
+}

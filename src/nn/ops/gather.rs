@@ -1,0 +1,144 @@
+//! `gather.wgsl`: picks a mini-batch out of a data set on the device.
+
+use super::elements;
+use super::kernels::NetworkKernels;
+use crate::kernel::{
+    Binding, Constant, Dispatch, Kernel, Matrix, Operand, PrepareError, Uniform, Vector,
+    expect_matrix, expect_vector, file, uniform,
+};
+
+uniform! {
+    /// `Dims` in `gather.wgsl`.
+    struct Dims {
+        batch: u32,
+        inputs: u32,
+        outputs: u32,
+        scale: f32,
+    }
+}
+
+const BINDINGS: &[Binding] = &[
+    Binding::dims::<Dims>(),
+    // One upload holds the indices of many batches.
+    Binding::read(1, "indices").dynamic(),
+    Binding::read(2, "data"),
+    Binding::read(3, "wanted"),
+    Binding::write(4, "x"),
+    Binding::write(5, "targets"),
+];
+
+const fn kernel(label: &'static str, constants: &'static [(&'static str, Constant)]) -> Kernel {
+    let file = (file!("gather.wgsl"), "gather");
+    Kernel::new(label, file, constants, elements::WORKGROUP, BINDINGS)
+}
+
+pub(super) const GATHER: Kernel = kernel("wgpu_linear::gather", elements::CONSTANTS);
+
+const BYTES_CONSTANTS: &[(&str, Constant)] =
+    &[elements::CONSTANTS[0], ("BYTES", Constant::Bool(true))];
+
+pub(super) const GATHER_BYTES: Kernel = kernel("wgpu_linear::gather_bytes", BYTES_CONSTANTS);
+
+/// The examples of a data set on the device, examples × inputs.
+#[derive(Clone, Copy, Debug)]
+pub enum Examples<'a> {
+    /// Numbers as they are.
+    Values(Matrix<'a>),
+    /// Whole numbers from 0 to 255 that stand for their product with `scale`.
+    Bytes {
+        /// Four elements to a u32, the first in the lowest bits, rows without padding between them: ⌈examples · inputs / 4⌉ words.
+        words: Vector<'a>,
+        /// Number of examples.
+        examples: u32,
+        /// Elements of each.
+        inputs: u32,
+        /// What each element is multiplied by; finite.
+        scale: f32,
+    },
+}
+
+/// Operands of [`NetworkKernels::gather`].
+#[derive(Clone, Copy, Debug)]
+pub struct Gather<'a> {
+    /// Which example each row of the batch is, batch elements of u32, each below the number of examples; read. The values are not checked.
+    pub indices: Vector<'a>,
+    /// The examples, examples × inputs; read.
+    pub data: Examples<'a>,
+    /// What they should come out as, examples × outputs of f32, or examples × 1 of u32 for classes; read.
+    pub wanted: Matrix<'a>,
+    /// The examples of the batch, batch × inputs; overwritten.
+    pub x: Matrix<'a>,
+    /// What they should come out as, batch × outputs, in the type of `wanted`; overwritten.
+    pub targets: Matrix<'a>,
+}
+
+impl NetworkKernels {
+    /// x_ij = data_(index_i, j) and targets_ij = wanted_(index_i, j), one dispatch for both. Records nothing where either has no
+    /// elements: nobody learns from that.
+    ///
+    /// # Errors
+    /// As [`crate::LinearKernels::forward`].
+    pub fn gather(&self, operands: Gather<'_>) -> Result<Dispatch, PrepareError> {
+        let Gather {
+            indices,
+            data,
+            wanted,
+            x,
+            targets,
+        } = operands;
+        let (kernel, source, [examples, inputs], scale) = match data {
+            Examples::Values(data) => {
+                let shape = [data.rows, data.columns];
+                (GATHER, Operand::matrix("data", data), shape, 1.0)
+            }
+            Examples::Bytes {
+                words,
+                examples,
+                inputs,
+                scale,
+            } => {
+                let source = Operand::vector("data", words);
+                (GATHER_BYTES, source, [examples, inputs], scale)
+            }
+        };
+        let elements = u64::from(examples) * u64::from(inputs);
+        if let Examples::Bytes { words, .. } = data {
+            // The shader numbers bytes by u32.
+            let bytes = u32::try_from(elements).map_err(|_| PrepareError::Limit {
+                operation: kernel.label,
+                name: "elements of an operand",
+                required: elements,
+                allowed: u64::from(u32::MAX),
+            })?;
+            expect_vector(kernel.label, "data", words, bytes.div_ceil(4))?;
+        }
+        expect_matrix(kernel.label, "wanted", wanted, examples, wanted.columns)?;
+        expect_matrix(kernel.label, "x", x, indices.len, inputs)?;
+        expect_matrix(
+            kernel.label,
+            "targets",
+            targets,
+            indices.len,
+            wanted.columns,
+        )?;
+        let operands = [
+            Operand::vector("indices", indices),
+            source,
+            Operand::matrix("wanted", wanted),
+            Operand::matrix("x", x),
+            Operand::matrix("targets", targets),
+        ];
+        let elements = if x.elements() == 0 || targets.elements() == 0 {
+            0
+        } else {
+            u64::from(x.rows) * u64::from(inputs.div_ceil(4)) + targets.elements()
+        };
+        let dims = Dims {
+            batch: indices.len,
+            inputs,
+            outputs: wanted.columns,
+            scale,
+        };
+        self.elementwise(&kernel, dims.contents(), &operands, elements)
+    }
+}

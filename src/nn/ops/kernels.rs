@@ -1,0 +1,27 @@
+//! What prepares the operations around the linear layer.
+
+use std::sync::OnceLock;
+
+use crate::kernel::{KernelCache, ShaderChecks};
+
+/// Prepares activations, losses and optimizer steps on one device; the counterpart of
+/// [`crate::LinearKernels`].
+///
+/// Every operation returns the errors that [`crate::LinearKernels::forward`] lists.
+#[derive(Debug)]
+pub struct NetworkKernels {
+    pub(super) cache: KernelCache,
+    /// What histograms search, uploaded when first needed.
+    pub(super) edges: OnceLock<wgpu::Buffer>,
+}
+
+impl NetworkKernels {
+    /// Kernels for `device`. Compiles nothing yet.
+    #[must_use]
+    pub fn new(device: &wgpu::Device) -> Self {
+        Self {
+            cache: KernelCache::new(device, ShaderChecks::default()),
+            edges: OnceLock::new(),
+        }
+    }
+}

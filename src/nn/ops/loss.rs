@@ -1,0 +1,36 @@
+//! What every loss is on the device: dispatches that turn outputs and targets into a gradient and
+//! a running total.
+
+use super::accumulate_loss::AccumulateLoss;
+use super::kernels::NetworkKernels;
+use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
+
+/// Operands of the loss in a training step.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::nn) struct LossStep<'a> {
+    /// The outputs of the network.
+    pub(in crate::nn) t: Matrix<'a>,
+    /// What they should be: labels, or values in the shape of `t`.
+    pub(in crate::nn) targets: &'a wgpu::Buffer,
+    /// Room for as many numbers as `t` has.
+    pub(in crate::nn) losses: &'a wgpu::Buffer,
+    /// The gradient of the mean loss, in the shape of `t`; overwritten.
+    pub(in crate::nn) dt: Matrix<'a>,
+    /// Sum of losses and number of examples; added to.
+    pub(in crate::nn) total: Vector<'a>,
+}
+
+impl LossStep<'_> {
+    /// Adds `losses` to the running total.
+    pub(super) fn accumulate(
+        &self,
+        kernels: &NetworkKernels,
+        losses: Vector<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        kernels.accumulate_loss(AccumulateLoss {
+            losses,
+            batch: self.t.rows,
+            total: self.total,
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! The operations around the linear layer, a room each: kernel, operands, preparation. Losses and
+//! optimizers have their part of a training step there too.
+
+mod accumulate_loss;
+mod activation;
+mod adam;
+mod elements;
+mod gather;
+mod histogram;
+mod kernels;
+mod loss;
+mod mean_squared_error;
+mod optimizer;
+mod sgd;
+mod softmax_cross_entropy;
+
+pub use accumulate_loss::AccumulateLoss;
+pub use activation::{ActivationForward, ActivationGrad};
+pub use adam::Adam;
+pub use gather::{Examples, Gather};
+pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
+pub use kernels::NetworkKernels;
+pub use mean_squared_error::MeanSquaredError;
+pub use sgd::Sgd;
+pub use softmax_cross_entropy::{
+    SMALL_LOSS_ELEMENTS, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
+};
+
+pub(super) use loss::LossStep;
+pub(super) use optimizer::{Flat, OptimizerState};
+
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Contents, Dispatch, Kernel, PrepareError};
+use crate::linear::Activation;
+use crate::model::{Loss, Optimizer};
+
+/// The dispatches of a loss in a training step.
+pub(super) fn loss_step(
+    kernels: &NetworkKernels,
+    loss: Loss,
+    operands: &LossStep<'_>,
+) -> Result<Vec<Dispatch>, PrepareError> {
+    match loss {
+        Loss::SoftmaxCrossEntropy => softmax_cross_entropy::step(kernels, operands),
+        Loss::MeanSquaredError => mean_squared_error::step(kernels, operands),
+    }
+}
+
+/// The state of an optimizer for so many parameters.
+pub(super) fn optimizer_state(
+    gpu: &Gpu,
+    optimizer: &Optimizer,
+    elements: usize,
+) -> Result<Box<dyn OptimizerState>, GpuError> {
+    Ok(match optimizer {
+        Optimizer::Sgd(_) => Box::new(sgd::SgdState::new(gpu, elements)?),
+        Optimizer::Adam(_) | Optimizer::AdamW(_) => Box::new(adam::AdamState::new(gpu, elements)?),
+    })
+}
+
+/// The uniform with the settings of an optimizer.
+pub(super) fn optimizer_settings(optimizer: &Optimizer) -> Contents {
+    match optimizer {
+        Optimizer::Sgd(settings) => sgd::settings(settings),
+        Optimizer::Adam(settings) => adam::settings(settings, false),
+        Optimizer::AdamW(settings) => adam::settings(settings, true),
+    }
+}
+
+/// The contents of the uniform buffer that [`NetworkKernels::sgd`], [`NetworkKernels::adam`] and
+/// their like read their settings from.
+///
+/// ```
+/// use wgpu_linear::model::{Optimizer, SgdSettings};
+/// use wgpu_linear::nn::settings_bytes;
+///
+/// let bytes = settings_bytes(&Optimizer::Sgd(SgdSettings { learning_rate: 0.5, ..Default::default() }));
+/// assert_eq!(bytes[..4], 0.5_f32.to_ne_bytes());
+/// ```
+#[must_use]
+pub fn settings_bytes(optimizer: &Optimizer) -> Vec<u8> {
+    optimizer_settings(optimizer).padded()
+}
+
+/// All kernels, for [`crate::kernels`].
+pub(crate) fn kernels() -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    kernels.extend(Activation::ALL.map(activation::activation_kernel));
+    kernels.extend(Activation::ALL.map(activation::activation_grad_kernel));
+    kernels.extend([
+        softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY,
+        softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY_SMALL,
+        mean_squared_error::MEAN_SQUARED_ERROR,
+        accumulate_loss::ACCUMULATE_LOSS,
+        sgd::SGD,
+        adam::ADAM_ADVANCE,
+        adam::ADAM,
+        gather::GATHER,
+        gather::GATHER_BYTES,
+        histogram::HISTOGRAM,
+        histogram::MERGE_HISTOGRAMS,
+    ]);
+    kernels
+}

@@ -1,0 +1,65 @@
+//! What every optimizer is on the device: state beside flat parameters, and a step over both.
+
+use std::fmt;
+
+use super::kernels::NetworkKernels;
+use crate::kernel::{Contents, Dispatch, PrepareError, Uniform, Vector, uniform};
+
+uniform! {
+    /// `Dims` in the shaders of the optimizers.
+    pub(super) struct Count {
+        count: u32,
+    }
+}
+
+pub(super) fn count(elements: Vector<'_>) -> Contents {
+    let dims = Count {
+        count: elements.len,
+    };
+    dims.contents()
+}
+
+/// The state of an optimizer, in buffers laid out like the parameters, zero at first.
+pub(in crate::nn) trait OptimizerState: fmt::Debug + Send + Sync {
+    /// What comes once before the parts of a step.
+    fn begin(
+        &self,
+        kernels: &NetworkKernels,
+        settings: &wgpu::Buffer,
+    ) -> Result<Option<Dispatch>, PrepareError> {
+        let _ = (kernels, settings);
+        Ok(None)
+    }
+
+    /// The step of a part of the parameters. Each element is treated by itself.
+    fn step(
+        &self,
+        kernels: &NetworkKernels,
+        settings: &wgpu::Buffer,
+        flat: &Flat<'_>,
+    ) -> Result<Dispatch, PrepareError>;
+}
+
+/// A range of elements, small enough to be bound, in buffers of one layout.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::nn) struct Flat<'a> {
+    pub(in crate::nn) gradients: &'a wgpu::Buffer,
+    pub(in crate::nn) parameters: &'a wgpu::Buffer,
+    pub(in crate::nn) offset_bytes: u64,
+    pub(in crate::nn) elements: u32,
+}
+
+impl<'a> Flat<'a> {
+    pub(super) fn gradients(&self) -> Vector<'a> {
+        self.of(self.gradients)
+    }
+
+    pub(super) fn parameters(&self) -> Vector<'a> {
+        self.of(self.parameters)
+    }
+
+    /// The same range of another buffer.
+    pub(super) fn of<'b>(&self, buffer: &'b wgpu::Buffer) -> Vector<'b> {
+        Vector::new(buffer, self.elements).at(self.offset_bytes)
+    }
+}

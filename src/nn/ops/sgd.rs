@@ -1,0 +1,124 @@
+//! `sgd.wgsl`: stochastic gradient descent, with its state.
+
+use super::elements;
+use super::kernels::NetworkKernels;
+use super::optimizer::{Count, Flat, OptimizerState, count};
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{
+    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
+    file, uniform,
+};
+use crate::model::SgdSettings;
+
+/// Operands of [`NetworkKernels::sgd`].
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd<'a> {
+    /// A uniform buffer with what [`settings_bytes`](super::settings_bytes) says.
+    pub settings: &'a wgpu::Buffer,
+    /// Gradients, read.
+    pub gradients: Vector<'a>,
+    /// Velocity, as many elements, zero at first; updated.
+    pub velocity: Vector<'a>,
+    /// Parameters, as many elements; updated.
+    pub parameters: Vector<'a>,
+}
+
+uniform! {
+    /// `Settings` in `sgd.wgsl`.
+    struct Settings {
+        learning_rate: f32,
+        momentum: f32,
+        weight_decay: f32,
+        nesterov: u32,
+    }
+}
+
+pub(super) fn settings(settings: &SgdSettings) -> Contents {
+    let SgdSettings {
+        learning_rate,
+        momentum,
+        nesterov,
+        weight_decay,
+    } = *settings;
+    let settings = Settings {
+        learning_rate,
+        momentum,
+        weight_decay,
+        nesterov: u32::from(nesterov),
+    };
+    settings.contents()
+}
+
+pub(super) const SGD: Kernel = Kernel::new(
+    "wgpu_linear::sgd",
+    (file!("sgd.wgsl"), "sgd"),
+    elements::CONSTANTS,
+    elements::WORKGROUP,
+    &[
+        Binding::dims::<Count>(),
+        Binding::uniform::<Settings>(1, "settings"),
+        Binding::read(2, "gradients"),
+        Binding::write(3, "velocity"),
+        Binding::write(4, "parameters"),
+    ],
+);
+
+impl NetworkKernels {
+    /// One step of stochastic gradient descent; formulas in `shaders/sgd.wgsl`.
+    ///
+    /// # Errors
+    /// As [`crate::LinearKernels::forward`].
+    pub fn sgd(&self, operands: Sgd<'_>) -> Result<Dispatch, PrepareError> {
+        let Sgd {
+            settings,
+            gradients,
+            velocity,
+            parameters,
+        } = operands;
+        let kernel = SGD;
+        expect_vector(kernel.label, "velocity", velocity, gradients.len)?;
+        expect_vector(kernel.label, "parameters", parameters, gradients.len)?;
+        let operands = [
+            Operand::uniform::<Settings>("settings", settings),
+            Operand::vector("gradients", gradients),
+            Operand::vector("velocity", velocity),
+            Operand::vector("parameters", parameters),
+        ];
+        self.elementwise(
+            &kernel,
+            count(gradients),
+            &operands,
+            u64::from(gradients.len),
+        )
+    }
+}
+
+/// What SGD keeps on the device.
+#[derive(Debug)]
+pub(super) struct SgdState {
+    velocity: wgpu::Buffer,
+}
+
+impl SgdState {
+    pub(super) fn new(gpu: &Gpu, elements: usize) -> Result<Self, GpuError> {
+        Ok(Self {
+            velocity: gpu.zeros("wgpu_linear::velocity", elements)?,
+        })
+    }
+}
+
+impl OptimizerState for SgdState {
+    fn step(
+        &self,
+        kernels: &NetworkKernels,
+        settings: &wgpu::Buffer,
+        flat: &Flat<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        kernels.sgd(Sgd {
+            settings,
+            gradients: flat.gradients(),
+            velocity: flat.of(&self.velocity),
+            parameters: flat.parameters(),
+        })
+    }
+}
