@@ -3,7 +3,7 @@
 use ndarray::{ArrayView, ArrayViewMut, Dimension, NdFloat, Zip};
 
 use super::cast;
-use crate::model::{AdamSettings, SgdSettings};
+use crate::model::{AdamSettings, Optimizer, SgdSettings};
 
 /// One step of stochastic gradient descent: updates `velocity` and `parameters`.
 ///
@@ -115,5 +115,55 @@ pub(super) fn adam_step<F: NdFloat>(
         *v = beta2 * *v + (one - beta2) * g * g;
         *parameter -=
             rate * (*m / corrections.first) / ((*v / corrections.second).sqrt() + epsilon);
+    }
+}
+
+/// The step of an optimizer over plain slices, for [`super::Mlp`].
+#[derive(Clone, Copy)]
+pub(super) enum Rule<F> {
+    /// SGD that forgets its velocity at once.
+    Plain(SgdSettings),
+    Sgd(SgdSettings),
+    Adam(AdamSettings, bool, AdamCorrections<F>),
+}
+
+impl<F: NdFloat> Rule<F> {
+    /// The next step of `optimizer`; moves Adam's corrections on.
+    pub(super) fn of(optimizer: &Optimizer, corrections: &mut AdamCorrections<F>) -> Self {
+        let mut adam = |settings, decoupled| {
+            *corrections = adam_advance(&settings, *corrections);
+            Self::Adam(settings, decoupled, *corrections)
+        };
+        match *optimizer {
+            Optimizer::Sgd(settings) if settings.momentum == 0.0 => Self::Plain(settings),
+            Optimizer::Sgd(settings) => Self::Sgd(settings),
+            Optimizer::Adam(settings) => adam(settings, false),
+            Optimizer::AdamW(settings) => adam(settings, true),
+        }
+    }
+
+    /// Updates what the optimizer remembers, and the parameters. SGD remembers one number only.
+    #[inline(always)]
+    pub(super) fn run(self, gradients: &[F], [first, second, parameters]: [&mut [F]; 3]) {
+        let pairs = gradients.iter().zip(parameters);
+        match self {
+            Self::Plain(settings) => {
+                let step = sgd_step(&settings);
+                pairs.for_each(|(g, p)| step(*g, &mut F::zero(), p));
+            }
+            Self::Sgd(settings) => {
+                let step = sgd_step(&settings);
+                pairs
+                    .zip(first)
+                    .for_each(|((g, p), velocity)| step(*g, velocity, p));
+            }
+            Self::Adam(settings, decoupled, corrections) => {
+                let step = adam_step(&settings, decoupled, corrections);
+                pairs
+                    .zip(first)
+                    .zip(second)
+                    .for_each(|(((g, p), m), v)| step(*g, m, v, p));
+            }
+        }
     }
 }

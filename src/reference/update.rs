@@ -1,12 +1,11 @@
-//! The optimizer of [`super::Mlp`]: the steps of [`super::sgd`] and [`super::adam`] over plain slices.
+//! The optimizer of [`super::Mlp`]: its steps over plain slices, in several threads.
 
 use ndarray::{Array, Dimension, NdFloat};
 
-use super::optimizer::{adam_step, sgd_step};
+use super::optimizer::{AdamCorrections, Rule};
 use super::simd::with_best_instructions;
 use super::threads::{self, Task};
-use super::{AdamCorrections, adam_advance};
-use crate::model::{AdamSettings, LayerParameters, Optimizer, SgdSettings};
+use crate::model::{LayerParameters, Optimizer};
 
 /// Parameters that are worth waking another thread for.
 const LEAST_WORK: usize = 1 << 16;
@@ -38,7 +37,7 @@ impl<F: NdFloat> Moments<F> {
         gradients: &[LayerParameters<F>],
         layers: &mut [LayerParameters<F>],
     ) {
-        let rule = self.rule(optimizer);
+        let rule = Rule::of(optimizer, &mut self.corrections);
         let moments = self.first.iter_mut().zip(&mut self.second);
         for ((layer, gradient), (first, second)) in layers.iter_mut().zip(gradients).zip(moments) {
             let w = [&mut first.w, &mut second.w, &mut layer.w];
@@ -47,25 +46,6 @@ impl<F: NdFloat> Moments<F> {
             update(rule, &gradient.b, b);
         }
     }
-
-    fn rule(&mut self, optimizer: &Optimizer) -> Rule<F> {
-        let (settings, decoupled) = match *optimizer {
-            Optimizer::Sgd(settings) if settings.momentum == 0.0 => return Rule::Plain(settings),
-            Optimizer::Sgd(settings) => return Rule::Sgd(settings),
-            Optimizer::Adam(settings) => (settings, false),
-            Optimizer::AdamW(settings) => (settings, true),
-        };
-        self.corrections = adam_advance(&settings, self.corrections);
-        Rule::Adam(settings, decoupled, self.corrections)
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Rule<F> {
-    /// SGD that forgets its velocity at once.
-    Plain(SgdSettings),
-    Sgd(SgdSettings),
-    Adam(AdamSettings, bool, AdamCorrections<F>),
 }
 
 /// One step of one tensor.
@@ -78,7 +58,7 @@ fn update<F: NdFloat, D: Dimension>(
         // Someone has put a matrix of another layout in the place of a weight.
         *parameters = parameters.as_standard_layout().into_owned();
     }
-    let part = Part {
+    let elements = Elements {
         rule,
         gradients: gradients.as_slice().unwrap_or_default(),
         first: first.as_slice_mut().unwrap_or_default(),
@@ -86,16 +66,16 @@ fn update<F: NdFloat, D: Dimension>(
         parameters: parameters.as_slice_mut().unwrap_or_default(),
     };
     assert_eq!(
-        part.gradients.len(),
-        part.parameters.len(),
+        elements.gradients.len(),
+        elements.parameters.len(),
         "one gradient per parameter"
     );
-    let levels = threads::levels(part.gradients.len(), LEAST_WORK);
-    threads::run(part, levels);
+    let levels = threads::levels(elements.gradients.len(), LEAST_WORK);
+    threads::run(elements, levels);
 }
 
 /// Some elements of a tensor.
-struct Part<'a, F> {
+struct Elements<'a, F> {
     rule: Rule<F>,
     gradients: &'a [F],
     first: &'a mut [F],
@@ -103,14 +83,14 @@ struct Part<'a, F> {
     parameters: &'a mut [F],
 }
 
-impl<F: NdFloat> Task for Part<'_, F> {
+impl<F: NdFloat> Task for Elements<'_, F> {
     fn halves(self) -> (Self, Self) {
         let half = self.gradients.len() / 2;
         let gradients = self.gradients.split_at(half);
         let first = self.first.split_at_mut(half);
         let second = self.second.split_at_mut(half);
         let parameters = self.parameters.split_at_mut(half);
-        let part = |gradients, first, second, parameters| Part {
+        let part = |gradients, first, second, parameters| Elements {
             rule: self.rule,
             gradients,
             first,
@@ -127,26 +107,8 @@ impl<F: NdFloat> Task for Part<'_, F> {
         with_best_instructions(
             #[inline(always)]
             || {
-                let pairs = self.gradients.iter().zip(self.parameters);
-                match self.rule {
-                    Rule::Plain(settings) => {
-                        let step = sgd_step(&settings);
-                        pairs.for_each(|(g, p)| step(*g, &mut F::zero(), p));
-                    }
-                    Rule::Sgd(settings) => {
-                        let step = sgd_step(&settings);
-                        pairs
-                            .zip(self.first)
-                            .for_each(|((g, p), velocity)| step(*g, velocity, p));
-                    }
-                    Rule::Adam(settings, decoupled, corrections) => {
-                        let step = adam_step(&settings, decoupled, corrections);
-                        pairs
-                            .zip(self.first)
-                            .zip(self.second)
-                            .for_each(|(((g, p), m), v)| step(*g, m, v, p));
-                    }
-                }
+                let state = [self.first, self.second, self.parameters];
+                self.rule.run(self.gradients, state);
             },
         );
     }

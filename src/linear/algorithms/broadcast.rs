@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Loops, Room, Sum, Work, is_product};
+use super::cost::Work;
+use super::room::{Loops, Room, Sum, is_product};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
 use crate::linear::shape::{Operation, Shape};
@@ -137,7 +138,9 @@ impl Room for Broadcast {
         let [m, k, n] = work.product;
         let terms = f64::from(k.div_ceil(4)) / f64::from(work.slabs);
         let store = 8.0 * g * v * LOAD * 1.5;
-        let tiles = work.rounds(self, threads) * registers * (terms * per_four_terms + store);
+        let tiles = work.rounds(self.workgroups(m, n), threads)
+            * registers
+            * (terms * per_four_terms + store);
         let slab_elements = f64::from(m) * f64::from(n) * f64::from(work.slabs);
         let sum_slabs = match work.slabs {
             1 => 0.0,

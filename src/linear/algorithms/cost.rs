@@ -1,6 +1,5 @@
 //! How long work takes, roughly: a model good enough to rank plans. `tune` measures instead.
 
-use super::Room;
 use crate::linear::capabilities::Capabilities;
 
 /// A matrix product as a plan cuts it.
@@ -17,10 +16,10 @@ pub(in crate::linear) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Rounds of workgroups until all are done, where `parallel` run at the same time.
-    pub(super) fn rounds(&self, room: &dyn Room, parallel: u32) -> f64 {
-        let [m, _, n] = self.product;
-        let workgroups = room.workgroups(m, n) * u64::from(self.slabs);
+    /// Rounds until all workgroups are done, so many for each slab, where `parallel` run at the
+    /// same time.
+    pub(super) fn rounds(&self, workgroups: u64, parallel: u32) -> f64 {
+        let workgroups = workgroups * u64::from(self.slabs);
         workgroups.div_ceil(u64::from(parallel.max(1))) as f64
     }
 
@@ -42,11 +41,15 @@ pub(super) struct Occupancy {
     pub(super) efficiency: f64,
     /// Results of a workgroup.
     pub(super) results: f64,
+    /// Rows that share what is read of the right factor.
+    pub(super) tile_rows: u32,
+    /// Workgroups for all results.
+    pub(super) workgroups: u64,
 }
 
 /// A GPU of the middle class: 10 TFLOP/s with the largest tile and less with smaller ones, 500 GB/s
 /// once two workgroups wait on every multiprocessor, 3 µs for a second dispatch.
-pub(super) fn hardware(room: &dyn Room, work: &Work<'_>, occupancy: &Occupancy) -> f64 {
+pub(super) fn hardware(work: &Work<'_>, occupancy: &Occupancy) -> f64 {
     const FLOP_PER_NS: f64 = 10_000.0;
     const BYTES_PER_NS: f64 = 500.0;
     const DISPATCH: f64 = 3_000.0;
@@ -57,13 +60,12 @@ pub(super) fn hardware(room: &dyn Room, work: &Work<'_>, occupancy: &Occupancy) 
     let multiprocessors = work.capabilities.parallel_workgroups;
     let slots = multiprocessors * occupancy.sharing;
     let flop = 2.0 * occupancy.results * (k / f64::from(work.slabs)).max(16.0);
-    let compute =
-        work.rounds(room, slots) * flop * f64::from(slots) / (FLOP_PER_NS * occupancy.efficiency);
+    let compute = work.rounds(occupancy.workgroups, slots) * flop * f64::from(slots)
+        / (FLOP_PER_NS * occupancy.efficiency);
     // Tiles of one row read the right factor once; further rows find much of it in the cache.
-    let [tile_rows, _] = room.tile().map(f64::from);
-    let rereads = (m / tile_rows).ceil().min(2.0);
+    let rereads = (m / f64::from(occupancy.tile_rows)).ceil().min(2.0);
     let traffic = 4.0 * (m * k + k * n * rereads + m * n * f64::from(2 * work.slabs - 1));
-    let waiting = work.rounds(room, 1) / f64::from(2 * multiprocessors);
+    let waiting = work.rounds(occupancy.workgroups, 1) / f64::from(2 * multiprocessors);
     let memory = traffic / (BYTES_PER_NS * waiting.min(1.0));
     compute.max(memory) + work.more_dispatches() * DISPATCH
 }

@@ -3,6 +3,7 @@
 mod broadcast;
 mod cost;
 mod naive;
+mod room;
 mod slabs;
 mod small_batch;
 mod sum_rows;
@@ -13,6 +14,7 @@ pub use small_batch::SmallBatch;
 pub use tiled::Tiled;
 
 pub(super) use cost::Work;
+pub(super) use room::Sum;
 pub(super) use slabs::sum_slabs;
 pub(super) use sum_rows::{BIAS_GRAD, prepare as prepare_sum_rows};
 
@@ -20,8 +22,8 @@ use std::fmt;
 
 use super::capabilities::Capabilities;
 use super::shape::{Operation, Shape};
-use crate::kernel::{Constant, File};
 use naive::Naive;
+use room::Room;
 use sum_rows::SumRows;
 
 /// The kernels to choose from, with their geometry.
@@ -38,79 +40,6 @@ pub enum Algorithm {
     Naive,
     /// `sum_rows.wgsl`: 32 columns a workgroup.
     SumRows,
-}
-
-/// The sum that a kernel is compiled for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sum {
-    /// Terms of each result.
-    pub(super) terms: u32,
-    /// Whether every row of every operand is a multiple of 4 elements.
-    pub(super) aligned: bool,
-}
-
-/// What the host knows of a matrix algorithm.
-pub(super) trait Room: fmt::Display {
-    fn file(&self) -> File;
-
-    fn entry_point(&self) -> &'static str;
-
-    /// A word without spaces, for the names of kernels.
-    fn name(&self) -> String;
-
-    /// The parts that the shader leaves to the host, beside operands and activation.
-    fn choices(&self) -> &'static [File] {
-        &[]
-    }
-
-    /// The geometry, and whatever else differs from sum to sum.
-    fn constants(&self, sum: Sum) -> Vec<(&'static str, Constant)>;
-
-    /// Threads of a workgroup.
-    fn workgroup(&self) -> [u32; 3];
-
-    /// Rows and columns of results that one workgroup computes.
-    fn tile(&self) -> [u32; 2];
-
-    /// Workgroups for `rows` × `columns` results.
-    fn workgroups(&self, rows: u32, columns: u32) -> u64 {
-        let [tile_rows, tile_columns] = self.tile();
-        u64::from(rows.div_ceil(tile_rows)) * u64::from(columns.div_ceil(tile_columns))
-    }
-
-    /// Iterations of all loops for so many terms, none of them unrolled.
-    fn loops(&self) -> Loops;
-
-    /// Whether it can sum the columns of the right factor on the way.
-    fn sums_columns(&self) -> bool {
-        true
-    }
-
-    /// Whether it computes `operation` on a layer of `shape` at all, on such an adapter.
-    fn serves(&self, shape: Shape, operation: Operation, capabilities: &Capabilities) -> bool;
-
-    /// Estimated time.
-    fn nanoseconds(&self, work: &Work<'_>) -> f64;
-}
-
-/// How often the loops of a shader go round for a number of terms.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Loops {
-    pub(super) iterations: u32,
-    pub(super) terms: u32,
-}
-
-impl Loops {
-    /// Terms that a workgroup may add up in one dispatch, a power of two, where its loops may go
-    /// round `most` times, if there is such a limit.
-    pub(super) fn terms_per_pass(self, most: Option<u32>) -> u32 {
-        let Some(most) = most else {
-            return 1 << 30;
-        };
-        let terms = most / self.iterations * self.terms;
-        // Software adapters answer more often.
-        1 << terms.ilog2().min(18)
-    }
 }
 
 impl Algorithm {
@@ -176,9 +105,4 @@ pub(super) fn examples() -> Vec<Algorithm> {
     let small = small_batch::examples().map(Algorithm::SmallBatch);
     let naive = [Algorithm::Naive];
     [&tiled[..], &broadcast, &small, &naive].concat()
-}
-
-/// Whether it is a matrix product, that is, anything but db alone.
-fn is_product(operation: Operation) -> bool {
-    operation != Operation::BiasGrad
 }

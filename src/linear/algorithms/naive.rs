@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::cost::{Occupancy, hardware};
-use super::{Loops, Room, Sum, Work, is_product};
+use super::cost::{Occupancy, Work, hardware};
+use super::room::{Loops, Room, Sum, is_product};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
 use crate::linear::shape::{Operation, Shape};
@@ -60,12 +60,15 @@ impl Room for Naive {
 
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
         let [rows, columns] = self.tile().map(f64::from);
+        let [m, _, n] = work.product;
         let occupancy = Occupancy {
             sharing: 8,
             efficiency: 0.1,
             results: rows * columns * f64::from(WORKGROUP),
+            tile_rows: self.tile()[0],
+            workgroups: self.workgroups(m, n),
         };
-        hardware(self, work, &occupancy)
+        hardware(work, &occupancy)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::cost::{Occupancy, hardware};
-use super::{Loops, Room, Sum, Work};
+use super::cost::{Occupancy, Work, hardware};
+use super::room::{Loops, Room, Sum};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
 use crate::linear::shape::{Operation, Shape};
@@ -87,12 +87,15 @@ impl Room for SmallBatch {
 
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
         let [rows, columns] = self.tile().map(f64::from);
+        let [m, _, n] = work.product;
         let occupancy = Occupancy {
             sharing: 4,
             efficiency: 0.2,
             results: rows * columns,
+            tile_rows: self.tile()[0],
+            workgroups: self.workgroups(m, n),
         };
-        hardware(self, work, &occupancy)
+        hardware(work, &occupancy)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{Loops, Room, Sum, Work};
+use super::cost::Work;
+use super::room::{Loops, Room, Sum};
 use crate::kernel::{
     Binding, Constant, Dispatch, File, Kernel, KernelCache, Matrix, Operand, PrepareError, Uniform,
     Vector, file, passes, uniform,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::cost::{Occupancy, hardware};
-use super::{Loops, Room, Sum, Work, is_product};
+use super::cost::{Occupancy, Work, hardware};
+use super::room::{Loops, Room, Sum, is_product};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
 use crate::linear::shape::{Operation, Shape};
@@ -89,12 +89,15 @@ impl Room for Tiled {
             _ => (8, 0.4),
         };
         let results = f64::from(self.side).powi(2);
+        let [m, _, n] = work.product;
         let occupancy = Occupancy {
             sharing,
             efficiency,
             results,
+            tile_rows: self.tile()[0],
+            workgroups: self.workgroups(m, n),
         };
-        hardware(self, work, &occupancy)
+        hardware(work, &occupancy)
     }
 }
 
