@@ -10,14 +10,7 @@ use wgpu_linear::reference::{self, AdamCorrections, Mlp, gradcheck};
 
 use crate::support::reals;
 
-pub(crate) const ACTIVATIONS: [Activation; 6] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::LeakyRelu { slope: 0.01 },
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Gelu,
-];
+pub(crate) const ACTIVATIONS: [Activation; Activation::ALL.len()] = Activation::ALL;
 
 #[test]
 fn gradients_of_the_operations_match_a_hand_made_example() {
@@ -43,7 +36,7 @@ fn gradients_of_the_operations_match_a_hand_made_example() {
 #[test]
 fn activations_match_known_values() {
     let t = array![[-3.0, -0.5, 0.0, 0.5, 3.0]];
-    let known: [(Activation, [f64; 5]); 6] = [
+    let known: [(Activation, [f64; 5]); Activation::ALL.len()] = [
         (Activation::Identity, [-3.0, -0.5, 0.0, 0.5, 3.0]),
         (Activation::Relu, [0.0, 0.0, 0.0, 0.5, 3.0]),
         (
