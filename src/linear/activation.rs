@@ -25,6 +25,8 @@ pub enum Activation {
     /// f(t) = t Φ(t) with the exact normal distribution Φ, not its tanh approximation (Hendrycks &
     /// Gimpel 2016).
     Gelu,
+    /// f(t) = t σ(t) (Elfwing, Uchibe & Doya 2018); also known as swish.
+    Silu,
 }
 
 /// What the host knows of an activation.
@@ -37,13 +39,14 @@ struct Room {
 
 impl Activation {
     /// One of each, with usual parameters.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Identity,
         Self::Relu,
         Self::LeakyRelu { slope: 0.01 },
         Self::Tanh,
         Self::Sigmoid,
         Self::Gelu,
+        Self::Silu,
     ];
 
     const fn room(self) -> Room {
@@ -58,6 +61,7 @@ impl Activation {
             Self::Tanh => ("tanh", file!("parts/activations/tanh.wgsl"), None),
             Self::Sigmoid => ("sigmoid", file!("parts/activations/sigmoid.wgsl"), None),
             Self::Gelu => ("gelu", file!("parts/activations/gelu.wgsl"), None),
+            Self::Silu => ("silu", file!("parts/activations/silu.wgsl"), None),
         };
         Room {
             name,

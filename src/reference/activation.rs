@@ -81,6 +81,7 @@ pub(super) fn value<F: NdFloat>(function: Activation, t: F) -> F {
         Activation::Tanh => t.tanh(),
         Activation::Sigmoid => sigmoid(t),
         Activation::Gelu => t * normal_distribution(t),
+        Activation::Silu => t * sigmoid(t),
     }
 }
 
@@ -106,6 +107,7 @@ fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
         Activation::Tanh => t.cosh().powi(-2),
         Activation::Sigmoid => sigmoid(t) * sigmoid(-t),
         Activation::Gelu => normal_distribution(t) + t * normal_density(t),
+        Activation::Silu => sigmoid(t) + t * sigmoid(t) * sigmoid(-t),
     }
 }
 

@@ -73,6 +73,16 @@ fn activations_match_known_values() {
                 2.995_950_305_9,
             ],
         ),
+        (
+            Activation::Silu,
+            [
+                -0.142_277_619_5,
+                -0.188_770_334_4,
+                0.0,
+                0.311_229_665_6,
+                2.857_722_380_5,
+            ],
+        ),
     ];
     for (function, values) in known {
         let a = reference::activation(function, t.view());
