@@ -27,6 +27,14 @@ pub enum Activation {
     Gelu,
     /// f(t) = t σ(t) (Elfwing, Uchibe & Doya 2018); also known as swish.
     Silu,
+    /// f(t) = sin(frequency · t) (Sitzmann et al. 2020). Accurate where |frequency · t| is at most
+    /// 2¹³.
+    Sine {
+        /// ω; 30 is usual in the first layer of a SIREN, which scales its weights accordingly.
+        frequency: f32,
+    },
+    /// f(t) = log(1 + eᵗ), a smooth ReLU.
+    Softplus,
 }
 
 /// What the host knows of an activation.
@@ -39,7 +47,7 @@ struct Room {
 
 impl Activation {
     /// One of each, with usual parameters.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Identity,
         Self::Relu,
         Self::LeakyRelu { slope: 0.01 },
@@ -47,6 +55,8 @@ impl Activation {
         Self::Sigmoid,
         Self::Gelu,
         Self::Silu,
+        Self::Sine { frequency: 1.0 },
+        Self::Softplus,
     ];
 
     const fn room(self) -> Room {
@@ -62,6 +72,12 @@ impl Activation {
             Self::Sigmoid => ("sigmoid", file!("parts/activations/sigmoid.wgsl"), None),
             Self::Gelu => ("gelu", file!("parts/activations/gelu.wgsl"), None),
             Self::Silu => ("silu", file!("parts/activations/silu.wgsl"), None),
+            Self::Sine { frequency } => (
+                "sine",
+                file!("parts/activations/sine.wgsl"),
+                Some(("frequency", frequency)),
+            ),
+            Self::Softplus => ("softplus", file!("parts/activations/softplus.wgsl"), None),
         };
         Room {
             name,

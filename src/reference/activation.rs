@@ -82,6 +82,8 @@ pub(super) fn value<F: NdFloat>(function: Activation, t: F) -> F {
         Activation::Sigmoid => sigmoid(t),
         Activation::Gelu => t * normal_distribution(t),
         Activation::Silu => t * sigmoid(t),
+        Activation::Sine { frequency } => (cast::<F>(frequency) * t).sin(),
+        Activation::Softplus => t.max(zero) + (-t.abs()).exp().ln_1p(),
     }
 }
 
@@ -108,6 +110,11 @@ fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
         Activation::Sigmoid => sigmoid(t) * sigmoid(-t),
         Activation::Gelu => normal_distribution(t) + t * normal_density(t),
         Activation::Silu => sigmoid(t) + t * sigmoid(t) * sigmoid(-t),
+        Activation::Sine { frequency } => {
+            let frequency = cast::<F>(frequency);
+            frequency * (frequency * t).cos()
+        }
+        Activation::Softplus => sigmoid(t),
     }
 }
 

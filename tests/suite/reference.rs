@@ -83,6 +83,26 @@ fn activations_match_known_values() {
                 2.857_722_380_5,
             ],
         ),
+        (
+            Activation::Sine { frequency: 2.0 },
+            [
+                0.279_415_498_2,
+                -0.841_470_984_8,
+                0.0,
+                0.841_470_984_8,
+                -0.279_415_498_2,
+            ],
+        ),
+        (
+            Activation::Softplus,
+            [
+                0.048_587_351_6,
+                0.474_076_984_2,
+                0.693_147_180_6,
+                0.974_076_984_2,
+                3.048_587_351_6,
+            ],
+        ),
     ];
     for (function, values) in known {
         let a = reference::activation(function, t.view());
