@@ -8,7 +8,7 @@ mod optimizer;
 pub use crate::linear::Activation;
 pub use config::{Initialization, Loss, MlpConfig};
 pub use init::initial_parameters;
-pub use optimizer::{AdamSettings, Optimizer, SgdSettings};
+pub use optimizer::*;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 

@@ -25,7 +25,7 @@ pub use histogram::histogram;
 pub use linear::{bias_grad, forward, input_grad, weight_grad};
 pub use loss::{mean_squared_error, softmax_cross_entropy};
 pub use mlp::Mlp;
-pub use optimizer::{AdamCorrections, adam, adam_advance, sgd};
+pub use optimizer::*;
 
 use ndarray::NdFloat;
 
