@@ -53,6 +53,30 @@ impl Default for AdamSettings {
     }
 }
 
+/// Settings of Lion; formulas in `shaders/lion.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LionSettings {
+    /// Step size: how far every parameter moves. A third to a tenth of Adam's is usual.
+    pub learning_rate: f32,
+    /// Weight of the mean of the gradient in the direction of a step.
+    pub beta1: f32,
+    /// Decay of the mean of the gradient.
+    pub beta2: f32,
+    /// Decoupled decay; 0 for none. Three to ten times AdamW's is usual.
+    pub weight_decay: f32,
+}
+
+impl Default for LionSettings {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-4,
+            beta1: 0.9,
+            beta2: 0.99,
+            weight_decay: 0.0,
+        }
+    }
+}
+
 /// How the gradient becomes a step.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +87,8 @@ pub enum Optimizer {
     Adam(AdamSettings),
     /// AdamW (Loshchilov & Hutter 2019); weight decay acts on the weights alone.
     AdamW(AdamSettings),
+    /// Lion (Chen et al. 2023); weight decay acts on the weights alone.
+    Lion(LionSettings),
 }
 
 impl Optimizer {
@@ -73,6 +99,7 @@ impl Optimizer {
             Self::Sgd(_) => "sgd",
             Self::Adam(_) => "adam",
             Self::AdamW(_) => "adamw",
+            Self::Lion(_) => "lion",
         }
     }
 
@@ -82,6 +109,7 @@ impl Optimizer {
         match self {
             Self::Sgd(settings) => settings.learning_rate,
             Self::Adam(settings) | Self::AdamW(settings) => settings.learning_rate,
+            Self::Lion(settings) => settings.learning_rate,
         }
     }
 
@@ -91,6 +119,7 @@ impl Optimizer {
         match &mut changed {
             Self::Sgd(settings) => settings.learning_rate = learning_rate,
             Self::Adam(settings) | Self::AdamW(settings) => settings.learning_rate = learning_rate,
+            Self::Lion(settings) => settings.learning_rate = learning_rate,
         }
         changed.check()?;
         *self = changed;
@@ -110,6 +139,12 @@ impl Optimizer {
                 ("beta1", s.beta1, 0.0..1.0),
                 ("beta2", s.beta2, 0.0..1.0),
                 ("epsilon", s.epsilon, tiny..f32::INFINITY),
+                ("weight_decay", s.weight_decay, 0.0..f32::INFINITY),
+            ],
+            Self::Lion(s) => vec![
+                ("learning_rate", s.learning_rate, 0.0..f32::INFINITY),
+                ("beta1", s.beta1, 0.0..1.0),
+                ("beta2", s.beta2, 0.0..1.0),
                 ("weight_decay", s.weight_decay, 0.0..f32::INFINITY),
             ],
         };

@@ -1,9 +1,9 @@
-//! Twins of `sgd.wgsl` and `adam.wgsl`; their headers have the formulas and the sources.
+//! Twins of `sgd.wgsl`, `adam.wgsl` and `lion.wgsl`; their headers have the formulas and the sources.
 
 use ndarray::{ArrayView, ArrayViewMut, Dimension, NdFloat, Zip};
 
 use super::cast;
-use crate::model::{AdamSettings, Optimizer, SgdSettings};
+use crate::model::{AdamSettings, LionSettings, Optimizer, SgdSettings};
 
 /// One step of stochastic gradient descent: updates `velocity` and `parameters`.
 ///
@@ -118,6 +118,44 @@ pub(super) fn adam_step<F: NdFloat>(
     }
 }
 
+/// One step of Lion: updates `m` and `parameters`.
+///
+/// # Panics
+/// Where the shapes differ.
+pub fn lion<F: NdFloat, D: Dimension>(
+    settings: &LionSettings,
+    gradients: ArrayView<'_, F, D>,
+    m: ArrayViewMut<'_, F, D>,
+    parameters: ArrayViewMut<'_, F, D>,
+) {
+    let step = lion_step(settings);
+    Zip::from(gradients)
+        .and(m)
+        .and(parameters)
+        .for_each(|gradient, m, parameter| step(*gradient, m, parameter));
+}
+
+/// The step of one parameter, from its gradient: updates the mean and the parameter.
+#[inline(always)]
+fn lion_step<F: NdFloat>(settings: &LionSettings) -> impl Fn(F, &mut F, &mut F) + Copy {
+    let LionSettings {
+        learning_rate,
+        beta1,
+        beta2,
+        weight_decay,
+    } = *settings;
+    let [rate, beta1, beta2, decay] = [learning_rate, beta1, beta2, weight_decay].map(cast::<F>);
+    let (zero, one) = (F::zero(), F::one());
+    #[inline(always)]
+    move |gradient, m, parameter| {
+        let c = beta1 * *m + (one - beta1) * gradient;
+        // Rust's sign of 0 is 1. A NaN stays one.
+        let direction = if c == zero { zero } else { c.signum() };
+        *m = beta2 * *m + (one - beta2) * gradient;
+        *parameter -= rate * (direction + decay * *parameter);
+    }
+}
+
 /// The step of an optimizer over plain slices, for [`super::Mlp`].
 #[derive(Clone, Copy)]
 pub(super) enum Rule<F> {
@@ -125,6 +163,7 @@ pub(super) enum Rule<F> {
     Plain(SgdSettings),
     Sgd(SgdSettings),
     Adam(AdamSettings, bool, AdamCorrections<F>),
+    Lion(LionSettings),
 }
 
 impl<F: NdFloat> Rule<F> {
@@ -139,10 +178,11 @@ impl<F: NdFloat> Rule<F> {
             Optimizer::Sgd(settings) => Self::Sgd(settings),
             Optimizer::Adam(settings) => adam(settings, false),
             Optimizer::AdamW(settings) => adam(settings, true),
+            Optimizer::Lion(settings) => Self::Lion(settings),
         }
     }
 
-    /// Updates what the optimizer remembers, and the parameters. SGD remembers one number only.
+    /// Updates what the optimizer remembers, and the parameters. SGD and Lion remember one number only.
     #[inline(always)]
     pub(super) fn run(self, gradients: &[F], [first, second, parameters]: [&mut [F]; 3]) {
         let pairs = gradients.iter().zip(parameters);
@@ -163,6 +203,10 @@ impl<F: NdFloat> Rule<F> {
                     .zip(first)
                     .zip(second)
                     .for_each(|(((g, p), m), v)| step(*g, m, v, p));
+            }
+            Self::Lion(settings) => {
+                let step = lion_step(&settings);
+                pairs.zip(first).for_each(|((g, p), m)| step(*g, m, p));
             }
         }
     }

@@ -3,8 +3,8 @@
 use approx::assert_relative_eq;
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, array};
 use wgpu_linear::model::{
-    AdamSettings, LayerParameters, Loss, MlpConfig, Model, ModelError, Optimizer, SgdSettings,
-    Targets,
+    AdamSettings, LayerParameters, LionSettings, Loss, MlpConfig, Model, ModelError, Optimizer,
+    SgdSettings, Targets,
 };
 use wgpu_linear::train::data::read_csv;
 use wgpu_linear::{nn, reference};
@@ -259,11 +259,17 @@ fn mlp_follows_its_twin_for_every_activation_loss_and_optimizer() {
         weight_decay: 1e-2,
         ..AdamSettings::default()
     };
+    let lion = LionSettings {
+        learning_rate: 1e-2,
+        weight_decay: 1e-2,
+        ..LionSettings::default()
+    };
     for activation in ACTIVATIONS {
         for optimizer in [
             Optimizer::Sgd(sgd),
             Optimizer::Adam(adam),
             Optimizer::AdamW(adam),
+            Optimizer::Lion(lion),
         ] {
             for loss in [Loss::SoftmaxCrossEntropy, Loss::MeanSquaredError] {
                 let config = MlpConfig {

@@ -1,10 +1,11 @@
 //! Activations, losses and optimizers on the GPU against their twins in f64.
 
 use ndarray::{Array1, Array2, Axis};
-use wgpu_linear::model::{Activation, AdamSettings, Optimizer, SgdSettings};
+use wgpu_linear::model::{Activation, AdamSettings, LionSettings, Optimizer, SgdSettings};
 use wgpu_linear::nn::{
-    AccumulateLoss, ActivationForward, ActivationGrad, Adam, MeanSquaredError, NetworkKernels,
-    SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, settings_bytes,
+    AccumulateLoss, ActivationForward, ActivationGrad, Adam, Lion, MeanSquaredError,
+    NetworkKernels, SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
+    settings_bytes,
 };
 use wgpu_linear::reference::{self, AdamCorrections};
 use wgpu_linear::{Dispatch, Vector};
@@ -555,5 +556,44 @@ fn adam_and_adamw_match_the_twin_over_many_steps() {
             bound.view(),
         )
         .unwrap();
+    }
+}
+
+/// The sign of a number near 0 would tell rounding errors apart; no seed of the twenty steps has one.
+#[test]
+fn lion_matches_the_twin_over_many_steps() {
+    let kernels = kernels();
+    for weight_decay in [0.0, 0.1] {
+        let twin_settings = LionSettings {
+            learning_rate: 0.01,
+            weight_decay,
+            ..LionSettings::default()
+        };
+        let uniform = settings(Optimizer::Lion(twin_settings));
+        let Steps {
+            mut gradients,
+            parameters,
+        } = steps(26);
+        // Where nothing has ever pulled, nothing moves but by weight decay.
+        gradients.iter_mut().for_each(|gradient| gradient[7] = 0.0);
+        let (device_p, device_m) = (Guarded::input(&parameters), Guarded::input(&[0.0; 300]));
+        let (mut p, mut m) = (parameters.mapv(f64::from), Array1::zeros(300));
+        for gradient in gradients {
+            let g = Guarded::input(&gradient);
+            let operands = Lion {
+                settings: &uniform,
+                gradients: g.vector(),
+                m: device_m.vector(),
+                parameters: device_p.vector(),
+            };
+            run(&[kernels.lion(operands).unwrap()]);
+            let gradient = gradient.mapv(f64::from);
+            reference::lion(&twin_settings, gradient.view(), m.view_mut(), p.view_mut());
+        }
+        within_all(Array1::from(device_p.read()).view(), p.view(), 2e-6).unwrap();
+        within_all(Array1::from(device_m.read()).view(), m.view(), 2e-6).unwrap();
+        if weight_decay == 0.0 {
+            assert_eq!(device_p.read()[7], parameters[7]);
+        }
     }
 }

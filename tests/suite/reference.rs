@@ -3,8 +3,8 @@
 use approx::assert_relative_eq;
 use ndarray::{Array2, Axis, Slice, array};
 use wgpu_linear::model::{
-    Activation, AdamSettings, Initialization, LayerParameters, Loss, MlpConfig, Model, ModelError,
-    Optimizer, SgdSettings, Targets, initial_parameters,
+    Activation, AdamSettings, Initialization, LayerParameters, LionSettings, Loss, MlpConfig,
+    Model, ModelError, Optimizer, SgdSettings, Targets, initial_parameters,
 };
 use wgpu_linear::reference::{self, AdamCorrections, Mlp, gradcheck};
 
@@ -326,6 +326,24 @@ fn sgd_follows_its_formula() {
 }
 
 /// The corrections are 1 − βˢ, and the first step of Adam is the learning rate in the direction of the sign.
+/// Each parameter moves by the learning rate along the sign of the mixed gradient, and not at all
+/// where that is 0.
+#[test]
+fn lion_follows_its_formula() {
+    let settings = LionSettings {
+        learning_rate: 0.5,
+        beta1: 0.75,
+        beta2: 0.5,
+        weight_decay: 0.25,
+    };
+    let (mut m, mut p) = (array![0.0, -4.0, 0.0], array![2.0, 2.0, 2.0]);
+    let gradients = array![-0.001, 8.0, 0.0];
+    reference::lion(&settings, gradients.view(), m.view_mut(), p.view_mut());
+    // Directions: −1; 0.75 · −4 + 0.25 · 8 = −1, so −1; 0. Decay takes off 0.5 · 0.25 · 2.
+    assert_eq!(p, array![2.25, 2.25, 1.75]);
+    assert_eq!(m, array![-0.0005, 2.0, 0.0]);
+}
+
 #[test]
 fn adam_follows_its_formula() {
     let settings = AdamSettings {

@@ -8,6 +8,7 @@ mod elements;
 mod gather;
 mod histogram;
 mod kernels;
+mod lion;
 mod loss;
 mod mean_squared_error;
 mod optimizer;
@@ -20,6 +21,7 @@ pub use adam::Adam;
 pub use gather::{Examples, Gather};
 pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
 pub use kernels::NetworkKernels;
+pub use lion::Lion;
 pub use mean_squared_error::MeanSquaredError;
 pub use sgd::Sgd;
 pub use softmax_cross_entropy::{
@@ -55,6 +57,7 @@ pub(super) fn optimizer_state(
     Ok(match optimizer {
         Optimizer::Sgd(_) => Box::new(sgd::SgdState::new(gpu, elements)?),
         Optimizer::Adam(_) | Optimizer::AdamW(_) => Box::new(adam::AdamState::new(gpu, elements)?),
+        Optimizer::Lion(_) => Box::new(lion::LionState::new(gpu, elements)?),
     })
 }
 
@@ -64,6 +67,7 @@ pub(super) fn optimizer_settings(optimizer: &Optimizer) -> Contents {
         Optimizer::Sgd(settings) => sgd::settings(settings),
         Optimizer::Adam(settings) => adam::settings(settings, false),
         Optimizer::AdamW(settings) => adam::settings(settings, true),
+        Optimizer::Lion(settings) => lion::settings(settings),
     }
 }
 
@@ -95,6 +99,7 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         sgd::SGD,
         adam::ADAM_ADVANCE,
         adam::ADAM,
+        lion::LION,
         gather::GATHER,
         gather::GATHER_BYTES,
         histogram::HISTOGRAM,

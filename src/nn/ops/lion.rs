@@ -1,0 +1,119 @@
+//! `lion.wgsl`: Lion, with its state.
+
+use super::elements;
+use super::kernels::NetworkKernels;
+use super::optimizer::{Count, Flat, OptimizerState, count};
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{
+    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
+    file, uniform,
+};
+use crate::model::LionSettings;
+
+/// Operands of [`NetworkKernels::lion`].
+#[derive(Clone, Copy, Debug)]
+pub struct Lion<'a> {
+    /// A uniform buffer with what [`settings_bytes`](super::settings_bytes) says.
+    pub settings: &'a wgpu::Buffer,
+    /// Gradients, read.
+    pub gradients: Vector<'a>,
+    /// Mean of the gradient, as many elements, zero at first; updated.
+    pub m: Vector<'a>,
+    /// Parameters, as many elements; updated.
+    pub parameters: Vector<'a>,
+}
+
+uniform! {
+    /// `Settings` in `lion.wgsl`.
+    struct Settings {
+        learning_rate: f32,
+        beta1: f32,
+        beta2: f32,
+        weight_decay: f32,
+    }
+}
+
+pub(super) fn settings(settings: &LionSettings) -> Contents {
+    let LionSettings {
+        learning_rate,
+        beta1,
+        beta2,
+        weight_decay,
+    } = *settings;
+    let settings = Settings {
+        learning_rate,
+        beta1,
+        beta2,
+        weight_decay,
+    };
+    settings.contents()
+}
+
+pub(super) const LION: Kernel = Kernel::new(
+    "wgpu_linear::lion",
+    (file!("lion.wgsl"), "lion"),
+    elements::CONSTANTS,
+    elements::WORKGROUP,
+    &[
+        Binding::dims::<Count>(),
+        Binding::uniform::<Settings>(1, "settings"),
+        Binding::read(2, "gradients"),
+        Binding::write(3, "m"),
+        Binding::write(4, "parameters"),
+    ],
+);
+
+impl NetworkKernels {
+    /// One step of Lion; formulas in `shaders/lion.wgsl`.
+    ///
+    /// # Errors
+    /// As [`crate::LinearKernels::forward`].
+    pub fn lion(&self, operands: Lion<'_>) -> Result<Dispatch, PrepareError> {
+        let Lion {
+            settings,
+            gradients,
+            m,
+            parameters,
+        } = operands;
+        expect_vector(LION.label, "m", m, gradients.len)?;
+        expect_vector(LION.label, "parameters", parameters, gradients.len)?;
+        let operands = [
+            Operand::uniform::<Settings>("settings", settings),
+            Operand::vector("gradients", gradients),
+            Operand::vector("m", m),
+            Operand::vector("parameters", parameters),
+        ];
+        let elements = u64::from(gradients.len);
+        self.elementwise(&LION, count(gradients), &operands, elements)
+    }
+}
+
+/// What Lion keeps on the device.
+#[derive(Debug)]
+pub(super) struct LionState {
+    m: wgpu::Buffer,
+}
+
+impl LionState {
+    pub(super) fn new(gpu: &Gpu, elements: usize) -> Result<Self, GpuError> {
+        Ok(Self {
+            m: gpu.zeros("wgpu_linear::m", elements)?,
+        })
+    }
+}
+
+impl OptimizerState for LionState {
+    fn step(
+        &self,
+        kernels: &NetworkKernels,
+        settings: &wgpu::Buffer,
+        flat: &Flat<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        kernels.lion(Lion {
+            settings,
+            gradients: flat.gradients(),
+            m: flat.of(&self.m),
+            parameters: flat.parameters(),
+        })
+    }
+}
