@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -7,20 +8,15 @@ use std::sync::Arc;
 
 /// A new event file could not be opened.
 #[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum CreateError {
     /// Another writer, of this or another process, writes to this directory. Give each run a directory of its own, or allow
     /// it with [`WriterBuilder::allow_others`](super::WriterBuilder::allow_others).
-    #[error("{}: another writer is writing to this directory", directory.display())]
     InUse {
         /// The directory.
         directory: PathBuf,
     },
     /// A file such as `z.tfevents` is there, which TensorBoard takes for an event file and after which none of our names sorts.
-    #[error(
-        "{}: no name of an event file sorts after {last:?}, so TensorBoard might never read a new one; choose another directory",
-        directory.display()
-    )]
     NoNameAfter {
         /// The directory.
         directory: PathBuf,
@@ -28,7 +24,6 @@ pub enum CreateError {
         last: String,
     },
     /// Others keep taking the names that were free a moment before.
-    #[error("{}: {attempts} names for a new event file were taken", directory.display())]
     NamesTaken {
         /// The directory.
         directory: PathBuf,
@@ -36,15 +31,11 @@ pub enum CreateError {
         attempts: usize,
     },
     /// A suffix may consist of ASCII letters, digits, `.`, `_` and `-`.
-    #[error(
-        "the suffix {suffix:?} has characters other than ASCII letters, digits, '.', '_' and '-'"
-    )]
     Suffix {
         /// The suffix.
         suffix: String,
     },
     /// The file system refused.
-    #[error("{}: {source}", path.display())]
     File {
         /// What could not be created, listed or locked.
         path: PathBuf,
@@ -52,21 +43,66 @@ pub enum CreateError {
         source: io::Error,
     },
     /// The operating system has no thread left.
-    #[error("no thread for the event writer: {source}")]
     Thread {
         /// Why.
         source: io::Error,
     },
 }
 
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse { directory } => {
+                let directory = directory.display();
+                write!(
+                    f,
+                    "{directory}: another writer is writing to this directory"
+                )
+            }
+            Self::NoNameAfter { directory, last } => write!(
+                f,
+                "{}: no name of an event file sorts after {last:?}, so TensorBoard might never read a new one; choose another directory",
+                directory.display()
+            ),
+            Self::NamesTaken {
+                directory,
+                attempts,
+            } => {
+                let directory = directory.display();
+                write!(
+                    f,
+                    "{directory}: {attempts} names for a new event file were taken"
+                )
+            }
+            Self::Suffix { suffix } => write!(
+                f,
+                "the suffix {suffix:?} has characters other than ASCII letters, digits, '.', '_' and '-'"
+            ),
+            Self::File { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Thread { source } => write!(f, "no thread for the event writer: {source}"),
+        }
+    }
+}
+
+impl Error for CreateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::File { source, .. } | Self::Thread { source } => Some(source),
+            Self::InUse { .. }
+            | Self::NoNameAfter { .. }
+            | Self::NamesTaken { .. }
+            | Self::Suffix { .. } => None,
+        }
+    }
+}
+
 /// Events could not be written.
 ///
 /// The source is shared, because whoever waits for the same bytes gets the same error.
 #[non_exhaustive]
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 pub enum WriteError {
     /// The sink failed. What it did not take is kept, and tried again.
-    #[error("{place}: {waiting_bytes} bytes wait for a sink that fails: {source}")]
     Sink {
         /// Where.
         place: Place,
@@ -76,7 +112,6 @@ pub enum WriteError {
         source: Arc<io::Error>,
     },
     /// The device may have lost bytes that were written before; operating systems do not try again.
-    #[error("{place}: not on the device: {source}")]
     Sync {
         /// Where.
         place: Place,
@@ -84,7 +119,6 @@ pub enum WriteError {
         source: Arc<io::Error>,
     },
     /// Events were refused, because too many bytes waited already for a sink that failed. All others are in order.
-    #[error("{place}: {events} events were refused while the sink failed: {source}")]
     Refused {
         /// Where.
         place: Place,
@@ -94,35 +128,89 @@ pub enum WriteError {
         source: Arc<io::Error>,
     },
     /// The wall time is NaN or infinite, which TensorBoard cannot show. The event is not kept.
-    #[error("the wall time of an event has to be finite, not {seconds}")]
     WallTime {
         /// The wall time.
         seconds: f64,
     },
     /// The writer was closed before, by this handle or another one. The event is not kept.
-    #[error("{place}: the writer is closed")]
     Closed {
         /// Where.
         place: Place,
     },
     /// The writer's thread has panicked, in the sink or in the error callback. The event is not kept.
-    #[error("{place}: the writer's thread has panicked")]
     Panicked {
         /// Where.
         place: Place,
     },
     /// `flush`, `sync` and `close` wait for the writer's thread, so the error callback, which that thread calls, cannot.
-    #[error("{place}: the error callback cannot wait for its own thread")]
     InCallback {
         /// Where.
         place: Place,
     },
     /// The event file for one curve of a group could not be opened. Its points are not kept.
-    #[error(transparent)]
     Group {
         /// Why.
         source: Arc<CreateError>,
     },
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sink {
+                place,
+                waiting_bytes,
+                source,
+            } => {
+                write!(
+                    f,
+                    "{place}: {waiting_bytes} bytes wait for a sink that fails: {source}"
+                )
+            }
+            Self::Sync { place, source } => write!(f, "{place}: not on the device: {source}"),
+            Self::Refused {
+                place,
+                events,
+                source,
+            } => {
+                write!(
+                    f,
+                    "{place}: {events} events were refused while the sink failed: {source}"
+                )
+            }
+            Self::WallTime { seconds } => {
+                write!(
+                    f,
+                    "the wall time of an event has to be finite, not {seconds}"
+                )
+            }
+            Self::Closed { place } => write!(f, "{place}: the writer is closed"),
+            Self::Panicked { place } => write!(f, "{place}: the writer's thread has panicked"),
+            Self::InCallback { place } => {
+                write!(
+                    f,
+                    "{place}: the error callback cannot wait for its own thread"
+                )
+            }
+            Self::Group { source } => source.fmt(f),
+        }
+    }
+}
+
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Sink { source, .. }
+            | Self::Sync { source, .. }
+            | Self::Refused { source, .. } => Some(source),
+            // It says what its source says.
+            Self::Group { source } => source.source(),
+            Self::WallTime { .. }
+            | Self::Closed { .. }
+            | Self::Panicked { .. }
+            | Self::InCallback { .. } => None,
+        }
+    }
 }
 
 /// The file that an error is about, or "events" for a sink without a path.

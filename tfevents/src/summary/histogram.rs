@@ -1,5 +1,8 @@
 //! Histograms of values that spread over many orders of magnitude, such as weights and gradients.
 
+use std::error::Error;
+use std::fmt;
+
 use super::edges::{self, EDGES, EDGES_F32};
 use super::{Summary, wire};
 
@@ -212,16 +215,14 @@ impl Histogram {
 
 /// The numbers do not describe a histogram.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum HistogramError {
     /// There are too many or too few counts.
-    #[error("{counts} counts where a histogram has {} buckets", Histogram::BUCKETS)]
     Buckets {
         /// How many counts there are.
         counts: usize,
     },
     /// A statistic is NaN or infinite.
-    #[error("`{statistic}` is {value}")]
     NotFinite {
         /// Name of the argument.
         statistic: &'static str,
@@ -229,7 +230,6 @@ pub enum HistogramError {
         value: f64,
     },
     /// The minimum is above the maximum.
-    #[error("the minimum {min} is above the maximum {max}")]
     Order {
         /// The minimum.
         min: f64,
@@ -237,6 +237,23 @@ pub enum HistogramError {
         max: f64,
     },
 }
+
+impl fmt::Display for HistogramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Buckets { counts } => {
+                let buckets = Histogram::BUCKETS;
+                write!(f, "{counts} counts where a histogram has {buckets} buckets")
+            }
+            Self::NotFinite { statistic, value } => write!(f, "`{statistic}` is {value}"),
+            Self::Order { min, max } => {
+                write!(f, "the minimum {min} is above the maximum {max}")
+            }
+        }
+    }
+}
+
+impl Error for HistogramError {}
 
 fn check_statistics(min: f64, max: f64, sum: f64, sum_squares: f64) -> Result<(), HistogramError> {
     let named = [

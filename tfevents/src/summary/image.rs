@@ -1,6 +1,7 @@
 //! Images, stored as PNG.
 
 use std::error::Error;
+use std::fmt;
 
 use super::{Summary, wire};
 
@@ -151,10 +152,9 @@ fn encode_png(
 
 /// There is no such image.
 #[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum ImageError {
     /// An image has pixels, and no side of more than 2³¹ − 1 of them.
-    #[error("an image of {width} × {height} pixels; both have to be in 1..=2147483647")]
     Size {
         /// Pixels in a row.
         width: u32,
@@ -162,7 +162,6 @@ pub enum ImageError {
         height: u32,
     },
     /// There are more values than the image has, or fewer.
-    #[error("{actual} bytes of pixels where the size of the image asks for {expected}")]
     Pixels {
         /// Width times height times channels.
         expected: u64,
@@ -170,13 +169,11 @@ pub enum ImageError {
         actual: usize,
     },
     /// An array has neither 1 (gray), 2 (gray, opacity), 3 (RGB) nor 4 (RGB, opacity) channels.
-    #[error("an array of {channels} channels; images have 1 to 4")]
     Channels {
         /// How many it has.
         channels: usize,
     },
     /// A value is NaN, which is no brightness.
-    #[error("row {row}, column {column}, channel {channel} is NaN")]
     NotANumber {
         /// From 0, the top.
         row: usize,
@@ -186,17 +183,54 @@ pub enum ImageError {
         channel: usize,
     },
     /// The bytes are not a PNG file.
-    #[error("not a PNG file: {source}")]
     Decode {
         /// What the decoder says.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The encoder failed.
-    #[error("the image cannot be encoded: {source}")]
     Encode {
         /// What the encoder says.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl fmt::Display for ImageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size { width, height } => write!(
+                f,
+                "an image of {width} × {height} pixels; both have to be in 1..=2147483647"
+            ),
+            Self::Pixels { expected, actual } => write!(
+                f,
+                "{actual} bytes of pixels where the size of the image asks for {expected}"
+            ),
+            Self::Channels { channels } => {
+                write!(f, "an array of {channels} channels; images have 1 to 4")
+            }
+            Self::NotANumber {
+                row,
+                column,
+                channel,
+            } => {
+                write!(f, "row {row}, column {column}, channel {channel} is NaN")
+            }
+            Self::Decode { source } => write!(f, "not a PNG file: {source}"),
+            Self::Encode { source } => write!(f, "the image cannot be encoded: {source}"),
+        }
+    }
+}
+
+impl Error for ImageError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Decode { source } | Self::Encode { source } => Some(source.as_ref()),
+            Self::Size { .. }
+            | Self::Pixels { .. }
+            | Self::Channels { .. }
+            | Self::NotANumber { .. } => None,
+        }
+    }
 }
 
 impl Summary {

@@ -1,5 +1,8 @@
 //! Precision and recall of a classifier, over all thresholds.
 
+use std::error::Error;
+use std::fmt;
+
 use super::tensor::{self, Elements};
 use super::{Summary, wire};
 
@@ -105,10 +108,9 @@ fn ratio(part: u64, whole: u64) -> f32 {
 
 /// Labels and predictions do not make a curve.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum PrCurveError {
     /// Labels and predictions do not belong together.
-    #[error("{labels} labels for {predictions} predictions")]
     Lengths {
         /// How many labels there are.
         labels: usize,
@@ -116,16 +118,11 @@ pub enum PrCurveError {
         predictions: usize,
     },
     /// There are too few thresholds for a curve, or too many.
-    #[error(
-        "{thresholds} thresholds where 2 to {} are allowed",
-        PrCurve::MAX_THRESHOLDS
-    )]
     Thresholds {
         /// How many were asked for.
         thresholds: usize,
     },
     /// A prediction is no probability.
-    #[error("prediction {index} is {value}, not in 0..=1")]
     Prediction {
         /// From 0.
         index: usize,
@@ -133,6 +130,28 @@ pub enum PrCurveError {
         value: f32,
     },
 }
+
+impl fmt::Display for PrCurveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lengths {
+                labels,
+                predictions,
+            } => {
+                write!(f, "{labels} labels for {predictions} predictions")
+            }
+            Self::Thresholds { thresholds } => {
+                let most = PrCurve::MAX_THRESHOLDS;
+                write!(f, "{thresholds} thresholds where 2 to {most} are allowed")
+            }
+            Self::Prediction { index, value } => {
+                write!(f, "prediction {index} is {value}, not in 0..=1")
+            }
+        }
+    }
+}
+
+impl Error for PrCurveError {}
 
 impl Summary {
     /// Adds a curve of precision over recall: TensorBoard shows it under *PR Curves*.

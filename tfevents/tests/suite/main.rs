@@ -11,6 +11,7 @@ mod support;
 #[cfg(target_os = "linux")]
 mod crash;
 mod decoder;
+mod errors;
 mod event_files;
 mod golden;
 mod programs;
