@@ -4,7 +4,6 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use ndarray::Array3;
 use tfevents::{
     Category, Graph, HParams, Histogram, Image, Layout, Margin, Node, PrCurve, SessionStatus,
     Summary, Writer,
@@ -113,12 +112,11 @@ fn look_closer(
         .collect();
     events.histogram("weights", step, &Histogram::of(weights));
 
-    let picture = Array3::from_shape_fn((32, 64, 3), |(y, x, colour)| match colour {
-        0 => x as f32 / 63.0,
-        1 => y as f32 / 31.0,
-        _ => progress,
-    });
-    events.image("picture", step, &Image::from_array(picture.view())?);
+    let (width, height) = (64, 32);
+    let blue = (255.0 * progress) as u8;
+    let pixel = |i: u32| [4 * (i % width) as u8, 8 * (i / width) as u8, blue];
+    let pixels: Vec<u8> = (0..width * height).flat_map(pixel).collect();
+    events.image("picture", step, &Image::from_rgb8(width, height, &pixels)?);
 
     let labels: Vec<bool> = (0..500).map(|i| i % 3 == 0).collect();
     let sure = |label: &bool| f32::from(u8::from(*label)) * progress;
