@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the golden files of tests/suite/golden.rs with the real SummaryWriter of PyTorch.
+"""Makes the golden files of tfevents/tests/suite/golden.rs with the real SummaryWriter of PyTorch.
 
-    golden_events.py [DIR]          DIR is tests/golden if left out
+    golden_events.py [DIR]          DIR is tfevents/tests/golden if left out
 
 Every file is written at the fixed wall time 1700000000.25. Made with torch 2.15.0, tensorboard 2.21.0, protobuf 7.36.2 and
 numpy 2.4.6; VERSIONS in DIR says what it was made with this time.
@@ -140,7 +140,7 @@ FILES = {
 
 def main():
     here = pathlib.Path(__file__).resolve().parent.parent
-    target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "tests/golden"
+    target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "tfevents/tests/golden"
     target.mkdir(parents=True, exist_ok=True)
     time.time = lambda: WALL_TIME
     plugin_data = plugin_data_pb2.HParamsPluginData

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/tensors.tfevents with the real SummaryWriter of PyTorch: values that newer writers wrap in tensors.
+"""Makes tfevents/tests/golden/tensors.tfevents with the real SummaryWriter of PyTorch: values that newer writers wrap in tensors.
 
     golden_tensors.py [FILE]
 
-Read by tests/suite/reader.rs. Made with torch 2.15.0 and tensorboard 2.21.0. The wall time is fixed; the file's first record is
+Read by tfevents/tests/suite/reader.rs. Made with torch 2.15.0 and tensorboard 2.21.0. The wall time is fixed; the file's first record is
 left out, since the time in it cannot be.
 """
 
@@ -25,7 +25,7 @@ def write(writer):
 
 
 def main():
-    default = pathlib.Path(__file__).parent.parent / "tests/golden/tensors.tfevents"
+    default = pathlib.Path(__file__).parent.parent / "tfevents/tests/golden/tensors.tfevents"
     target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default
     with tempfile.TemporaryDirectory() as directory:
         with SummaryWriter(directory) as writer:

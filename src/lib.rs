@@ -2,7 +2,6 @@
 
 pub use {ndarray, wgpu};
 
-pub mod events;
 pub mod kernel;
 pub mod linear;
 pub mod model;
@@ -17,6 +16,9 @@ pub use kernel::{Access, Binding, Dispatch, Kernel, Matrix, PrepareError, Shader
 pub use linear::{
     BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, LinearKernels, WeightGrad,
 };
+/// TensorBoard event files, written and read: the crate `tfevents`, which knows nothing of GPUs.
+#[doc(inline)]
+pub use tfevents as events;
 
 /// Every kernel of the crate as it is compiled, so that you can read, count or translate what runs
 /// on your GPU.

@@ -1,10 +1,11 @@
 //! What a run tells beside its curves: its configuration and hyperparameters, and how numbers are spread.
 
 use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::confusion::Confusion;
 use super::{Dataset, Schedule, TrainOptions};
-use crate::events::{HParams, Histogram, SessionStatus, Summary, clock};
+use crate::events::{HParams, Histogram, SessionStatus, Summary};
 use crate::model::{LayerHistograms, Model};
 
 pub(super) const TEST_LOSS: &str = "loss/test";
@@ -17,7 +18,7 @@ pub(super) fn beginning(
     train: &Dataset,
     test: &Dataset,
 ) -> Summary {
-    let hparams = hparams(options, model).start_time(clock::system());
+    let hparams = hparams(options, model).start_time(now());
     Summary::new()
         .hparams_experiment(&hparams)
         .hparams_start(&hparams)
@@ -31,7 +32,13 @@ pub(super) fn ending(success: bool) -> Summary {
     } else {
         SessionStatus::Failure
     };
-    Summary::new().hparams_end_at(status, clock::system())
+    Summary::new().hparams_end_at(status, now())
+}
+
+/// Seconds since 1970-01-01 00:00 UTC; a clock that is set before 1970 says nothing.
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn hparams(options: &TrainOptions, model: &impl Model) -> HParams {

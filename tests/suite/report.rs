@@ -8,9 +8,23 @@ use wgpu_linear::model::{LayerHistograms, MlpConfig, Model, ModelError};
 use wgpu_linear::train::{Dataset, Schedule, Summary, TrainError, TrainOptions, Trainer};
 use wgpu_linear::{nn, reference};
 
-use crate::decoder::{Event, decode};
+use crate::decoder::{Event, Field, decode, fields};
 use crate::delegate::delegate;
 use crate::support::{event_files, gpu, sgd_twin};
+
+impl Event {
+    /// The content of a message in the value, by the numbers of the fields that lead to it.
+    pub(crate) fn message(&self, path: &[u64]) -> Option<Vec<u8>> {
+        let (first, rest) = path.split_first()?;
+        let (_, bytes) = self.messages.iter().find(|(number, _)| number == first)?;
+        rest.iter().try_fold(bytes.clone(), |bytes, wanted| {
+            fields(&bytes).into_iter().find_map(|field| match field {
+                (number, Field::Bytes(bytes)) if number == *wanted => Some(bytes.to_vec()),
+                _ => None,
+            })
+        })
+    }
+}
 
 fn small() -> Dataset {
     Dataset::new(

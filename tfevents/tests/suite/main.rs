@@ -1,0 +1,23 @@
+//! The integration tests: one binary, a module per subject.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it expects by panicking"
+)]
+
+mod support;
+
+#[cfg(target_os = "linux")]
+mod crash;
+mod decoder;
+mod errors;
+mod event_files;
+mod golden;
+mod programs;
+mod proto;
+mod reader;
+mod stream_writer;
+mod summary;
+mod tensorboard;
+mod writer;
