@@ -1,29 +1,10 @@
 //! The description of a multi-layer perceptron.
 
-use super::{ModelError, Optimizer};
+use super::error::ModelError;
+use super::initialization::Initialization;
+use super::loss::Loss;
+use super::optimizer::{AdamSettings, Optimizer};
 use crate::linear::Activation;
-
-/// What is minimized: the mean over the examples of a batch.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// log Σ_j exp t_ij − t_i,class: the outputs are logits.
-    SoftmaxCrossEntropy,
-    /// Σ_j (t_ij − y_ij)² / outputs.
-    MeanSquaredError,
-}
-
-/// How the first weights are drawn; biases begin at 0.
-///
-/// Uniform distributions are used throughout: they need no transcendental functions, so the numbers are the same everywhere.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Initialization {
-    /// Uniform in ±√(6 / inputs) (He et al. 2015), for ReLU and its relatives.
-    He,
-    /// Uniform in ±√(6 / (inputs + outputs)) (Glorot & Bengio 2010), for tanh and sigmoid.
-    Xavier,
-}
 
 /// A multi-layer perceptron: linear layers with an activation between them, and none behind the last.
 ///
@@ -56,7 +37,7 @@ impl MlpConfig {
             layer_sizes: layer_sizes.to_vec(),
             activation: Activation::Relu,
             loss: Loss::SoftmaxCrossEntropy,
-            optimizer: Optimizer::Adam(super::AdamSettings::default()),
+            optimizer: Optimizer::Adam(AdamSettings::default()),
             initialization: Initialization::He,
             seed: 0,
         }

@@ -1,6 +1,7 @@
 //! A multi-layer perceptron as a graph of operations.
 
-use super::{Loss, MlpConfig};
+use super::config::MlpConfig;
+use super::loss::Loss;
 use crate::events::{Graph, Node};
 use crate::linear::Activation;
 

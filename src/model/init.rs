@@ -2,7 +2,9 @@
 
 use ndarray::{Array1, Array2};
 
-use super::{Initialization, LayerParameters, MlpConfig};
+use super::config::MlpConfig;
+use super::initialization::Initialization;
+use super::parameters::LayerParameters;
 
 /// The first weights and biases of a network: uniform weights according to [`MlpConfig::initialization`], biases of 0.
 ///

@@ -1,6 +1,6 @@
 //! The optimizers and their settings.
 
-use super::ModelError;
+use super::error::ModelError;
 
 /// Settings of stochastic gradient descent; formulas in `shaders/sgd.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]

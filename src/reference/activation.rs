@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, NdFloat, Zip};
 
-use super::cast;
+use super::float::cast;
 use crate::model::Activation;
 
 /// a = f(t), element by element.

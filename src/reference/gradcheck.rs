@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::Mlp;
+use super::mlp::Mlp;
 use crate::model::{ModelError, Targets};
 
 /// The largest disagreement that [`gradcheck`] found.

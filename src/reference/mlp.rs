@@ -2,9 +2,11 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
+use super::float::{cast, count};
+use super::histogram::histogram;
+use super::loss::{mean_squared_error, softmax_cross_entropy};
 use super::pass::Workspace;
 use super::update::Moments;
-use super::{cast, count, histogram, mean_squared_error, softmax_cross_entropy};
 use crate::model::{
     LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets,
     check_batch, check_inputs, check_parameters, initial_parameters,

@@ -5,6 +5,7 @@
 //! matrix product of its own (`product.rs`), threads for large matrices, and no allocation once the buffers are there.
 
 mod activation;
+mod float;
 mod gather;
 mod gradcheck;
 mod histogram;
@@ -26,15 +27,3 @@ pub use linear::{bias_grad, forward, input_grad, weight_grad};
 pub use loss::{mean_squared_error, softmax_cross_entropy};
 pub use mlp::Mlp;
 pub use optimizer::*;
-
-use ndarray::NdFloat;
-
-/// A setting, stored as f32 for both twins, in the float type of this one.
-fn cast<F: NdFloat>(value: f32) -> F {
-    // Every f32 is a value of f32 and f64; a narrower type takes the nearest.
-    F::from(value).unwrap_or_else(F::nan)
-}
-
-fn count<F: NdFloat>(examples: usize) -> F {
-    F::from(examples).unwrap_or_else(F::nan)
-}

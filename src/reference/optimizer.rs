@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView, ArrayViewMut, Dimension, NdFloat, Zip};
 
-use super::cast;
+use super::float::cast;
 use crate::model::{AdamSettings, LionSettings, Optimizer, SgdSettings};
 
 /// One step of stochastic gradient descent: updates `velocity` and `parameters`.

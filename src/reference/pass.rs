@@ -3,10 +3,10 @@
 use ndarray::{ArrayView1, ArrayView2, CowArray, Dimension, NdFloat};
 
 use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument, value};
+use super::float::{cast, count};
 use super::loss::{softmax_cross_entropy_row, squared_error};
 use super::product::{Lines, Scratch, product};
 use super::simd::with_best_instructions;
-use super::{cast, count};
 use crate::model::{Activation, LayerParameters, Targets};
 
 /// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest batch, and allocates nothing otherwise.

@@ -359,8 +359,9 @@ mod tests {
     }
 
     fn check_exact<F: NdFloat>(rows: usize, columns: usize, depth: usize) {
-        let exact =
-            |values: Vec<f32>| -> Vec<F> { values.into_iter().map(super::super::cast).collect() };
+        let exact = |values: Vec<f32>| -> Vec<F> {
+            values.into_iter().map(super::super::float::cast).collect()
+        };
         let (a, b) = (
             exact(integers(rows * depth, 1)),
             exact(integers(columns * depth, 2)),
@@ -370,12 +371,12 @@ mod tests {
             for j in 0..columns {
                 let terms = (0..depth).map(|p| a[i * depth + p] * b[j * depth + p]);
                 // `finish` is to see every row once, and to know which.
-                expected.push(terms.fold(super::super::cast(i as f32), F::add));
+                expected.push(terms.fold(super::super::float::cast(i as f32), F::add));
             }
         }
         let finish = |i, row: &mut [F]| {
             row.iter_mut()
-                .for_each(|t| *t += super::super::cast(i as f32))
+                .for_each(|t| *t += super::super::float::cast(i as f32))
         };
         let (a_columns, b_columns) = (transposed(&a, depth), transposed(&b, depth));
         for a in [Lines::rows(&a, depth), Lines::columns(&a_columns, rows)] {

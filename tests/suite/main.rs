@@ -25,6 +25,7 @@ mod prepare;
 mod reference;
 mod report;
 mod resident;
+mod structure;
 mod training;
 mod tune;
 mod windows;

@@ -1,21 +1,16 @@
 //! How to open a writer.
 
-use std::fs;
-use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::report::Report;
-use super::{Files, Writer};
 use crate::clock::Clock;
-use crate::error::{CreateError, WriteError};
+use crate::error::WriteError;
 use crate::steps::StepPolicy;
-use crate::{lock, name};
 
 const ONE_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// How a [`Writer`] is to be.
+/// How a [`Writer`](crate::Writer) is to be.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,7 +58,7 @@ impl Default for WriterBuilder {
 impl WriterBuilder {
     /// How long an event may wait before it is written out. Default: one second.
     ///
-    /// Events are written sooner where 64 KiB have come together, and on [`Writer::flush`].
+    /// Events are written sooner where 64 KiB have come together, and on [`Writer::flush`](crate::Writer::flush).
     pub fn flush_every(mut self, period: Duration) -> Self {
         // Instants end somewhere, and nobody waits for longer.
         self.flush_every = period.min(ONE_YEAR);
@@ -95,7 +90,7 @@ impl WriterBuilder {
     /// warning through the crate `log`.
     ///
     /// The writer's own thread calls it, and goes on when it returns: it may log to the writer, but not wait for it. A clone of the
-    /// writer that the callback keeps would hold the file open until [`Writer::close`].
+    /// writer that the callback keeps would hold the file open until [`Writer::close`](crate::Writer::close).
     pub fn on_error(mut self, callback: impl Fn(&WriteError) + Send + Sync + 'static) -> Self {
         self.report = Report::Callback(Arc::new(callback));
         self
@@ -114,39 +109,5 @@ impl WriterBuilder {
     pub fn allow_others(mut self, allow: bool) -> Self {
         self.allow_others = allow;
         self
-    }
-
-    /// Opens a new event file in `directory`, which is created where it does not exist.
-    ///
-    /// # Errors
-    /// [`CreateError`].
-    pub fn create(self, directory: impl AsRef<Path>) -> Result<Writer, CreateError> {
-        let directory = match directory.as_ref() {
-            // As everywhere but in calls of the system.
-            here if here.as_os_str().is_empty() => Path::new("."),
-            directory => directory,
-        };
-        fs::create_dir_all(directory).map_err(|error| name::at(directory, error))?;
-        let lock = match self.allow_others {
-            true => None,
-            false => lock::lock(directory)?,
-        };
-        let (file, path) = name::create_last_file(directory, &self.suffix)?;
-        let file = Arc::new(file);
-        let files = Files {
-            file: Some(Arc::clone(&file)),
-            lock,
-        };
-        Writer::spawn(self, file, files, Some(path))
-    }
-
-    /// Writes to `sink` instead of a file. It should be empty, and needs no buffer of its own.
-    ///
-    /// [`Writer::sync`] then only flushes, and [`Writer::scalar_group`] writes `tag/name`.
-    ///
-    /// # Errors
-    /// [`CreateError::Thread`].
-    pub fn write_to(self, sink: impl Write + Send + 'static) -> Result<Writer, CreateError> {
-        Writer::spawn(self, sink, Files::default(), None)
     }
 }

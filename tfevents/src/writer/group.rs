@@ -1,73 +1,46 @@
-//! Curves that share a chart: runs of their own below the writer's directory.
+//! Writers of curves by the name of their directory.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
 
-use super::{Handle, Writer, lock};
-use crate::error::WriteError;
+use crate::error::CreateError;
 
-/// A writer for each directory that could be opened.
-#[derive(Debug, Default)]
-pub(super) struct Group {
-    curves: HashMap<String, Option<Writer>>,
+/// A writer `W` for each directory that could be opened.
+#[derive(Debug)]
+pub(super) struct Group<W> {
+    curves: HashMap<String, Option<W>>,
 }
 
-impl Group {
-    /// Closes all, and returns the first error.
-    pub(super) fn close(self) -> Result<(), WriteError> {
-        first_error(self.curves.into_values().flatten(), Writer::close)
+impl<W> Default for Group<W> {
+    fn default() -> Self {
+        let curves = HashMap::new();
+        Self { curves }
     }
 }
 
-impl Handle {
-    /// `path` is that of the event file.
-    pub(super) fn add_to_group(&self, path: &Path, tag: &str, name: &str, step: i64, value: f32) {
-        // As PyTorch names it; what else no file system likes is its own to refuse.
-        let directory = format!("{tag}_{name}").replace(['/', '\\'], "_");
-        let open = || {
-            let settings = self.settings.clone();
-            settings.create(path.with_file_name(&directory))
+impl<W: Clone> Group<W> {
+    /// The curve of this directory, opened with its first point. Where that fails it is tried, and
+    /// told, only once.
+    pub(super) fn curve(
+        &mut self,
+        directory: &str,
+        open: impl FnOnce() -> Result<W, CreateError>,
+    ) -> (Option<W>, Option<CreateError>) {
+        if let Some(curve) = self.curves.get(directory) {
+            return (curve.clone(), None);
+        }
+        let (curve, error) = match open() {
+            Ok(curve) => (Some(curve), None),
+            Err(error) => (None, Some(error)),
         };
-        let mut news = None;
-        let mut group = lock(&self.group);
-        let curve = group.curves.entry(directory.clone()).or_insert_with(|| {
-            open()
-                .map_err(|error| {
-                    news = Some(WriteError::Group {
-                        source: Arc::new(error),
-                    })
-                })
-                .ok()
-        });
-        let curve = curve.clone();
-        drop(group);
-        if let Some(curve) = curve {
-            curve.scalar(tag, step, value);
-        }
-        if let Some(error) = news {
-            self.settings.report.tell(&error);
-        }
+        self.curves.insert(directory.to_owned(), curve.clone());
+        (curve, error)
     }
 
-    /// Calls all, without the lock, and returns the first error.
-    pub(super) fn each_of_group(
-        &self,
-        call: impl Fn(&Writer) -> Result<(), WriteError>,
-    ) -> Result<(), WriteError> {
-        let curves: Vec<Writer> = lock(&self.group)
-            .curves
-            .values()
-            .flatten()
-            .cloned()
-            .collect();
-        first_error(curves.iter(), call)
+    pub(super) fn curves(&self) -> Vec<W> {
+        self.curves.values().flatten().cloned().collect()
     }
-}
 
-fn first_error<W>(
-    writers: impl Iterator<Item = W>,
-    call: impl Fn(W) -> Result<(), WriteError>,
-) -> Result<(), WriteError> {
-    writers.map(call).fold(Ok(()), Result::and)
+    pub(super) fn into_curves(self) -> impl Iterator<Item = W> {
+        self.curves.into_values().flatten()
+    }
 }

@@ -1,8 +1,10 @@
 //! The writer with a thread of its own: callers encode into a shared buffer, the thread writes it out.
 
 mod builder;
+mod curves;
 mod group;
 mod kinds;
+mod open;
 mod report;
 mod shared;
 mod thread;
@@ -12,7 +14,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use super::error::{CreateError, Place, WriteError};
@@ -20,7 +22,7 @@ use super::lock::DirectoryLock;
 use super::steps::{self, Backwards};
 use super::{Summary, clock, message, record};
 use group::Group;
-use shared::Shared;
+use shared::{Shared, lock};
 use thread::Thread;
 
 pub use builder::WriterBuilder;
@@ -77,7 +79,7 @@ struct Handle {
     settings: WriterBuilder,
     files: Mutex<Files>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    group: Mutex<Group>,
+    group: Mutex<Group<Writer>>,
     told_closed: AtomicBool,
 }
 
@@ -91,19 +93,6 @@ struct Files {
 }
 
 impl Writer {
-    /// Opens a new event file in `directory`, with default settings. The directory is created where it does not exist.
-    ///
-    /// # Errors
-    /// [`CreateError`].
-    pub fn create(directory: impl AsRef<Path>) -> Result<Self, CreateError> {
-        Self::builder().create(directory)
-    }
-
-    /// Settings other than the default.
-    pub fn builder() -> WriterBuilder {
-        WriterBuilder::default()
-    }
-
     fn spawn(
         settings: WriterBuilder,
         sink: impl Write + Send + 'static,
@@ -206,7 +195,7 @@ impl Writer {
     /// - [`WriteError::Refused`]: events were refused since the last call; the others are written.
     /// - [`WriteError::Closed`], [`WriteError::Panicked`], [`WriteError::InCallback`].
     pub fn flush(&self) -> Result<(), WriteError> {
-        let group = self.handle.each_of_group(Writer::flush);
+        let group = self.handle.each_curve(Writer::flush);
         self.handle.shared.flush().and(group)
     }
 
@@ -218,7 +207,7 @@ impl Writer {
     /// # Errors
     /// As [`flush`](Self::flush); [`WriteError::Sync`].
     pub fn sync(&self) -> Result<(), WriteError> {
-        self.handle.each_of_group(Writer::sync)?;
+        self.handle.each_curve(Writer::sync)?;
         self.handle.shared.flush()?;
         let file = lock(&self.handle.files).file.clone();
         let Some(file) = file else {
@@ -240,20 +229,6 @@ impl Writer {
     pub fn close(self) -> Result<(), WriteError> {
         self.handle.shared.check()?;
         self.handle.close()
-    }
-
-    /// Adds a point to each curve of a group that TensorBoard draws into one chart, as PyTorch's `add_scalars` does: the curve
-    /// `name` becomes the run `DIRECTORY/tag_name`, in which `value` stands under `tag`.
-    ///
-    /// Each curve has a file and a thread of its own, opened with its first point and closed with this writer. Without a
-    /// directory ([`WriterBuilder::write_to`]) the values become scalars `tag/name`.
-    pub fn scalar_group(&self, tag: &str, step: i64, values: &[(&str, f32)]) {
-        for (name, value) in values {
-            match self.path() {
-                Some(path) => self.handle.add_to_group(path, tag, name, step, *value),
-                None => self.scalar(&format!("{tag}/{name}"), step, *value),
-            }
-        }
     }
 
     fn add_summary(&self, wall_time: f64, step: i64, summary: &Summary) {
@@ -282,7 +257,8 @@ impl Writer {
 
 impl Handle {
     fn close(&self) -> Result<(), WriteError> {
-        let group = mem::take(&mut *lock(&self.group)).close();
+        let group = mem::take(&mut *lock(&self.group));
+        let group = first_error(group.into_curves(), Writer::close);
         self.shared.ask_to_close();
         let thread = lock(&self.thread).take();
         // A thread cannot wait for itself, but it will end.
@@ -292,6 +268,15 @@ impl Handle {
         }
         *lock(&self.files) = Files::default();
         self.shared.outcome_of_all().and(group)
+    }
+
+    /// Calls all curves of the group, without the lock, and returns the first error.
+    fn each_curve(
+        &self,
+        call: impl Fn(&Writer) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        let curves = lock(&self.group).curves();
+        first_error(curves.iter(), call)
     }
 
     #[inline]
@@ -320,9 +305,11 @@ impl Drop for Handle {
     }
 }
 
-/// What is guarded stays sound wherever a panic strikes.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn first_error<W>(
+    writers: impl IntoIterator<Item = W>,
+    call: impl Fn(W) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    writers.into_iter().map(call).fold(Ok(()), Result::and)
 }
 
 /// A new file is safe when its directory is.

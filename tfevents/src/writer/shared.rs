@@ -4,7 +4,6 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use super::lock;
 use crate::error::{Place, WriteError};
 use crate::outbox::{CAPACITY_BYTES, WRITE_OUT_BYTES};
 use crate::steps::{StepPolicy, Steps};
@@ -270,4 +269,9 @@ impl Shared {
             place: self.place.clone(),
         }
     }
+}
+
+/// What is guarded stays sound wherever a panic strikes.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,116 @@
+//! Batches, and whether a model can learn from them: both implementors answer alike.
+
+use ndarray::{ArrayView1, ArrayView2};
+
+use super::error::ModelError;
+use super::loss::Loss;
+use super::parameters::LayerParameters;
+
+/// What a batch should have come out as.
+#[derive(Clone, Copy, Debug)]
+pub enum Targets<'a> {
+    /// The class of each example, for [`Loss::SoftmaxCrossEntropy`].
+    Classes(&'a [u32]),
+    /// The outputs wanted, batch × outputs, for [`Loss::MeanSquaredError`].
+    Values(ArrayView2<'a, f32>),
+}
+
+impl Targets<'_> {
+    /// Number of examples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Values(values) => values.nrows(),
+        }
+    }
+
+    /// Whether there is no example.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Checks a batch against a model, so that both implementors answer alike.
+pub(crate) fn check_batch(
+    sizes: &[usize],
+    loss: Loss,
+    x: ArrayView2<'_, f32>,
+    targets: Targets<'_>,
+) -> Result<(), ModelError> {
+    check_inputs(sizes, x)?;
+    let outputs = sizes[sizes.len() - 1];
+    match (loss, targets) {
+        (Loss::SoftmaxCrossEntropy, Targets::Classes(classes)) => {
+            check_shape("classes", [1, x.nrows()], [1, classes.len()])?;
+            match classes.iter().position(|class| *class as usize >= outputs) {
+                Some(example) => Err(ModelError::Class {
+                    example,
+                    class: classes[example],
+                    classes: outputs,
+                }),
+                None => Ok(()),
+            }
+        }
+        (Loss::MeanSquaredError, Targets::Values(values)) => {
+            let actual = [values.nrows(), values.ncols()];
+            check_shape("target values", [x.nrows(), outputs], actual)?;
+            check_finite("target values", values)
+        }
+        (loss, _) => Err(ModelError::TargetKind { loss }),
+    }
+}
+
+pub(crate) fn check_inputs(sizes: &[usize], x: ArrayView2<'_, f32>) -> Result<(), ModelError> {
+    check_shape("x", [x.nrows(), sizes[0]], [x.nrows(), x.ncols()])?;
+    check_finite("x", x)
+}
+
+pub(crate) fn check_finite(
+    what: &'static str,
+    values: ArrayView2<'_, f32>,
+) -> Result<(), ModelError> {
+    // Every batch passes here: without a way out in mid-row, the compiler checks many numbers at a time.
+    let is_finite = |row: ArrayView1<'_, f32>| row.fold(true, |all, value| all & value.is_finite());
+    if values.rows().into_iter().all(is_finite) {
+        return Ok(());
+    }
+    match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        Some(((row, column), value)) => Err(ModelError::NonFinite {
+            what,
+            row,
+            column,
+            value: *value,
+        }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn check_parameters(
+    sizes: &[usize],
+    parameters: &[LayerParameters],
+) -> Result<(), ModelError> {
+    check_shape("layers", [1, sizes.len() - 1], [1, parameters.len()])?;
+    for (layer, ends) in parameters.iter().zip(sizes.windows(2)) {
+        check_shape("w", [ends[0], ends[1]], [layer.w.nrows(), layer.w.ncols()])?;
+        check_shape("b", [1, ends[1]], [1, layer.b.len()])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn check_shape(
+    what: &'static str,
+    expected: [usize; 2],
+    actual: [usize; 2],
+) -> Result<(), ModelError> {
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(ModelError::Shape {
+            what,
+            expected,
+            actual,
+        })
+    }
+}

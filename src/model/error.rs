@@ -1,0 +1,95 @@
+//! Why a model could not be built, or could not take a batch.
+
+use super::loss::Loss;
+use crate::device::GpuError;
+use crate::events::HistogramError;
+use crate::kernel::PrepareError;
+
+/// A model could not be built, or could not take a batch.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A network needs at least an input and an output, each of one element or more.
+    #[error(
+        "a network needs two or more layer sizes, all at least 1, and weights that fit in memory; got {sizes:?}"
+    )]
+    LayerSizes {
+        /// The sizes that were asked for.
+        sizes: Vec<usize>,
+    },
+    /// An array has the wrong shape.
+    #[error("{what}: expected {expected:?} (rows, columns), got {actual:?}")]
+    Shape {
+        /// Which array.
+        what: &'static str,
+        /// Rows and columns that the model needs; a vector counts as one row.
+        expected: [usize; 2],
+        /// Rows and columns of the array.
+        actual: [usize; 2],
+    },
+    /// A number is NaN or infinite. Shaders may assume that there is none, and a ReLU turns NaN into 0 without a trace.
+    #[error("{what}: row {row}, column {column} is {value}, not a finite number")]
+    NonFinite {
+        /// Which array.
+        what: &'static str,
+        /// From 0.
+        row: usize,
+        /// From 0.
+        column: usize,
+        /// What stands there.
+        value: f32,
+    },
+    /// A class is out of range.
+    #[error("example {example} has class {class}, but the model has {classes} classes")]
+    Class {
+        /// Index within the batch or the data set.
+        example: usize,
+        /// Its class.
+        class: u32,
+        /// Number of outputs of the model.
+        classes: usize,
+    },
+    /// The index of an example is out of range.
+    #[error(
+        "position {position} of the order is example {index}, but there are {examples} examples"
+    )]
+    Index {
+        /// Where in the order, from 0.
+        position: usize,
+        /// What stands there.
+        index: usize,
+        /// Number of examples.
+        examples: usize,
+    },
+    /// A batch of 0 examples.
+    #[error("a batch needs at least one example")]
+    BatchSize,
+    /// The model holds no data set.
+    #[error("the model holds no data set to train on")]
+    NoData,
+    /// The targets do not fit the loss: classes for cross-entropy, values for the mean squared error.
+    #[error(
+        "the loss {loss:?} takes other targets: classes for cross-entropy, values for the mean squared error"
+    )]
+    TargetKind {
+        /// The loss of the model.
+        loss: Loss,
+    },
+    /// A setting of the optimizer is not a finite number in its range.
+    #[error("the setting {name} = {value} is out of range")]
+    Setting {
+        /// Which setting.
+        name: &'static str,
+        /// Its value.
+        value: f32,
+    },
+    /// An operation could not be prepared.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The GPU did not do its work.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// What the GPU has counted is no histogram.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+}
