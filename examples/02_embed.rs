@@ -1,9 +1,10 @@
-//! A linear layer inside an application that already owns a wgpu device, its buffers and its encoder:
-//! `cargo run --release --example 02_embed`.
+//! A linear layer inside an application that already owns a wgpu device, its buffers and its
+//! encoder: `cargo run --release --example 02_embed`.
 //!
-//! The application draws points on a circle with a shader of its own, the layer turns them by 90 degrees and moves them, and
-//! the application copies the result back. All of it is one encoder, one compute pass and one submission; nothing of the application's
-//! device is created or changed by the crate.
+//! The application draws points on a circle with a shader of its own, the layer turns them by 90
+//! degrees and moves them, and the application copies the result back. All of it is one encoder,
+//! one compute pass and one submission; nothing of the application's device is created or changed
+//! by the crate.
 
 use wgpu_linear::wgpu::{self, util::DeviceExt};
 use wgpu_linear::{Forward, LinearKernels, Matrix, Vector};
@@ -48,7 +49,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         t: Matrix::new(&moved, POINTS, 2),
     })?;
 
-    // Every frame: record it between the application's own work. wgpu orders dispatches that depend on each other.
+    // Every frame: record it between the application's own work. wgpu orders dispatches that depend
+    // on each other.
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());

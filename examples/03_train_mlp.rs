@@ -1,7 +1,9 @@
-//! Learns handwritten digits: `cargo run --release --example 03_train_mlp`. `-- --help` lists the options.
+//! Learns handwritten digits: `cargo run --release --example 03_train_mlp`. `-- --help` lists the
+//! options.
 //!
-//! A network of 64-128-10 with ReLU, Adam and softmax cross-entropy on 1,437 images of 8 × 8 pixels; every fifth image of the data set is kept
-//! for the test. The metrics go to an event file for TensorBoard while training runs.
+//! A network of 64-128-10 with ReLU, Adam and softmax cross-entropy on 1,437 images of 8 × 8
+//! pixels; every fifth image of the data set is kept for the test. The metrics go to an event file
+//! for TensorBoard while training runs.
 
 mod support;
 

@@ -1,10 +1,12 @@
-//! Checks the crate against your own framework: `cargo run --release --example 04_apply -- IN.safetensors OUT.safetensors`.
+//! Checks the crate against your own framework: `cargo run --release --example 04_apply --
+//! IN.safetensors OUT.safetensors`.
 //!
-//! Reads `x` (batch × inputs), `w` (inputs × outputs) and, if they are there, `b` (outputs) and `dt` (batch × outputs), all f32. Writes
-//! `t` = x·w + b and, where `dt` was given, `dx` = dt·wᵀ, `dw` = xᵀ·dt and `db` = Σ_i dt_i·.
+//! Reads `x` (batch × inputs), `w` (inputs × outputs) and, if they are there, `b` (outputs) and
+//! `dt` (batch × outputs), all f32. Writes `t` = x·w + b and, where `dt` was given, `dx` = dt·wᵀ,
+//! `dw` = xᵀ·dt and `db` = Σ_i dt_i·.
 //!
-//! PyTorch stores the weights of `nn.Linear` as outputs × inputs: `--weight-layout out-in` takes them as they are, and gives `dw` back in
-//! the same layout.
+//! PyTorch stores the weights of `nn.Linear` as outputs × inputs: `--weight-layout out-in` takes
+//! them as they are, and gives `dw` back in the same layout.
 
 mod support;
 

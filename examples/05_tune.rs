@@ -1,7 +1,9 @@
-//! Measures the planner's candidates on your adapter: `cargo run --release --example 05_tune -- --shape 512x512x512 --device gpu`.
+//! Measures the planner's candidates on your adapter: `cargo run --release --example 05_tune --
+//! --shape 512x512x512 --device gpu`.
 //!
-//! Prints what each candidate takes, marks the planner's choice and the winner, and keeps the winner in a file, by default in your folder for
-//! caches. A program that calls `kernels.use_plans(&TuneCache::at_default_path()?)` uses it from then on.
+//! Prints what each candidate takes, marks the planner's choice and the winner, and keeps the
+//! winner in a file, by default in your folder for caches. A program that calls
+//! `kernels.use_plans(&TuneCache::at_default_path()?)` uses it from then on.
 
 mod support;
 

@@ -1,11 +1,12 @@
 // total.loss += Σ_i losses_i        total.examples += batch
 //
-// Accumulates: unlike the other kernels it adds to what the host has left in `total`, and does not overwrite it.
+// Accumulates: unlike the other kernels it adds to what the host has left in `total`, and does not
+// overwrite it.
 //
 // Shapes      losses at least `end` elements, total one pair
 // Passes      a long sum is taken in several dispatches: this one adds the losses first to end
-// Grid        one workgroup of 256 threads; each takes every 256th loss, then a tree adds the partial sums, always in the
-//             same order: the same input gives the same bits
+// Grid        one workgroup of 256 threads; each takes every 256th loss, then a tree adds the
+//             partial sums, always in the same order: the same input gives the same bits
 // Edges       threads past the end add 0
 // Parts       lanes
 // Host        src/nn/ops/accumulate_loss.rs

@@ -1,16 +1,20 @@
-// adam_advance     correction ← β · correction + (1 − β)      for β1 and β2: after step s, correction = 1 − βˢ
-// adam             g = gradient                               (Adam: + weight_decay · p;  AdamW: p ← p − learning_rate · weight_decay · p)
+// adam_advance     correction ← β · correction + (1 − β)      for β1 and β2: 1 − βˢ after step s
+// adam             g = gradient + weight_decay · p                        (Adam)
+//                  p ← p − learning_rate · weight_decay · p               (AdamW: g = gradient)
 //                  m ← β1 · m + (1 − β1) · g
 //                  v ← β2 · v + (1 − β2) · g²
 //                  p ← p − learning_rate · (m / correction1) / (√(v / correction2) + ε)
 //
-// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015; decoupled weight decay: Loshchilov & Hutter,
-// "Decoupled weight decay regularization", ICLR 2019. The bias corrections stay on the device, so that many steps fit one
-// submission. Their recurrence is the one that the moments obey, fed with ones: unlike 1 − pow(β, s) it does not cancel in the
-// first steps, where it matters.
+// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015; decoupled weight decay:
+// Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019. The bias corrections
+// stay on the device, so that many steps fit one submission. Their recurrence is the one that the
+// moments obey, fed with ones: unlike 1 − pow(β, s) it does not cancel in the first steps, where it
+// matters.
 //
-// Shapes      gradients, m, v, parameters `count` elements; corrections one pair, zero before the first step
-// Grid        adam_advance one thread, run just before adam; adam one thread per element in workgroups of 256, folded into x and y
+// Shapes      gradients, m, v, parameters `count` elements; corrections one pair, zero before the
+//             first step
+// Grid        adam_advance one thread, run just before adam; adam one thread per element in
+//             workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing
 // Parts       elements
 // Host        src/nn/ops/adam.rs

@@ -1,14 +1,16 @@
 // x_ij = data_(index_i, j)        targets_ij = wanted_(index_i, j)
 //
-// Picks a mini-batch's examples and what they should come out as from a data set on the device. With BYTES, data holds
-// whole numbers from 0 to 255, and x_ij = scale · data_(index_i, j).
+// Picks a mini-batch's examples and what they should come out as from a data set on the device.
+// With BYTES, data holds whole numbers from 0 to 255, and x_ij = scale · data_(index_i, j).
 //
-// Shapes      indices batch; data examples × inputs; wanted examples × outputs (one label each: outputs = 1);
-//             x batch × inputs; targets batch × outputs
-// Layout      row-major, dense. Words are copied as they are, f32 or u32. With BYTES, four elements lie in a word, the
-//             first in the lowest bits, without padding between rows
-// Grid        one thread per 4 elements of a row of x, then one per element of targets, in workgroups of 256, folded into x and y
-// Edges       threads past the end do nothing. An index past the last example would pick anything: the host must reject it
+// Shapes      indices batch; data examples × inputs; wanted examples × outputs (one label each:
+//             outputs = 1); x batch × inputs; targets batch × outputs
+// Layout      row-major, dense. Words are copied as they are, f32 or u32. With BYTES, four elements
+//             lie in a word, the first in the lowest bits, without padding between rows
+// Grid        one thread per 4 elements of a row of x, then one per element of targets, in
+//             workgroups of 256, folded into x and y
+// Edges       threads past the end do nothing. An index past the last example would pick anything:
+//             the host must reject it
 // Parts       elements
 // Host        src/nn/ops/gather.rs
 

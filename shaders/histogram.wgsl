@@ -1,11 +1,15 @@
-// buckets_i = number of values with edge_i <= value < edge_(i+1); least, greatest, Σ value and Σ value² of the finite ones; number of others
+// buckets_i = number of values with edge_i <= value < edge_(i+1); least, greatest, Σ value and Σ
+// value² of the finite ones; number of others
 //
-// Shapes      values: `count` numbers, loaded as bits; inner_edges: 2047 keys, ascending, those of all edges but the first and the last, then
-//             all bits set; slabs: one Histogram per workgroup, the first at `first_slab`
-// Grid        any number of workgroups of 256 threads, side by side; each thread takes every (256 · workgroups)th value
-// Order       counts are integers, and floating-point sums are taken by thread and then by a tree: the same input gives the same bits
-// Edges       values below the first edge belong to the first bucket, values above the last edge to the last; threads past the end add nothing;
-//             count = 0 gives zeros
+// Shapes      values: `count` numbers, loaded as bits; inner_edges: 2047 keys, ascending, those of
+//             all edges but the first and the last, then all bits set; slabs: one Histogram per
+//             workgroup, the first at `first_slab`
+// Grid        any number of workgroups of 256 threads, side by side; each thread takes every (256 ·
+//             workgroups)th value
+// Order       counts are integers, and floating-point sums are taken by thread and then by a tree:
+//             the same input gives the same bits
+// Edges       values below the first edge belong to the first bucket, values above the last edge to
+//             the last; threads past the end add nothing; count = 0 gives zeros
 // Passes      a buffer larger than a binding takes several dispatches, each with slabs of its own
 // Parts       histogram, lanes
 // Host        src/nn/ops/histogram.rs
@@ -42,7 +46,8 @@ fn past(ordered: u32, at: u32, stride: u32) -> u32 {
     return select(at, at + stride, inner_edges[at + stride - 1u] <= ordered);
 }
 
-// How many inner edges are not above the key: the number of its bucket. Without a loop, of which llvmpipe allows a shader only so many rounds.
+// How many inner edges are not above the key: the number of its bucket. Without a loop, of which
+// llvmpipe allows a shader only so many rounds.
 fn bucket_of(ordered: u32) -> u32 {
     var at = past(ordered, 0u, 1024u);
     at = past(ordered, at, 512u);

@@ -4,9 +4,11 @@
 //
 // Shapes      op(left) m × k, op(right) k × n, product m × n
 // Layout      row-major, dense; a transposed factor is stored as k × m (left) or n × k (right)
-// Grid        one workgroup of LANES threads per tile of 8 GROUPS × 4 LANES VECTORS elements; tiles numbered along the rows and folded
-//             into x and y, slabs in z. Each thread owns all rows of the tile and VECTORS vectors of 4 columns
-// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the epilogue of 0
+// Grid        one workgroup of LANES threads per tile of 8 GROUPS × 4 LANES VECTORS elements; tiles
+//             numbered along the rows and folded into x and y, slabs in z. Each thread owns all
+//             rows of the tile and VECTORS vectors of 4 columns
+// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives
+//             the epilogue of 0
 // Parts       dims, fold, operands/*, blocks, epilogue, left/*
 // Host        src/linear/algorithms/broadcast.rs
 
@@ -17,8 +19,9 @@ const STORE_DIRECTLY: bool = false; // where sums are short and rows aligned
 const TILE_ROWS: u32 = 8u * GROUPS;
 const TILE_COLUMNS: u32 = 4u * LANES * VECTORS;
 
-// An epilogue is long: one copy of it, in a loop that is not unrolled, keeps compilers quick (on llvmpipe 0.1 instead of 1.7 s). What such a
-// loop indexes cannot stay in registers, and this is the cheapest other place.
+// An epilogue is long: one copy of it, in a loop that is not unrolled, keeps compilers quick (on
+// llvmpipe 0.1 instead of 1.7 s). What such a loop indexes cannot stay in registers, and this is
+// the cheapest other place.
 var<workgroup> results: array<vec4<f32>, TILE_ROWS * VECTORS * LANES>;
 
 @compute @workgroup_size(LANES)
@@ -57,13 +60,15 @@ fn matmul_broadcast(
         }
     }
 
-    let inside = (row + TILE_ROWS <= dims.end_row) & (first_column + TILE_COLUMNS <= dims.end_column);
+    let inside = (row + TILE_ROWS <= dims.end_row)
+        & (first_column + TILE_COLUMNS <= dims.end_column);
     if STORE_DIRECTLY && !(ACCUMULATE || ACTIVATE || TIMES_SLOPE) && inside {
         for (var v = 0u; v < VECTORS; v++) {
             let first = addend(column + 4u * LANES * v);
             for (var g = 0u; g < GROUPS; g++) {
                 for (var r = 0u; r < 8u; r++) {
-                    store_sum(row + 8u * g + r, column + 4u * LANES * v, slab, sums[g][v][r] + first);
+                    let sum = sums[g][v][r] + first;
+                    store_sum(row + 8u * g + r, column + 4u * LANES * v, slab, sum);
                 }
             }
         }
@@ -80,7 +85,8 @@ fn matmul_broadcast(
             let own_column = column + 4u * LANES * v;
             let first = addend(own_column);
             for (var r = 0u; r < min(TILE_ROWS, max(dims.end_row, row) - row); r++) {
-                store(row + r, own_column, slab, results[(r * VECTORS + v) * LANES + local.x] + first);
+                let sum = results[(r * VECTORS + v) * LANES + local.x] + first;
+                store(row + r, own_column, slab, sum);
             }
         }
     }

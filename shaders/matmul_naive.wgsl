@@ -4,8 +4,10 @@
 //
 // Shapes      op(left) m × k, op(right) k × n, product m × n
 // Layout      row-major, dense; a transposed factor is stored as k × m (left) or n × k (right)
-// Grid        one thread per block of 4 × 4 elements in workgroups of 64, blocks numbered along the rows, folded into x and y, slabs in z
-// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the epilogue of 0
+// Grid        one thread per block of 4 × 4 elements in workgroups of 64, blocks numbered along the
+//             rows, folded into x and y, slabs in z
+// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives
+//             the epilogue of 0
 // Parts       dims, fold, operands/*, blocks, epilogue
 // Host        src/linear/algorithms/naive.rs
 

@@ -1,12 +1,15 @@
 // product = left · op(right), then the epilogue        c_ij = Σ_k a_ik b_kj, for m <= TILE_ROWS
 //
-// Few rows: the time goes into reading the right factor, once. Its terms are dealt out to SLICES threads, which keep many loads in flight.
+// Few rows: the time goes into reading the right factor, once. Its terms are dealt out to SLICES
+// threads, which keep many loads in flight.
 //
 // Shapes      left m × k, op(right) k × n, product m × n
 // Layout      row-major, dense; a transposed right factor is stored as n × k
-// Grid        one workgroup of 256 threads per 4 QUADS columns, folded into x and y, slabs in z; each thread owns TILE_ROWS vectors of 4
-//             columns and every SLICES-th block of 4 terms. Then one thread a column adds the partial sums in a fixed order
-// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the epilogue of 0
+// Grid        one workgroup of 256 threads per 4 QUADS columns, folded into x and y, slabs in z;
+//             each thread owns TILE_ROWS vectors of 4 columns and every SLICES-th block of 4 terms.
+//             Then one thread a column adds the partial sums in a fixed order
+// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives
+//             the epilogue of 0
 // Parts       dims, fold, operands/*, blocks, epilogue
 // Host        src/linear/algorithms/small_batch.rs
 
@@ -25,7 +28,8 @@ fn matmul_small_batch(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    // Neighbouring threads read neighbouring memory: columns, or terms where the factor is transposed.
+    // Neighbouring threads read neighbouring memory: columns, or terms where the factor is
+    // transposed.
     let quad = select(thread % QUADS, thread / SLICES, RIGHT_IS_TRANSPOSED);
     let slice = select(thread / QUADS, thread % SLICES, RIGHT_IS_TRANSPOSED);
     let column = dims.first_column + 4u * (workgroup_number(workgroup, workgroups) * QUADS + quad);

@@ -1,12 +1,15 @@
 // product = op(left) · op(right), then the epilogue        c_ij = Σ_k a_ik b_kj
 //
-// For GPUs: a workgroup stages a tile of each factor in workgroup memory, and each thread multiplies what it holds in registers.
+// For GPUs: a workgroup stages a tile of each factor in workgroup memory, and each thread
+// multiplies what it holds in registers.
 //
 // Shapes      op(left) m × k, op(right) k × n, product m × n
 // Layout      row-major, dense; a transposed factor is stored as k × m (left) or n × k (right)
-// Grid        one workgroup of THREADS threads per tile of TILE_ROWS × TILE_COLUMNS elements; tiles numbered along the rows and folded
-//             into x and y, slabs in z. Each thread owns 4 QUADS rows and VECTORS vectors of 4 columns
-// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives the epilogue of 0
+// Grid        one workgroup of THREADS threads per tile of TILE_ROWS × TILE_COLUMNS elements; tiles
+//             numbered along the rows and folded into x and y, slabs in z. Each thread owns 4 QUADS
+//             rows and VECTORS vectors of 4 columns
+// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives
+//             the epilogue of 0
 // Parts       dims, fold, operands/*, blocks, epilogue
 // Host        src/linear/algorithms/tiled.rs
 
@@ -28,7 +31,8 @@ const RIGHT_BLOCKS: u32 = COLUMN_QUADS * TILE_K / 4u;
 var<workgroup> left_tile: array<vec4<f32>, TILE_K * ROW_QUADS>;
 var<workgroup> right_tile: array<vec4<f32>, TILE_K * COLUMN_QUADS>;
 
-// Neighbouring threads take neighbouring blocks along whichever index is contiguous in memory, so that loads coalesce.
+// Neighbouring threads take neighbouring blocks along whichever index is contiguous in memory, so
+// that loads coalesce.
 
 fn stage_left(i: u32, row: u32, k: u32, end_k: u32) {
     let across = select(TILE_K / 4u, ROW_QUADS, LEFT_IS_TRANSPOSED);

@@ -1,6 +1,7 @@
 // element_loss_ij = (t_ij − y_ij)² / outputs        dt_ij = 2 (t_ij − y_ij) / (batch · outputs)
 //
-// The loss of the batch is Σ_ij element_loss_ij / batch, the mean over all elements; dt is the gradient of that mean.
+// The loss of the batch is Σ_ij element_loss_ij / batch, the mean over all elements; dt is the
+// gradient of that mean.
 //
 // Shapes      t, y, element_loss, dt batch × outputs
 // Grid        one thread per element in workgroups of 256, folded into x and y

@@ -1,4 +1,4 @@
-// result = Σ_s slab_s                    counts and sums are added, the least and the greatest values chosen
+// result = Σ_s slab_s        counts and sums are added, the least and the greatest values chosen
 //
 // Shapes      `count` slabs of one Histogram each, result one
 // Grid        one thread per bucket, and one more for all other numbers, in workgroups of 256

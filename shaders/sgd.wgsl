@@ -2,8 +2,9 @@
 // v ← momentum · v + g                       where momentum ≠ 0; else v is not touched
 // p ← p − learning_rate · (g + momentum · v  with Nesterov, else v)
 //
-// Stochastic gradient descent with momentum (Sutskever et al., "On the importance of initialization and momentum in deep
-// learning", ICML 2013) in the form of PyTorch's torch.optim.SGD with dampening 0.
+// Stochastic gradient descent with momentum (Sutskever et al., "On the importance of initialization
+// and momentum in deep learning", ICML 2013) in the form of PyTorch's torch.optim.SGD with
+// dampening 0.
 //
 // Shapes      all operands hold `count` elements
 // Grid        one thread per element in workgroups of 256, folded into x and y
@@ -39,7 +40,8 @@ fn sgd(
         let g = gradients[i] + settings.weight_decay * parameters[i];
         var direction = g;
         if settings.momentum != 0.0 {
-            // Without momentum the velocity would be the gradient again: half of the traffic for nothing.
+            // Without momentum the velocity would be the gradient again: half of the traffic for
+            // nothing.
             let v = settings.momentum * velocity[i] + g;
             velocity[i] = v;
             direction = select(v, g + settings.momentum * v, settings.nesterov != 0u);

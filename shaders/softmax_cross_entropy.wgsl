@@ -1,11 +1,14 @@
-// row_loss_i = log Σ_j exp(t_ij) − t_i,label_i        dt_ij = (softmax(t)_ij − [j = label_i]) / batch
+// row_loss_i = log Σ_j exp(t_ij) − t_i,label_i
+// dt_ij = (softmax(t)_ij − [j = label_i]) / batch
 //
-// The loss of the batch is the mean of row_loss; dt is the gradient of that mean. The maximum of a row is subtracted
-// before exponentials are taken, so that large logits do not overflow.
+// The loss of the batch is the mean of row_loss; dt is the gradient of that mean. The maximum of a
+// row is subtracted before exponentials are taken, so that large logits do not overflow.
 //
 // Shapes      t, dt batch × classes; labels, row_loss batch
-// Layout      row-major, dense; labels are u32. A label of `classes` or more matches nothing: the host must reject it
-// Grid        one workgroup of 64 threads per row, folded into x and y; each thread takes every 64th class
+// Layout      row-major, dense; labels are u32. A label of `classes` or more matches nothing: the
+//             host must reject it
+// Grid        one workgroup of 64 threads per row, folded into x and y; each thread takes every
+//             64th class
 // Edges       workgroups past the last row return at once
 // Parts       fold, lanes
 // Host        src/nn/ops/softmax_cross_entropy.rs

@@ -1,11 +1,17 @@
-// loss_i = log Σ_j exp t_ij − t_i,label        dt_ij = (softmax(t_i)_j − [j = label_i]) / batch        total += Σ_i loss_i
+// loss_i = log Σ_j exp t_ij − t_i,label
+// dt_ij = (softmax(t_i)_j − [j = label_i]) / batch
+// total += Σ_i loss_i
 //
-// softmax_cross_entropy and accumulate_loss in one dispatch, for batches so small that starting one takes longer than the work.
+// softmax_cross_entropy and accumulate_loss in one dispatch, for batches so small that starting one
+// takes longer than the work.
 //
-// Shapes      t, dt batch × classes; labels batch; total: one f32, the sum of losses, and one u32, the number of examples
+// Shapes      t, dt batch × classes; labels batch; total: one f32, the sum of losses, and one u32,
+//             the number of examples
 // Layout      row-major, dense
-// Grid        one workgroup of 64 threads; each takes every 64th row, then one thread adds their sums in a fixed order
-// Edges       the largest logit is subtracted first, so that no exponential overflows; labels past the end hit nothing
+// Grid        one workgroup of 64 threads; each takes every 64th row, then one thread adds their
+//             sums in a fixed order
+// Edges       the largest logit is subtracted first, so that no exponential overflows; labels past
+//             the end hit nothing
 // Host        src/nn/ops/softmax_cross_entropy.rs
 
 const LANES: u32 = 64u;

@@ -2,11 +2,12 @@
 //
 // Shapes      dt rows × columns, db columns
 // Layout      row-major, dense
-// Grid        one workgroup of 32 × 8 threads per 32 columns, folded into x and y; the 8 threads of a column each add every
-//             eighth row, then one thread adds the 8 partial sums in a fixed order: the same input gives the same bits
+// Grid        one workgroup of 32 × 8 threads per 32 columns, folded into x and y; the 8 threads of
+//             a column each add every eighth row, then one thread adds the 8 partial sums in a
+//             fixed order: the same input gives the same bits
 // Edges       columns past the end are neither read nor written; rows = 0 gives 0
-// Passes      a long sum is taken in several dispatches: this one adds the rows first_row to end_row. The first overwrites
-//             db, the others add to what the one before has stored
+// Passes      a long sum is taken in several dispatches: this one adds the rows first_row to
+//             end_row. The first overwrites db, the others add to what the one before has stored
 // Parts       fold
 // Host        src/linear/algorithms/sum_rows.rs
 

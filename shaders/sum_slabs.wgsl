@@ -1,9 +1,12 @@
-// product = Σ_s slab_s, then the epilogue        the second half of a product whose terms were dealt out to several slabs
+// product = Σ_s slab_s, then the epilogue
 //
-// Shapes      left holds `slabs` slabs of slab_rows × n, each a partial product, the last row its column sums where SUM_COLUMNS asks for them;
-//             product m × n
+// The second half of a product whose terms were dealt out to several slabs
+//
+// Shapes      left holds `slabs` slabs of slab_rows × n, each a partial product, the last row its
+//             column sums where SUM_COLUMNS asks for them; product m × n
 // Layout      row-major, dense
-// Grid        one thread per 4 columns of a row in workgroups of 64, numbered along the rows and folded into x and y
+// Grid        one thread per 4 columns of a row in workgroups of 64, numbered along the rows and
+//             folded into x and y
 // Order       slab after slab: the same input gives the same bits
 // Loads       the host sets k to n, the row length of what is loaded
 // Parts       dims, fold, operands/*, epilogue

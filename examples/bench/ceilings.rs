@@ -19,8 +19,9 @@ impl Peaks {
     }
 }
 
-/// Nothing but multiply-adds, in several independent chains, so that no addition waits for the one before. A value goes towards
-/// addend / (1 − factor), neither to infinity nor to denormals; that it starts from a buffer keeps compilers from computing it beforehand.
+/// Nothing but multiply-adds, in several independent chains, so that no addition waits for the one
+/// before. A value goes towards addend / (1 − factor), neither to infinity nor to denormals; that
+/// it starts from a buffer keeps compilers from computing it beforehand.
 pub(crate) fn fma_shader(chains: usize, fused: bool) -> String {
     let each = |text: &dyn Fn(usize) -> String| (0..chains).map(text).collect::<String>();
     let declare = each(&|i| format!("    var c{i} = seed + vec4<f32>({i}.0);\n"));
@@ -63,7 +64,8 @@ fn copy(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 }
 ";
 
-/// Measures both ceilings; of multiply-adds the best of several ways to write them, and always the fastest sample.
+/// Measures both ceilings; of multiply-adds the best of several ways to write them, and always the
+/// fastest sample.
 pub(crate) fn measure_peaks(
     session: &Session,
     min_time: f64,

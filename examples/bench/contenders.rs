@@ -114,7 +114,8 @@ impl Operands {
         operations.iter().filter(alone).map(one).collect()
     }
 
-    /// An operation as [`NAIVE`] does it, one sum after the other in passes that stay below llvmpipe's 65,535 iterations.
+    /// An operation as [`NAIVE`] does it, one sum after the other in passes that stay below
+    /// llvmpipe's 65,535 iterations.
     pub(crate) fn prepare_naive(
         &self,
         gpu: &Gpu,

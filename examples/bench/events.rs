@@ -1,8 +1,10 @@
-//! Event files: how many scalars a second are written, and how long one call keeps the thread that logs.
+//! Event files: how many scalars a second are written, and how long one call keeps the thread that
+//! logs.
 //!
-//! A run opens a writer in a new directory, hands in its scalars at default settings, and closes the writer; all of that is timed. Beforehand
-//! one such run is read back, and each of its points compared. How long calls take is measured in runs of their own, since asking the clock
-//! before and after each call takes about as long as the call.
+//! A run opens a writer in a new directory, hands in its scalars at default settings, and closes
+//! the writer; all of that is timed. Beforehand one such run is read back, and each of its points
+//! compared. How long calls take is measured in runs of their own, since asking the clock before
+//! and after each call takes about as long as the call.
 
 use std::collections::HashMap;
 use std::fs;
@@ -160,7 +162,8 @@ impl Case {
         }
     }
 
-    /// A run in `directory`, which is new; each thread has a meter of its own. The seconds from opening to having closed.
+    /// A run in `directory`, which is new; each thread has a meter of its own. The seconds from
+    /// opening to having closed.
     fn run<M: Meter + Send>(
         self,
         scalars: usize,

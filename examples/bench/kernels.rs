@@ -92,7 +92,8 @@ pub(crate) fn bench_group(
                 .try_for_each(|checked| report.failure(checked.case.0, &*error));
         }
     };
-    // How much longer the backward pass takes for having db with it: the medians of samples taken in turn.
+    // How much longer the backward pass takes for having db with it: the medians of samples taken
+    // in turn.
     let db_cost = |samples: &[Samples]| {
         (samples.len() == 2).then(|| rounded(samples[0].median() / samples[1].median()))
     };

@@ -1,4 +1,5 @@
-//! What figures depend on, beside the crate. The project in `tfevents/benches/peers` has this file too.
+//! What figures depend on, beside the crate. The project in `tfevents/benches/peers` has this file
+//! too.
 
 use std::fs;
 use std::path::Path;

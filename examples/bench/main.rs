@@ -1,14 +1,17 @@
-//! Measures the crate on this machine: `cargo run --release --example bench -- kernels`, `-- training` or `-- events`; `-- --help` lists the
-//! options.
+//! Measures the crate on this machine: `cargo run --release --example bench -- kernels`, `--
+//! training` or `-- events`; `-- --help` lists the options.
 //!
-//! Every result is checked before it is timed, those of kernels against an f64 reference; a wrong one is reported and not timed. Each case becomes a row of the
-//! table on standard output and, with `--json FILE`, a JSON object on a line of its own, written as soon as it is known.
+//! Every result is checked before it is timed, those of kernels against an f64 reference; a wrong
+//! one is reported and not timed. Each case becomes a row of the table on standard output and, with
+//! `--json FILE`, a JSON object on a line of its own, written as soon as it is known.
 //!
-//! Two ceilings are measured in the same run on the same adapter: what a shader of nothing but multiply-adds reaches, and what a copy reaches.
-//! The smaller of "multiply-adds" and "operations per byte × copy" is the peak that a case is held against (the roofline model; Williams,
-//! Waterman and Patterson 2009).
+//! Two ceilings are measured in the same run on the same adapter: what a shader of nothing but
+//! multiply-adds reaches, and what a copy reaches. The smaller of "multiply-adds" and "operations
+//! per byte × copy" is the peak that a case is held against (the roofline model; Williams, Waterman
+//! and Patterson 2009).
 //!
-//! The program needs no data: its binary runs by itself on any machine with the same operating system.
+//! The program needs no data: its binary runs by itself on any machine with the same operating
+//! system.
 
 mod ceilings;
 mod contenders;
@@ -53,7 +56,8 @@ struct Arguments {
     /// kernels: 2048³, 4096³ and 8192³ as well
     #[arg(long)]
     large: bool,
-    /// kernels: instead of the shapes, each dimension doubled from 64 to 2048 in turn, the others staying at 256
+    /// kernels: instead of the shapes, each dimension doubled from 64 to 2048 in turn, the others
+    /// staying at 256
     #[arg(long)]
     sweep: bool,
     /// kernels: which operations; bwd is dx, dw and db together, measured in turn with bwd_no_db
@@ -76,7 +80,8 @@ struct Arguments {
     /// Runs every case N times more and checks that the bits are the same
     #[arg(long, value_name = "N", default_value_t = 0)]
     rerun: u32,
-    /// events: where a folder for the files is made, and removed again [default: that for temporary files]
+    /// events: where a folder for the files is made, and removed again [default: that for temporary
+    /// files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// events: scalars of a run

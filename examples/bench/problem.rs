@@ -12,7 +12,8 @@ use crate::contenders::limit;
 pub(crate) type Shape = [usize; 3];
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// One of the four operations. Each is a product A·B: with b added in the forward pass, and with a row of ones for A in the bias gradient.
+/// One of the four operations. Each is a product A·B: with b added in the forward pass, and with a
+/// row of ones for A in the bias gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Forward,
@@ -47,7 +48,8 @@ impl Group {
 }
 
 impl Operation {
-    /// Floating-point operations, as everybody counts them: those of the product. db's additions count where db is all there is.
+    /// Floating-point operations, as everybody counts them: those of the product. db's additions
+    /// count where db is all there is.
     pub(crate) fn flops([m, k, n]: Shape, operations: &[Self]) -> f64 {
         let products = operations
             .iter()
@@ -57,8 +59,8 @@ impl Operation {
         2.0 * (m as f64) * (k as f64) * (n as f64) * products as f64 + additions as f64
     }
 
-    /// Bytes that must move at least: every operand of a product is read once, every result written once. db costs no second reading of dT
-    /// beside a product that reads it.
+    /// Bytes that must move at least: every operand of a product is read once, every result written
+    /// once. db costs no second reading of dT beside a product that reads it.
     pub(crate) fn bytes([m, k, n]: Shape, operations: &[Self]) -> f64 {
         let alone = operations.len() == 1;
         let elements = operations.iter().map(|operation| match operation {
@@ -123,9 +125,11 @@ impl Problem {
         }
     }
 
-    /// The largest error of `actual`, as a fraction of what rounding may do; Err where it is more than that.
+    /// The largest error of `actual`, as a fraction of what rounding may do; Err where it is more
+    /// than that.
     ///
-    /// Beyond [`CHECKED_PRODUCTS`] the first, the last and random rows and columns are checked, whole.
+    /// Beyond [`CHECKED_PRODUCTS`] the first, the last and random rows and columns are checked,
+    /// whole.
     pub(crate) fn check(&self, operation: Operation, actual: &Array2<f32>) -> Result<f64, String> {
         let (a, b, bias) = self.factors(operation);
         let ((rows, terms), columns) = (a.dim(), b.ncols());
@@ -171,8 +175,9 @@ pub(crate) fn picked(len: usize) -> Vec<usize> {
         .collect()
 }
 
-/// Compares with A·B + bias in f64. The bound is that of any order of summation (Higham, Accuracy and Stability of Numerical Algorithms,
-/// chapter 3), for any rounding direction and with denormals flushed, as WGSL allows both.
+/// Compares with A·B + bias in f64. The bound is that of any order of summation (Higham, Accuracy
+/// and Stability of Numerical Algorithms, chapter 3), for any rounding direction and with denormals
+/// flushed, as WGSL allows both.
 pub(crate) fn compare(
     (a, b, bias): Factors<'_>,
     actual: ArrayView2<'_, f32>,

@@ -178,7 +178,8 @@ pub(crate) fn quantile(sorted: &[f64], fraction: f64) -> f64 {
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// Takes samples of each case in turn, `inner` operations a submission. With the operations that take long, both clocks tell of the same run.
+/// Takes samples of each case in turn, `inner` operations a submission. With the operations that
+/// take long, both clocks tell of the same run.
 fn take_samples(
     works: &[&Work<'_>],
     inner: usize,
@@ -194,7 +195,8 @@ fn take_samples(
     ];
     for run in 0..runs {
         for (work, samples) in works.iter().zip(&mut samples) {
-            // Asking the device's clock costs time, so short operations have samples of their own for it, and few.
+            // Asking the device's clock costs time, so short operations have samples of their own
+            // for it, and few.
             if !long {
                 samples.wall.push(work.seconds(inner)?);
             }

@@ -36,7 +36,8 @@ impl Batches {
     }
 }
 
-/// Trains `steps` steps and waits for the last; with `read_loss` for the loss of each. This is all that is timed. The mean loss.
+/// Trains `steps` steps and waits for the last; with `read_loss` for the loss of each. This is all
+/// that is timed. The mean loss.
 pub(crate) fn train(
     model: &mut dyn Model,
     batches: &Batches,
@@ -149,7 +150,8 @@ pub(crate) fn train_mlp(
     Ok(())
 }
 
-/// Three steps against the twin in f64: the relative errors of the loss and of what the steps changed (Frobenius norms, worst tensor).
+/// Three steps against the twin in f64: the relative errors of the loss and of what the steps
+/// changed (Frobenius norms, worst tensor).
 pub(crate) fn check_training(
     model: &mut dyn Model,
     config: MlpConfig,
@@ -187,7 +189,8 @@ pub(crate) fn check_training(
             let norm =
                 |matrix: &Array2<f64>| matrix.iter().map(|value| value * value).sum::<f64>().sqrt();
             let error = norm(&(&after - &expected)) / norm(&(&expected - &before));
-            // A sum so near to 0 that one of the two lets it through the ReLU and the other does not changes up to 1 % of a gradient.
+            // A sum so near to 0 that one of the two lets it through the ReLU and the other does
+            // not changes up to 1 % of a gradient.
             let good = error <= 2e-2;
             if !good {
                 return Err(format!("wrong result, not timed: an update is {error:e} off").into());
@@ -198,7 +201,8 @@ pub(crate) fn check_training(
     Ok([losses, updates])
 }
 
-/// The same steps from the same weights give the same bits. Plain SGD remembers nothing but the weights.
+/// The same steps from the same weights give the same bits. Plain SGD remembers nothing but the
+/// weights.
 pub(crate) fn check_reruns(model: &mut dyn Model, batches: &Batches, reruns: u32) -> Outcome<()> {
     let before = model.parameters()?;
     let mut expected = None;

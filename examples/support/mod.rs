@@ -17,7 +17,8 @@ pub(crate) enum Device {
 }
 
 impl Device {
-    /// The GPU to use, or none for the CPU twin. Says on standard error when `auto` finds no hardware.
+    /// The GPU to use, or none for the CPU twin. Says on standard error when `auto` finds no
+    /// hardware.
     pub(crate) fn open(self) -> Result<Option<Gpu>, GpuError> {
         match self {
             Self::Cpu => Ok(None),

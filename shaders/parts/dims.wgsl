@@ -1,6 +1,8 @@
-// Sizes and ranges of a matrix product: c_ij = Σ_k a_ik b_kj for a range of rows, columns and terms.
+// Sizes and ranges of a matrix product: c_ij = Σ_k a_ik b_kj for a range of rows, columns and
+// terms.
 //
-// A product too large for one dispatch is cut into several; the bases say which stored row lies first in each binding.
+// A product too large for one dispatch is cut into several; the bases say which stored row lies
+// first in each binding.
 // Host        src/linear/product.rs
 
 struct Dims {

@@ -1,10 +1,12 @@
 // What becomes of a finished sum: + bias, activation, · f′(t), and where it is stored.
 //
-// Passes      a long sum is taken in several dispatches. The first adds the bias; the others ACCUMULATE, that is, add to what the one before
-//             has stored; the last one applies the activation. Each is compiled with the constants it needs
+// Passes      a long sum is taken in several dispatches. The first adds the bias; the others
+//             ACCUMULATE, that is, add to what the one before has stored; the last one applies the
+//             activation. Each is compiled with the constants it needs
 // Parts       activations/*
-// Slabs       or a sum is taken by several workgroups at once, each storing its part in a slab of its own: slab_rows × n, the last row
-//             being the column sums where they are wanted. sum_slabs.wgsl adds them up in a fixed order
+// Slabs       or a sum is taken by several workgroups at once, each storing its part in a slab of
+//             its own: slab_rows × n, the last row being the column sums where they are wanted.
+//             sum_slabs.wgsl adds them up in a fixed order
 
 const ADD_BIAS: bool = false; // product = sum + bias
 const ACCUMULATE: bool = false; // product = product + sum
@@ -29,7 +31,8 @@ fn addend(column: u32) -> vec4<f32> {
     return vec4<f32>();
 }
 
-// Stores columns `column` to `column + 3` of `row`, which lie inside, as far as there are so many. Returns what it has stored.
+// Stores columns `column` to `column + 3` of `row`, which lie inside, as far as there are so many.
+// Returns what it has stored.
 fn store_sum(row: u32, column: u32, slab: u32, sum: vec4<f32>) -> vec4<f32> {
     if TO_SLAB {
         store_product(slab * dims.slab_rows + row, column, sum);

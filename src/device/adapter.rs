@@ -10,7 +10,8 @@ use wgpu::{Backends, DeviceType, Features, PowerPreference};
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AdapterChoice {
-    /// The one named by the environment variable `WGPU_ADAPTER_NAME`, else the best according to the power preference.
+    /// The one named by the environment variable `WGPU_ADAPTER_NAME`, else the best according to
+    /// the power preference.
     #[default]
     Auto,
     /// The best of those whose name contains this text, whatever the case.
@@ -19,21 +20,25 @@ pub enum AdapterChoice {
     Index(usize),
 }
 
-/// What to look for in an adapter. `GpuOptions::default()` takes the best there is, hardware or software.
+/// What to look for in an adapter. `GpuOptions::default()` takes the best there is, hardware or
+/// software.
 #[derive(Clone, Debug)]
 pub struct GpuOptions {
     /// Which adapter.
     pub adapter: AdapterChoice,
-    /// Which backends to look at. Default: those in the environment variable `WGPU_BACKEND`, else all.
+    /// Which backends to look at. Default: those in the environment variable `WGPU_BACKEND`, else
+    /// all.
     pub backends: Option<Backends>,
-    /// Discrete or integrated first. Default: as in the environment variable `WGPU_POWER_PREF` (`low` or `high`), else high performance.
+    /// Discrete or integrated first. Default: as in the environment variable `WGPU_POWER_PREF`
+    /// (`low` or `high`), else high performance.
     pub power_preference: Option<PowerPreference>,
     /// Whether a software adapter that runs on the CPU, such as llvmpipe, will do. Default: yes.
     pub allow_software: bool,
-    /// What to ask of the device beyond WebGPU's core, as far as the adapter has it; see what came of it in [`wgpu::Device::features`].
-    /// Default: nothing.
+    /// What to ask of the device beyond WebGPU's core, as far as the adapter has it; see what came
+    /// of it in [`wgpu::Device::features`]. Default: nothing.
     pub features: Features,
-    /// How long to wait for the device before [`GpuError::Timeout`](crate::GpuError::Timeout). Default: two minutes.
+    /// How long to wait for the device before [`GpuError::Timeout`](crate::GpuError::Timeout).
+    /// Default: two minutes.
     pub timeout: Duration,
 }
 
@@ -65,13 +70,14 @@ pub(crate) async fn enumerate(options: &GpuOptions) -> Vec<wgpu::Adapter> {
     adapters.into_iter().filter(computes).collect()
 }
 
-/// The backends of `WGPU_BACKEND`. A name that wgpu does not know gives no backend, and so no adapter.
+/// The backends of `WGPU_BACKEND`. A name that wgpu does not know gives no backend, and so no
+/// adapter.
 fn backends_from_env() -> Option<Backends> {
     from_env("WGPU_BACKEND").map(|names| Backends::from_comma_list(&names))
 }
 
-/// One instance serves the whole process. Buffers are numbered per instance: with one each, a buffer of another device would be
-/// taken for one of our own instead of being refused.
+/// One instance serves the whole process. Buffers are numbered per instance: with one each, a
+/// buffer of another device would be taken for one of our own instead of being refused.
 #[cfg(not(target_arch = "wasm32"))]
 fn instance() -> &'static wgpu::Instance {
     static INSTANCE: std::sync::OnceLock<wgpu::Instance> = std::sync::OnceLock::new();

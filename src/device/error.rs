@@ -58,7 +58,8 @@ pub enum GpuError {
         /// Usages of the buffer.
         usage: wgpu::BufferUsages,
     },
-    /// The device refused to copy the buffer, for example because it belongs to another device, is mapped or destroyed.
+    /// The device refused to copy the buffer, for example because it belongs to another device, is
+    /// mapped or destroyed.
     #[error("the device refused to read the buffer")]
     Refused {
         /// What wgpu reported.

@@ -1,7 +1,8 @@
 //! A device for those who have none: finds an adapter, opens it, uploads and reads back.
 //!
-//! With `adapter.rs` this is the only place that acquires an adapter. Applications that own a device wrap it with [`Gpu::wrap`], or do without:
-//! the kernels need nothing but a [`wgpu::Device`].
+//! With `adapter.rs` this is the only place that acquires an adapter. Applications that own a
+//! device wrap it with [`Gpu::wrap`], or do without: the kernels need nothing but a
+//! [`wgpu::Device`].
 
 use std::time::Duration;
 
@@ -39,11 +40,12 @@ impl Gpu {
         pollster::block_on(Self::request(options))
     }
 
-    /// Opens an adapter that matches `options`, with all the limits that it really has (wgpu's default is WebGPU's floor).
+    /// Opens an adapter that matches `options`, with all the limits that it really has (wgpu's
+    /// default is WebGPU's floor).
     ///
     /// # Errors
-    /// [`GpuError::NoAdapter`] with the list of what was found and what to install, [`GpuError::RequestDevice`] where the adapter
-    /// refuses to open.
+    /// [`GpuError::NoAdapter`] with the list of what was found and what to install,
+    /// [`GpuError::RequestDevice`] where the adapter refuses to open.
     pub async fn request(options: &GpuOptions) -> Result<Self, GpuError> {
         let adapters = enumerate(options).await;
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
@@ -75,7 +77,8 @@ impl Gpu {
         })
     }
 
-    /// Wraps a device and its queue that the application already owns. Neither is changed: no handler is replaced.
+    /// Wraps a device and its queue that the application already owns. Neither is changed: no
+    /// handler is replaced.
     ///
     /// Hand in buffers of this device only, see [`LinearKernels::new`](crate::LinearKernels::new).
     #[must_use]
@@ -87,7 +90,8 @@ impl Gpu {
         }
     }
 
-    /// The adapters that `options.backends` offers, in words, in the order that [`AdapterChoice::Index`](crate::AdapterChoice::Index) counts.
+    /// The adapters that `options.backends` offers, in words, in the order that
+    /// [`AdapterChoice::Index`](crate::AdapterChoice::Index) counts.
     pub async fn adapters(options: &GpuOptions) -> Vec<String> {
         enumerate(options)
             .await
@@ -130,7 +134,8 @@ impl Gpu {
         readback::create_buffer(&self.device, label, bytes, usage)
     }
 
-    /// A new storage buffer with `len` zeros of f32, ready for every operation of this crate and for [`Self::read`].
+    /// A new storage buffer with `len` zeros of f32, ready for every operation of this crate and
+    /// for [`Self::read`].
     ///
     /// # Errors
     /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
@@ -139,7 +144,8 @@ impl Gpu {
         self.create_buffer(label, (len as u64).saturating_mul(4), STORAGE)
     }
 
-    /// A new storage buffer with a copy of `contents`, ready for every operation of this crate and for [`Self::read`].
+    /// A new storage buffer with a copy of `contents`, ready for every operation of this crate and
+    /// for [`Self::read`].
     ///
     /// # Errors
     /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
@@ -157,8 +163,9 @@ impl Gpu {
     /// Runs the dispatches in order, in one compute pass of one submission. Does not wait for them.
     ///
     /// # Panics
-    /// Where a dispatch was prepared for another device, or one of its buffers has been destroyed or is mapped: wgpu reports that to the
-    /// device's uncaptured-error handler, which panics unless it has been replaced.
+    /// Where a dispatch was prepared for another device, or one of its buffers has been destroyed
+    /// or is mapped: wgpu reports that to the device's uncaptured-error handler, which panics
+    /// unless it has been replaced.
     pub fn run(&self, dispatches: &[Dispatch]) -> wgpu::SubmissionIndex {
         let mut encoder = self
             .device
@@ -180,7 +187,8 @@ impl Gpu {
     /// Waits until `submission` has been executed.
     ///
     /// # Errors
-    /// [`GpuError::Timeout`], [`GpuError::DeviceLost`], or [`GpuError::ForeignSubmission`] where it was another device's.
+    /// [`GpuError::Timeout`], [`GpuError::DeviceLost`], or [`GpuError::ForeignSubmission`] where it
+    /// was another device's.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
         readback::wait(&self.device, submission, self.timeout)
@@ -225,14 +233,16 @@ impl Gpu {
         pollster::block_on(self.read_range_async(buffer, offset_bytes, len))
     }
 
-    /// Copies `len` elements, from byte `offset_bytes` on, to the host, after all work submitted before.
+    /// Copies `len` elements, from byte `offset_bytes` on, to the host, after all work submitted
+    /// before.
     ///
-    /// The offset is a multiple of 4; the buffer needs `COPY_SRC`. Natively this blocks until the device has finished; in a browser it
-    /// yields.
+    /// The offset is a multiple of 4; the buffer needs `COPY_SRC`. Natively this blocks until the
+    /// device has finished; in a browser it yields.
     ///
     /// # Errors
-    /// [`GpuError::Unreadable`], [`GpuError::Refused`] where the buffer belongs to another device, is mapped or destroyed,
-    /// [`GpuError::OutOfMemory`], [`GpuError::Timeout`] or [`GpuError::DeviceLost`].
+    /// [`GpuError::Unreadable`], [`GpuError::Refused`] where the buffer belongs to another device,
+    /// is mapped or destroyed, [`GpuError::OutOfMemory`], [`GpuError::Timeout`] or
+    /// [`GpuError::DeviceLost`].
     pub async fn read_range_async<T: Element>(
         &self,
         buffer: &wgpu::Buffer,
@@ -251,7 +261,8 @@ impl Gpu {
 
 /// The types that shaders know and buffers hold: f32 for all numbers, u32 for labels.
 ///
-/// Not implemented for f64, so that a forgotten suffix cannot send numbers that the GPU would misread.
+/// Not implemented for f64, so that a forgotten suffix cannot send numbers that the GPU would
+/// misread.
 pub trait Element: bytemuck::Pod + sealed::Sealed {}
 
 impl Element for f32 {}

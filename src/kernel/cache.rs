@@ -10,15 +10,16 @@ use super::operand::{Operand, check_operands};
 use super::uniform::Contents;
 use super::{Access, Kernel, PrepareError, ShaderChecks, SourceError};
 
-/// Compiles kernels on first use and turns them into dispatches. Shared by several threads without further care.
+/// Compiles kernels on first use and turns them into dispatches. Shared by several threads without
+/// further care.
 #[derive(Debug)]
 pub(crate) struct KernelCache {
     device: wgpu::Device,
     limits: wgpu::Limits,
     checks: ShaderChecks,
     compiled: Mutex<HashMap<Kernel, Compiled>>,
-    /// Bound in place of operands that are absent or without elements, which WebGPU does not allow to be bound. One for each binding, since
-    /// what is written must not be bound twice.
+    /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
+    /// to be bound. One for each binding, since what is written must not be bound twice.
     placeholders: [wgpu::Buffer; MOST_BINDINGS],
 }
 
@@ -66,8 +67,9 @@ impl KernelCache {
         self.checks
     }
 
-    /// Checks the operands, then binds them once for each of `passes`, whose contents become the uniform at binding 0; `operands` fill the
-    /// remaining bindings in order. No workgroups means no work: a dispatch that records nothing.
+    /// Checks the operands, then binds them once for each of `passes`, whose contents become the
+    /// uniform at binding 0; `operands` fill the remaining bindings in order. No workgroups means
+    /// no work: a dispatch that records nothing.
     pub(crate) fn prepare(
         &self,
         kernel: &Kernel,
@@ -108,8 +110,8 @@ impl KernelCache {
         Ok(Dispatch { label, grids })
     }
 
-    /// One dispatch of operands that have been checked; `None` for those that the kernel does not use. `workgroups` are folded into x and y,
-    /// `layers` go into z.
+    /// One dispatch of operands that have been checked; `None` for those that the kernel does not
+    /// use. `workgroups` are folded into x and y, `layers` go into z.
     pub(crate) fn grid(
         &self,
         kernel: &Kernel,

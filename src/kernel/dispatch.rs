@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
-/// One operation with everything it needs: pipeline, bindings and grid. Prepared once, recorded as often as you like.
+/// One operation with everything it needs: pipeline, bindings and grid. Prepared once, recorded as
+/// often as you like.
 ///
-/// A dispatch holds its buffers, so they live as long as it does; their contents are read when the recorded pass is executed.
+/// A dispatch holds its buffers, so they live as long as it does; their contents are read when the
+/// recorded pass is executed.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     pub(crate) label: &'static str,
-    /// One after the other; none where the output has no elements. More than one where a sum is too long for one.
+    /// One after the other; none where the output has no elements. More than one where a sum is too
+    /// long for one.
     pub(crate) grids: Vec<Grid>,
 }
 
@@ -22,7 +25,8 @@ pub(crate) struct Grid {
 }
 
 impl Dispatch {
-    /// Records the operation into `pass`. Cannot fail and allocates nothing of its own; sets the pass's pipeline and bind group 0.
+    /// Records the operation into `pass`. Cannot fail and allocates nothing of its own; sets the
+    /// pass's pipeline and bind group 0.
     ///
     /// Within one pass, wgpu makes each dispatch see the writes of those before it.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
@@ -46,7 +50,8 @@ impl Dispatch {
         self.label
     }
 
-    /// Workgroups in x, y and z, once for each grid that is dispatched; none where there is nothing to do.
+    /// Workgroups in x, y and z, once for each grid that is dispatched; none where there is nothing
+    /// to do.
     pub fn workgroups(&self) -> impl ExactSizeIterator<Item = [u32; 3]> {
         self.grids.iter().map(|grid| grid.workgroups)
     }
@@ -54,14 +59,16 @@ impl Dispatch {
 
 /// Spreads `total` workgroups over x and y, at most `limit` in each; `None` if they do not fit.
 ///
-/// The kernels number their workgroups as y · x_count + x; up to x_count − 1 of them lie past the end and do nothing.
+/// The kernels number their workgroups as y · x_count + x; up to x_count − 1 of them lie past the
+/// end and do nothing.
 pub(crate) fn fold(total: u64, limit: u32) -> Option<[u32; 2]> {
     let x = u32::try_from(total).unwrap_or(u32::MAX).min(limit);
     let y = u32::try_from(total.div_ceil(u64::from(x.max(1)))).ok()?;
     (y <= limit).then_some([x, y])
 }
 
-/// Cuts a sum of `terms` into ranges of at most `per_pass`, in order; at least one, so that a sum over nothing is stored too.
+/// Cuts a sum of `terms` into ranges of at most `per_pass`, in order; at least one, so that a sum
+/// over nothing is stored too.
 pub(crate) fn passes(terms: u32, per_pass: u32) -> impl Iterator<Item = Range<u32>> {
     let step = per_pass.max(1);
     (0..terms.div_ceil(step).max(1))

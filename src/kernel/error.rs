@@ -2,7 +2,8 @@
 
 use super::SourceError;
 
-/// An operation could not be prepared. Nothing was encoded; device, buffers and kernels are as usable as before.
+/// An operation could not be prepared. Nothing was encoded; device, buffers and kernels are as
+/// usable as before.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -62,8 +63,8 @@ pub enum PrepareError {
         /// Size of the buffer.
         actual_bytes: u64,
     },
-    /// An operand that is written shares its buffer with one that is read, which WebGPU forbids even for disjoint ranges, or bytes with
-    /// another one that is written.
+    /// An operand that is written shares its buffer with one that is read, which WebGPU forbids
+    /// even for disjoint ranges, or bytes with another one that is written.
     #[error(
         "{operation}: `{written}` is written and shares its buffer with `{other}`; use two buffers"
     )]
@@ -87,8 +88,9 @@ pub enum PrepareError {
         /// What the device allows.
         allowed: u64,
     },
-    /// The device refused the shader, the pipeline or the bindings, for example because a buffer belongs to another device of the same
-    /// wgpu instance. (Buffers of another instance cannot be told from this one's.)
+    /// The device refused the shader, the pipeline or the bindings, for example because a buffer
+    /// belongs to another device of the same wgpu instance. (Buffers of another instance cannot be
+    /// told from this one's.)
     #[error("{operation}: refused by the device")]
     Refused {
         /// Full label of the operation.

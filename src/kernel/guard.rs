@@ -1,6 +1,7 @@
 //! wgpu's error scopes around what may fail.
 
-/// Runs `create` and returns what the device had to say about it, instead of leaving it to the uncaptured-error handler.
+/// Runs `create` and returns what the device had to say about it, instead of leaving it to the
+/// uncaptured-error handler.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn guard<T>(
     device: &wgpu::Device,
@@ -16,7 +17,8 @@ pub(crate) fn guard<T>(
     }
 }
 
-/// A browser answers error scopes later than we may wait; there wgpu's uncaptured-error handler hears of them.
+/// A browser answers error scopes later than we may wait; there wgpu's uncaptured-error handler
+/// hears of them.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn guard<T>(
     _device: &wgpu::Device,

@@ -72,7 +72,8 @@ impl Binding {
         Self::new(index, name, Access::Uniform(U::MEMBERS))
     }
 
-    /// The uniform with the sizes of a dispatch, which the cache makes from what `prepare` is given.
+    /// The uniform with the sizes of a dispatch, which the cache makes from what `prepare` is
+    /// given.
     pub(crate) const fn dims<U: Uniform>() -> Self {
         Self::uniform::<U>(0, "dims")
     }
@@ -103,7 +104,8 @@ impl Binding {
 pub struct Kernel {
     /// Full label, shown by graphics debuggers and in errors.
     pub label: &'static str,
-    /// What distinguishes it from others of that label, in a word or two; empty where there are none.
+    /// What distinguishes it from others of that label, in a word or two; empty where there are
+    /// none.
     pub variant: Cow<'static, str>,
     /// The file with the algorithm.
     pub file: File,

@@ -1,4 +1,5 @@
-//! Operands: views under the names by which the caller knows them, and the checks that come before anything is bound.
+//! Operands: views under the names by which the caller knows them, and the checks that come before
+//! anything is bound.
 
 use std::ops::Range;
 
@@ -70,8 +71,8 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// Checks usage, size, alignment and limits of every operand, and that what is written shares no buffer with what is read, nor bytes with
-/// anything.
+/// Checks usage, size, alignment and limits of every operand, and that what is written shares no
+/// buffer with what is read, nor bytes with anything.
 pub(crate) fn check_operands(
     operation: &'static str,
     bindings: &[Binding],

@@ -2,13 +2,15 @@
 
 /// A dense row-major f32 matrix inside a buffer the caller owns.
 ///
-/// Element (i, j) lies `offset_bytes + 4 (i · columns + j)` bytes into `buffer`. A view is two words and a reference: copy it
-/// freely. Nothing is checked here; every operation checks its operands when it is prepared.
+/// Element (i, j) lies `offset_bytes + 4 (i · columns + j)` bytes into `buffer`. A view is two
+/// words and a reference: copy it freely. Nothing is checked here; every operation checks its
+/// operands when it is prepared.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     /// The buffer that holds the matrix, and possibly more.
     pub buffer: &'a wgpu::Buffer,
-    /// Where the matrix begins, in bytes; a multiple of the device's `min_storage_buffer_offset_alignment`.
+    /// Where the matrix begins, in bytes; a multiple of the device's
+    /// `min_storage_buffer_offset_alignment`.
     pub offset_bytes: u64,
     /// Number of rows.
     pub rows: u32,
@@ -44,12 +46,14 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Consecutive 4-byte elements inside a buffer the caller owns: f32, or u32 where an operation says so (labels).
+/// Consecutive 4-byte elements inside a buffer the caller owns: f32, or u32 where an operation says
+/// so (labels).
 #[derive(Clone, Copy, Debug)]
 pub struct Vector<'a> {
     /// The buffer that holds the vector, and possibly more.
     pub buffer: &'a wgpu::Buffer,
-    /// Where the vector begins, in bytes; a multiple of the device's `min_storage_buffer_offset_alignment`.
+    /// Where the vector begins, in bytes; a multiple of the device's
+    /// `min_storage_buffer_offset_alignment`.
     pub offset_bytes: u64,
     /// Number of elements.
     pub len: u32,

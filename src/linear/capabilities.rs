@@ -12,9 +12,11 @@ pub struct Capabilities {
     pub device_type: DeviceType,
     /// PCI vendor of the adapter, 0 where unknown.
     pub vendor: u32,
-    /// Smallest and largest subgroup, where the device was opened with [`wgpu::Features::SUBGROUP`].
+    /// Smallest and largest subgroup, where the device was opened with
+    /// [`wgpu::Features::SUBGROUP`].
     pub subgroup_sizes: Option<[u32; 2]>,
-    /// Workgroups that run at the same time: threads of the host for software, a guess for hardware, which does not tell.
+    /// Workgroups that run at the same time: threads of the host for software, a guess for
+    /// hardware, which does not tell.
     pub parallel_workgroups: u32,
     /// `max_compute_invocations_per_workgroup` of the device.
     pub max_invocations: u32,
@@ -60,7 +62,8 @@ impl Capabilities {
         }
     }
 
-    /// A software adapter on a host with `threads` threads, with the subgroups of 8 that llvmpipe has.
+    /// A software adapter on a host with `threads` threads, with the subgroups of 8 that llvmpipe
+    /// has.
     #[must_use]
     pub fn software(threads: u32) -> Self {
         Self {

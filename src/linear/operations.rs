@@ -22,12 +22,13 @@ use super::windows::Factors;
 
 /// Prepares the four operations on one device. Pipelines are compiled when first needed and kept.
 ///
-/// [`plan()`] chooses the kernel for each shape; a better plan can be given to [`Self::use_plan`]. A [`Tuner`] finds it by measuring, and
-/// [`Self::use_plans`] takes what was found before.
-/// Operands larger than `max_storage_buffer_binding_size` are bound in parts.
+/// [`plan()`] chooses the kernel for each shape; a better plan can be given to [`Self::use_plan`].
+/// A [`Tuner`] finds it by measuring, and [`Self::use_plans`] takes what was found before. Operands
+/// larger than `max_storage_buffer_binding_size` are bound in parts.
 ///
-/// Every buffer needs [`wgpu::BufferUsages::STORAGE`] and must have been created on the same device. Sizes may be anything from 0;
-/// a sum over nothing is 0, so without inputs T = b. Each operation overwrites its output, whatever it held before.
+/// Every buffer needs [`wgpu::BufferUsages::STORAGE`] and must have been created on the same
+/// device. Sizes may be anything from 0; a sum over nothing is 0, so without inputs T = b. Each
+/// operation overwrites its output, whatever it held before.
 ///
 /// The same operands give the same bits on every run: no atomics, and a fixed order of summation.
 ///
@@ -65,8 +66,9 @@ pub struct LinearKernels {
 impl LinearKernels {
     /// Kernels for `device`. Compiles nothing yet.
     ///
-    /// Hand in buffers of this device only. A buffer of another device of the same [`wgpu::Instance`] is refused; but buffers are numbered
-    /// per instance, so **a buffer of another instance may be taken for one of this device's**, which nobody can detect.
+    /// Hand in buffers of this device only. A buffer of another device of the same
+    /// [`wgpu::Instance`] is refused; but buffers are numbered per instance, so **a buffer of
+    /// another instance may be taken for one of this device's**, which nobody can detect.
     #[must_use]
     pub fn new(device: &wgpu::Device) -> Self {
         Self::with_checks(device, ShaderChecks::default())
@@ -88,7 +90,8 @@ impl LinearKernels {
         &self.capabilities
     }
 
-    /// The plan for `operation` on a layer of `shape`: the one given to [`Self::use_plan`], else that of [`plan()`].
+    /// The plan for `operation` on a layer of `shape`: the one given to [`Self::use_plan`], else
+    /// that of [`plan()`].
     #[must_use]
     pub fn plan(&self, shape: Shape, operation: Operation) -> Plan {
         let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +101,8 @@ impl LinearKernels {
             .unwrap_or_else(|| plan(shape, operation, &self.capabilities))
     }
 
-    /// Uses `plan`, one of [`candidates`], for `operation` on layers of `shape` that are prepared from now on.
+    /// Uses `plan`, one of [`candidates`], for `operation` on layers of `shape` that are prepared
+    /// from now on.
     ///
     /// A plan whose kernel cannot do that here, such as one for smaller batches or for subgroups of
     /// another size, is ignored with a warning in the log.
@@ -121,8 +125,9 @@ impl LinearKernels {
     /// | `t` | batch × outputs | overwritten |
     ///
     /// # Errors
-    /// [`PrepareError::Shape`] where shapes disagree; `MissingUsage`, `BufferTooSmall`, `MisalignedOffset` or `Limit` where a buffer
-    /// does not serve; `Aliased` where `t` shares a buffer with another operand; `Refused` where the device refuses.
+    /// [`PrepareError::Shape`] where shapes disagree; `MissingUsage`, `BufferTooSmall`,
+    /// `MisalignedOffset` or `Limit` where a buffer does not serve; `Aliased` where `t` shares a
+    /// buffer with another operand; `Refused` where the device refuses.
     pub fn forward(&self, operands: Forward<'_>) -> Result<Dispatch, PrepareError> {
         let Forward { x, w, b, t } = operands;
         self.prepare_forward([x, w, t], b, None)
@@ -204,8 +209,8 @@ impl LinearKernels {
         self.prepare_input_grad([dt, w], None, ("dx", dx))
     }
 
-    /// dT below = dT·Wᵀ ⊙ f′(T below): the gradient with respect to the argument of the activation f that X came out of, in one pass over
-    /// memory.
+    /// dT below = dT·Wᵀ ⊙ f′(T below): the gradient with respect to the argument of the activation
+    /// f that X came out of, in one pass over memory.
     ///
     /// | operand | shape | |
     /// |---|---|---|
@@ -261,8 +266,8 @@ impl LinearKernels {
         product.prepare(&self.cache, &self.plan(shape, Operation::InputGrad))
     }
 
-    /// dW = Xᵀ·dT: dw_mn = Σ_i x_im dt_in, the gradient of a loss with respect to W; and db = Σ_i dT_i·, where it is asked for, from the same
-    /// reading of dT.
+    /// dW = Xᵀ·dT: dw_mn = Σ_i x_im dt_in, the gradient of a loss with respect to W; and db = Σ_i
+    /// dT_i·, where it is asked for, from the same reading of dT.
     ///
     /// | operand | shape | |
     /// |---|---|---|
@@ -307,7 +312,8 @@ impl LinearKernels {
 
     /// db = Σ_i dT_i·: db_m = Σ_i dt_im, the gradient of a loss with respect to b.
     ///
-    /// The rows of dT are added up (hence "row-sum"); one number per column remains. [`Self::weight_grad`] computes it beside dW at no cost.
+    /// The rows of dT are added up (hence "row-sum"); one number per column remains.
+    /// [`Self::weight_grad`] computes it beside dW at no cost.
     ///
     /// | operand | shape | |
     /// |---|---|---|

@@ -1,4 +1,5 @@
-//! Which kernel does an operation, and with which geometry. Pure functions: no GPU is needed to read or test them.
+//! Which kernel does an operation, and with which geometry. Pure functions: no GPU is needed to
+//! read or test them.
 
 use std::fmt;
 
@@ -12,9 +13,11 @@ use super::shape::{Operation, Shape};
 pub struct Plan {
     /// The kernel.
     pub algorithm: Algorithm,
-    /// Into how many partial products the terms of each sum are split, to be added up in a fixed order by `sum_slabs.wgsl`; 1: not split.
+    /// Into how many partial products the terms of each sum are split, to be added up in a fixed
+    /// order by `sum_slabs.wgsl`; 1: not split.
     pub slabs: u32,
-    /// How many terms a workgroup adds up in one dispatch; longer sums take several, one after the other.
+    /// How many terms a workgroup adds up in one dispatch; longer sums take several, one after the
+    /// other.
     pub terms_per_pass: u32,
 }
 

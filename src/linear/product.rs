@@ -1,5 +1,5 @@
-//! From a matrix product to dispatches: cut where an operand is larger than one binding may be, where a sum is longer than one pass, and
-//! into slabs where the plan says so.
+//! From a matrix product to dispatches: cut where an operand is larger than one binding may be,
+//! where a sum is longer than one pass, and into slabs where the plan says so.
 
 use std::ops::Range;
 
@@ -14,7 +14,8 @@ use super::kernels::{BINDINGS, Variant};
 use super::plan::Plan;
 use super::windows::{Chunk, Factors, chunks};
 
-/// product = op(left) · op(right) with its epilogue; `None` where the operation has no such operand.
+/// product = op(left) · op(right) with its epilogue; `None` where the operation has no such
+/// operand.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Product<'a> {
     pub(super) label: &'static str,
@@ -57,7 +58,8 @@ impl<'a> Product<'a> {
         Ok(Dispatch { label, grids })
     }
 
-    /// In the order of the bindings behind `dims`. Matrices may be larger than a binding, vectors may not.
+    /// In the order of the bindings behind `dims`. Matrices may be larger than a binding, vectors
+    /// may not.
     fn operands(&self) -> [Option<Operand<'a>>; 7] {
         let in_parts = |operand: Operand<'a>| Operand {
             in_parts: true,

@@ -1,4 +1,5 @@
-//! What a plan is tried on: operands of small whole numbers, and a proof of the result that takes far less time than the result.
+//! What a plan is tried on: operands of small whole numbers, and a proof of the result that takes
+//! far less time than the result.
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
@@ -22,11 +23,12 @@ pub(super) struct Trial<'a> {
     proof: Proof,
 }
 
-/// Freivalds' check (R. Freivalds, "Probabilistic machines can use less running time", 1977): where P = L·R, then P·r = L·(R·r) for every
-/// vector r, and that takes m k + k n + m n multiplications in place of m k n.
+/// Freivalds' check (R. Freivalds, "Probabilistic machines can use less running time", 1977): where
+/// P = L·R, then P·r = L·(R·r) for every vector r, and that takes m k + k n + m n multiplications
+/// in place of m k n.
 ///
-/// All numbers are whole and small, so both sides are exact. No element of r is 0: one wrong element of a row never goes unseen, and several
-/// cancel with a probability of one in hundreds.
+/// All numbers are whole and small, so both sides are exact. No element of r is 0: one wrong
+/// element of a row never goes unseen, and several cancel with a probability of one in hundreds.
 #[derive(Debug)]
 struct Proof {
     r: Vec<f64>,
@@ -55,7 +57,8 @@ impl<'a> Trial<'a> {
     pub(super) fn new(gpu: &'a Gpu, shape: Shape, operation: Operation) -> Result<Self, GpuError> {
         let [m, k, n] = operation.product(shape).map(|size| size as usize);
         let mut random = fastrand::Rng::with_seed(0x7075);
-        // Every partial sum is below 2²⁴ and so exact in f32; beyond 2²⁴ terms, by how random signs cancel.
+        // Every partial sum is below 2²⁴ and so exact in f32; beyond 2²⁴ terms, by how random signs
+        // cancel.
         let largest = if k < 200_000 { 9 } else { 1 };
         let mut integers = |len: usize| -> Vec<f32> {
             let draw = || random.i32(-largest..=largest) as f32;
@@ -76,7 +79,8 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// The operation by `plan`, with everything that usually comes with it: the bias of T, and db beside dW.
+    /// The operation by `plan`, with everything that usually comes with it: the bias of T, and db
+    /// beside dW.
     pub(super) fn prepare(
         &self,
         kernels: &LinearKernels,

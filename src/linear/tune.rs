@@ -11,12 +11,15 @@ use super::shape::{Operation, Shape};
 use super::trial::{Trial, required_bytes};
 use super::tune_cache::{TuneCache, TuneCacheError, Winner};
 
-/// Finds the fastest plan for an operation on a shape by measuring, and has the kernels use it from then on.
+/// Finds the fastest plan for an operation on a shape by measuring, and has the kernels use it from
+/// then on.
 ///
-/// [`plan()`] estimates; this runs the best of [`ranked_candidates`] on operands of its own. A plan whose result is wrong in a single element
-/// cannot win. With a [`TuneCache`], the winner is kept in a file and not measured again.
+/// [`plan()`] estimates; this runs the best of [`ranked_candidates`] on operands of its own. A plan
+/// whose result is wrong in a single element cannot win. With a [`TuneCache`], the winner is kept
+/// in a file and not measured again.
 ///
-/// Nothing else should use the adapter meanwhile. The operations are tuned apart: a training step on a layer has three.
+/// Nothing else should use the adapter meanwhile. The operations are tuned apart: a training step
+/// on a layer has three.
 ///
 /// ```
 /// use wgpu_linear::linear::{Operation, Shape, Tuner};
@@ -43,8 +46,9 @@ pub struct Tuner<'a> {
 /// How much tuning may take. `TuneOptions::default()` suits software adapters too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuneOptions {
-    /// Time for one operation on one shape, compiling included. The planner's choice is always measured, and what has been begun is
-    /// finished, so that it can take longer where a single run takes seconds. Default: 5 s.
+    /// Time for one operation on one shape, compiling included. The planner's choice is always
+    /// measured, and what has been begun is finished, so that it can take longer where a single run
+    /// takes seconds. Default: 5 s.
     pub budget: Duration,
     /// How many candidates are measured at most, the best ones by estimate. Default: 8.
     pub most_candidates: usize,
@@ -94,7 +98,8 @@ pub struct Measurement {
     pub rank: usize,
     /// Median time of one run.
     pub time: Duration,
-    /// Samples behind the median; 0 where the first runs were so slow, or all time was spent, that it was left at that.
+    /// Samples behind the median; 0 where the first runs were so slow, or all time was spent, that
+    /// it was left at that.
     pub samples: usize,
 }
 
@@ -164,11 +169,12 @@ impl<'a> Tuner<'a> {
         Self { options, ..self }
     }
 
-    /// Finds the fastest plan for `operation` on `shape`, in the cache or by measuring, and gives it to [`LinearKernels::use_plan`].
+    /// Finds the fastest plan for `operation` on `shape`, in the cache or by measuring, and gives
+    /// it to [`LinearKernels::use_plan`].
     ///
     /// # Errors
-    /// [`TuneError::TooLarge`], [`TuneError::Prepare`], [`TuneError::WrongResult`] or [`TuneError::Gpu`]. A cache that cannot be read or
-    /// written is none: see [`Tuned::unsaved`].
+    /// [`TuneError::TooLarge`], [`TuneError::Prepare`], [`TuneError::WrongResult`] or
+    /// [`TuneError::Gpu`]. A cache that cannot be read or written is none: see [`Tuned::unsaved`].
     pub fn tune(&self, shape: Shape, operation: Operation) -> Result<Tuned, TuneError> {
         let shape = match operation {
             // db does not depend on the inputs; the kernels look its plan up without them.

@@ -5,8 +5,9 @@
 //! 0.1.0 ⇥ name ⇥ vendor ⇥ device ⇥ backend ⇥ driver ⇥ driver info ⇥ conditions ⇥ operation ⇥ batch ⇥ inputs ⇥ outputs ⇥ plan ⇥ ns ⇥ planned ns ⇥ crc32c
 //! ```
 //!
-//! The first eight fields say where a plan was measured, and are compared as text. A plan is the text that it displays; where none of
-//! today's candidates displays it, it is of no use any more. The last line for a shape counts.
+//! The first eight fields say where a plan was measured, and are compared as text. A plan is the
+//! text that it displays; where none of today's candidates displays it, it is of no use any more.
+//! The last line for a shape counts.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -18,10 +19,12 @@ use super::plan::{Plan, candidates};
 use super::shape::{Operation, Shape};
 use super::tune_file::{FileLock, cache_folder, replace};
 
-/// A file of tuned plans, shared by all programs of a user. Making one touches nothing: the file is read and written when it is needed.
+/// A file of tuned plans, shared by all programs of a user. Making one touches nothing: the file is
+/// read and written when it is needed.
 ///
-/// Entries are keyed by the adapter (name, vendor, device, backend), its driver, the version of this crate, and what was asked of the device;
-/// those of other adapters stay in the file and are not used. Whatever is not understood is left out with a warning in the log.
+/// Entries are keyed by the adapter (name, vendor, device, backend), its driver, the version of
+/// this crate, and what was asked of the device; those of other adapters stay in the file and are
+/// not used. Whatever is not understood is left out with a warning in the log.
 ///
 /// ```
 /// use wgpu_linear::linear::{Operation, Shape, TuneCache, Tuner};
@@ -51,7 +54,8 @@ pub struct TuneCache {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TuneCacheError {
-    /// The environment names no folder for caches: neither `XDG_CACHE_HOME` (`LOCALAPPDATA` on Windows) nor a home folder.
+    /// The environment names no folder for caches: neither `XDG_CACHE_HOME` (`LOCALAPPDATA` on
+    /// Windows) nor a home folder.
     #[error("no folder for caches is known: set XDG_CACHE_HOME or HOME (on Windows LOCALAPPDATA)")]
     NoFolder,
     /// What is there is no file of tuned plans, and is left as it is.
@@ -106,8 +110,8 @@ impl TuneCache {
         Self { path: path.into() }
     }
 
-    /// `wgpu-linear/tuned.tsv` in the user's folder for caches: `$XDG_CACHE_HOME` or `~/.cache`; `~/Library/Caches` on Apple's systems,
-    /// `%LOCALAPPDATA%` on Windows.
+    /// `wgpu-linear/tuned.tsv` in the user's folder for caches: `$XDG_CACHE_HOME` or `~/.cache`;
+    /// `~/Library/Caches` on Apple's systems, `%LOCALAPPDATA%` on Windows.
     ///
     /// # Errors
     /// [`TuneCacheError::NoFolder`].
@@ -215,9 +219,11 @@ impl TuneCache {
 }
 
 impl LinearKernels {
-    /// Uses the plans of `cache` that were tuned for this adapter, without measuring anything, and says how many there are.
+    /// Uses the plans of `cache` that were tuned for this adapter, without measuring anything, and
+    /// says how many there are.
     ///
-    /// A file that is missing, unreadable or damaged gives fewer plans, with a warning in the log, and never an error.
+    /// A file that is missing, unreadable or damaged gives fewer plans, with a warning in the log,
+    /// and never an error.
     pub fn use_plans(&self, cache: &TuneCache) -> usize {
         let adapter = adapter(self);
         let entries = cache.read_or_warn();

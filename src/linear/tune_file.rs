@@ -30,10 +30,11 @@ pub(super) fn replace(path: &Path, contents: &str) -> io::Result<()> {
     })
 }
 
-/// Keeps others from writing between our reading and our writing, so that no entry is lost. A file that exists is the lock: locks of the
-/// operating system need Rust 1.89.
+/// Keeps others from writing between our reading and our writing, so that no entry is lost. A file
+/// that exists is the lock: locks of the operating system need Rust 1.89.
 ///
-/// It is a courtesy. Where it cannot be had in time, the worst is that an entry is lost and measured again.
+/// It is a courtesy. Where it cannot be had in time, the worst is that an entry is lost and
+/// measured again.
 pub(super) struct FileLock(Option<PathBuf>);
 
 impl FileLock {

@@ -1,4 +1,5 @@
-//! Operands larger than `max_storage_buffer_binding_size`: which rows of each are bound for which part of the product.
+//! Operands larger than `max_storage_buffer_binding_size`: which rows of each are bound for which
+//! part of the product.
 
 use std::ops::Range;
 
@@ -36,7 +37,8 @@ impl Factors {
     }
 }
 
-/// A part of a product whose operands can be bound: ranges of rows, columns and terms, and the stored rows of both factors that it needs.
+/// A part of a product whose operands can be bound: ranges of rows, columns and terms, and the
+/// stored rows of both factors that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub(super) rows: Range<u32>,
@@ -48,8 +50,8 @@ pub(super) struct Chunk {
 
 /// Cuts a product. Along the terms last: those of one part are added up one after the other.
 ///
-/// Each operand can only be cut along its stored rows. Those of the product are its own rows, those of an untransposed factor m on the
-/// left and k on the right, those of a transposed one k and n.
+/// Each operand can only be cut along its stored rows. Those of the product are its own rows, those
+/// of an untransposed factor m on the left and k on the right, those of a transposed one k and n.
 pub(super) fn chunks(
     label: &'static str,
     factors: Factors,
@@ -92,7 +94,8 @@ fn chunk(factors: Factors, rows: &Range<u32>, columns: &Range<u32>, terms: Range
     }
 }
 
-/// How many stored rows fit into one binding: all, or a number after which the next binding may begin.
+/// How many stored rows fit into one binding: all, or a number after which the next binding may
+/// begin.
 fn rows_per_binding(
     label: &'static str,
     [rows, columns]: [u32; 2],

@@ -71,7 +71,8 @@ pub(crate) fn check_finite(
     what: &'static str,
     values: ArrayView2<'_, f32>,
 ) -> Result<(), ModelError> {
-    // Every batch passes here: without a way out in mid-row, the compiler checks many numbers at a time.
+    // Every batch passes here: without a way out in mid-row, the compiler checks many numbers at a
+    // time.
     let is_finite = |row: ArrayView1<'_, f32>| row.fold(true, |all, value| all & value.is_finite());
     if values.rows().into_iter().all(is_finite) {
         return Ok(());

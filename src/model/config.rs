@@ -6,7 +6,8 @@ use super::loss::Loss;
 use super::optimizer::{AdamSettings, Optimizer};
 use crate::linear::Activation;
 
-/// A multi-layer perceptron: linear layers with an activation between them, and none behind the last.
+/// A multi-layer perceptron: linear layers with an activation between them, and none behind the
+/// last.
 ///
 /// ```
 /// use wgpu_linear::model::{Activation, MlpConfig};

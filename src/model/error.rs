@@ -27,7 +27,8 @@ pub enum ModelError {
         /// Rows and columns of the array.
         actual: [usize; 2],
     },
-    /// A number is NaN or infinite. Shaders may assume that there is none, and a ReLU turns NaN into 0 without a trace.
+    /// A number is NaN or infinite. Shaders may assume that there is none, and a ReLU turns NaN
+    /// into 0 without a trace.
     #[error("{what}: row {row}, column {column} is {value}, not a finite number")]
     NonFinite {
         /// Which array.
@@ -67,7 +68,8 @@ pub enum ModelError {
     /// The model holds no data set.
     #[error("the model holds no data set to train on")]
     NoData,
-    /// The targets do not fit the loss: classes for cross-entropy, values for the mean squared error.
+    /// The targets do not fit the loss: classes for cross-entropy, values for the mean squared
+    /// error.
     #[error(
         "the loss {loss:?} takes other targets: classes for cross-entropy, values for the mean squared error"
     )]

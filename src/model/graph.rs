@@ -6,10 +6,11 @@ use crate::events::{Graph, Node};
 use crate::linear::Activation;
 
 impl MlpConfig {
-    /// The network as TensorBoard draws it: from the examples `x` through `layer1`, `layer2`, … to the `loss`, against the targets `y`.
+    /// The network as TensorBoard draws it: from the examples `x` through `layer1`, `layer2`, … to
+    /// the `loss`, against the targets `y`.
     ///
-    /// A layer holds its weights `w` and bias `b` and the operations `matmul`, `add_bias` and, but in the last layer, `activation`.
-    /// The size of a batch is left open.
+    /// A layer holds its weights `w` and bias `b` and the operations `matmul`, `add_bias` and, but
+    /// in the last layer, `activation`. The size of a batch is left open.
     ///
     /// ```
     /// use wgpu_linear::model::MlpConfig;

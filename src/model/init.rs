@@ -6,10 +6,11 @@ use super::config::MlpConfig;
 use super::initialization::Initialization;
 use super::parameters::LayerParameters;
 
-/// The first weights and biases of a network: uniform weights according to [`MlpConfig::initialization`], biases of 0.
+/// The first weights and biases of a network: uniform weights according to
+/// [`MlpConfig::initialization`], biases of 0.
 ///
-/// Depends on nothing but sizes, initialisation and seed; only additions, multiplications and one correctly rounded square root are
-/// involved, so every platform gets the same bits.
+/// Depends on nothing but sizes, initialisation and seed; only additions, multiplications and one
+/// correctly rounded square root are involved, so every platform gets the same bits.
 ///
 /// ```
 /// use wgpu_linear::model::{MlpConfig, initial_parameters};

@@ -2,7 +2,8 @@
 
 /// How the first weights are drawn; biases begin at 0.
 ///
-/// Uniform distributions are used throughout: they need no transcendental functions, so the numbers are the same everywhere.
+/// Uniform distributions are used throughout: they need no transcendental functions, so the numbers
+/// are the same everywhere.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initialization {

@@ -35,7 +35,8 @@ pub struct AdamSettings {
     pub beta1: f32,
     /// Decay of the mean of its square.
     pub beta2: f32,
-    /// Added to the denominator; above 0, since a gradient that is always 0 would otherwise give 0 / 0.
+    /// Added to the denominator; above 0, since a gradient that is always 0 would otherwise give 0
+    /// / 0.
     pub epsilon: f32,
     /// L2 penalty (Adam) or decoupled decay (AdamW); 0 for none.
     pub weight_decay: f32,

@@ -18,7 +18,8 @@ pub struct MeanLoss {
     pub examples: u64,
 }
 
-/// Something that learns from batches: [`crate::nn::Mlp`] on the GPU, [`crate::reference::Mlp`] on the CPU.
+/// Something that learns from batches: [`crate::nn::Mlp`] on the GPU, [`crate::reference::Mlp`] on
+/// the CPU.
 pub trait Model {
     /// Sizes of input, hidden layers and output.
     fn layer_sizes(&self) -> &[usize];
@@ -26,19 +27,20 @@ pub trait Model {
     /// Where the work is done, in words: for a GPU its name, backend and driver.
     fn device(&self) -> String;
 
-    /// The description that the model was made from, with its learning rate of now; `None` where there is no such description, which is what
-    /// the provided method says.
+    /// The description that the model was made from, with its learning rate of now; `None` where
+    /// there is no such description, which is what the provided method says.
     fn config(&self) -> Option<&MlpConfig> {
         None
     }
 
-    /// One optimizer step on one batch: forward, loss, backward, update. May return before the device has finished.
+    /// One optimizer step on one batch: forward, loss, backward, update. May return before the
+    /// device has finished.
     ///
     /// An empty batch changes nothing.
     ///
     /// # Errors
-    /// [`ModelError::Shape`], [`ModelError::NonFinite`], [`ModelError::Class`] or [`ModelError::TargetKind`] where batch and model do not
-    /// fit; the model is unchanged then.
+    /// [`ModelError::Shape`], [`ModelError::NonFinite`], [`ModelError::Class`] or
+    /// [`ModelError::TargetKind`] where batch and model do not fit; the model is unchanged then.
     /// Otherwise what the device reports.
     fn train_batch(
         &mut self,
@@ -46,7 +48,8 @@ pub trait Model {
         targets: Targets<'_>,
     ) -> Result<(), ModelError>;
 
-    /// The mean loss over all examples trained on since the last call, each measured before its own update. Waits for the device.
+    /// The mean loss over all examples trained on since the last call, each measured before its own
+    /// update. Waits for the device.
     ///
     /// # Errors
     /// What the device reports.
@@ -55,8 +58,8 @@ pub trait Model {
     /// The outputs (logits, for cross-entropy) for each row of `x`: batch × outputs.
     ///
     /// # Errors
-    /// [`ModelError::Shape`] where `x` has other columns than the model has inputs, [`ModelError::NonFinite`]; otherwise what the device
-    /// reports.
+    /// [`ModelError::Shape`] where `x` has other columns than the model has inputs,
+    /// [`ModelError::NonFinite`]; otherwise what the device reports.
     fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError>;
 
     /// The loss that the model minimizes.
@@ -83,9 +86,11 @@ pub trait Model {
     /// [`ModelError::Shape`] where a shape differs; nothing is changed then.
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError>;
 
-    /// How weights, biases and the gradients of the last step are spread, first layer first. Waits for the device.
+    /// How weights, biases and the gradients of the last step are spread, first layer first. Waits
+    /// for the device.
     ///
-    /// The provided method knows weights and biases alone: its histograms of gradients are empty, not even counting zeros.
+    /// The provided method knows weights and biases alone: its histograms of gradients are empty,
+    /// not even counting zeros.
     ///
     /// # Errors
     /// What the device reports.
@@ -105,7 +110,8 @@ pub trait Model {
         None
     }
 
-    /// [`Self::take_loss`] without waiting: either the loss, or `None`, and [`Self::poll_loss`] will bring it. The provided method waits.
+    /// [`Self::take_loss`] without waiting: either the loss, or `None`, and [`Self::poll_loss`]
+    /// will bring it. The provided method waits.
     ///
     /// # Errors
     /// What the device reports.
@@ -113,8 +119,9 @@ pub trait Model {
         self.take_loss().map(Some)
     }
 
-    /// The oldest loss of [`Self::request_loss`] that has arrived since. Does not wait; but whatever waits for the device, such as
-    /// [`Self::take_loss`], waits for all that were requested before.
+    /// The oldest loss of [`Self::request_loss`] that has arrived since. Does not wait; but
+    /// whatever waits for the device, such as [`Self::take_loss`], waits for all that were
+    /// requested before.
     ///
     /// # Errors
     /// What the device reports.

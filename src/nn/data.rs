@@ -8,7 +8,8 @@ use crate::model::{Loss, ModelError, Targets, check_finite, check_shape};
 
 use super::ops::Examples;
 
-/// Examples and what they should come out as, uploaded once, so that no training step copies anything from the host.
+/// Examples and what they should come out as, uploaded once, so that no training step copies
+/// anything from the host.
 ///
 /// | part | shape | on the device |
 /// |---|---|---|
@@ -16,7 +17,8 @@ use super::ops::Examples;
 /// | classes | examples | u32 |
 /// | or values wanted | examples × outputs | f32 |
 ///
-/// Each part must fit one binding (`max_storage_buffer_binding_size`). Cloning is cheap and refers to the same buffers.
+/// Each part must fit one binding (`max_storage_buffer_binding_size`). Cloning is cheap and refers
+/// to the same buffers.
 ///
 /// ```
 /// use ndarray::array;
@@ -59,8 +61,9 @@ impl DeviceDataset {
     /// Uploads the rows of `x` and their targets.
     ///
     /// # Errors
-    /// [`ModelError::Shape`] where there are not as many targets as rows, [`ModelError::NonFinite`], [`ModelError::Prepare`] with
-    /// [`PrepareError::Limit`] where a part does not fit one binding, [`ModelError::Gpu`] where the device has not enough memory.
+    /// [`ModelError::Shape`] where there are not as many targets as rows,
+    /// [`ModelError::NonFinite`], [`ModelError::Prepare`] with [`PrepareError::Limit`] where a part
+    /// does not fit one binding, [`ModelError::Gpu`] where the device has not enough memory.
     pub fn new(
         gpu: &Gpu,
         x: ArrayView2<'_, f32>,
@@ -75,7 +78,8 @@ impl DeviceDataset {
         Self::upload(gpu, x.dim(), None, targets, upload)
     }
 
-    /// Uploads bytes that stand for numbers, x_ij = `scale` · byte_ij: the same f32 as `f32::from(byte) * scale` on the host.
+    /// Uploads bytes that stand for numbers, x_ij = `scale` · byte_ij: the same f32 as
+    /// `f32::from(byte) * scale` on the host.
     ///
     /// # Errors
     /// As [`Self::new`]; [`ModelError::Setting`] where 255 · `scale` is not finite.

@@ -1,4 +1,5 @@
-//! The histograms of a network's parameters and gradients: all of them in one submission, and read back at once.
+//! The histograms of a network's parameters and gradients: all of them in one submission, and read
+//! back at once.
 
 use crate::device::Gpu;
 use crate::events::{Histogram, HistogramError};
@@ -8,7 +9,8 @@ use crate::model::{LayerHistograms, ModelError};
 use super::ops::{HISTOGRAM_WORDS, HistogramOf, NetworkKernels, histogram_from_words};
 use super::parameters::Parameters;
 
-/// Dispatches that count, and where: four results a layer, one behind the other, each where the device can bind it.
+/// Dispatches that count, and where: four results a layer, one behind the other, each where the
+/// device can bind it.
 #[derive(Debug)]
 pub(super) struct Histograms {
     results: wgpu::Buffer,

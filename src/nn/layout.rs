@@ -19,7 +19,8 @@ struct LayerPlace {
 }
 
 impl ParameterLayout {
-    /// Lays tensors one behind the other, each where the device can bind it. Sizes have been checked to fit u32.
+    /// Lays tensors one behind the other, each where the device can bind it. Sizes have been
+    /// checked to fit u32.
     pub(super) fn new(layer_sizes: &[usize], limits: &wgpu::Limits) -> Self {
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
         let mut bytes = 0_u64;

@@ -14,8 +14,8 @@ const WAITING: u8 = 0;
 const READY: u8 = 1;
 const FAILED: u8 = 2;
 
-/// A ring of staging buffers, created once: the total is copied into the next one behind the steps it counts, and picked up when it has
-/// arrived, so that the queue never runs empty for it.
+/// A ring of staging buffers, created once: the total is copied into the next one behind the steps
+/// it counts, and picked up when it has arrived, so that the queue never runs empty for it.
 #[derive(Debug)]
 pub(super) struct LossRing {
     slots: [Slot; SLOTS],

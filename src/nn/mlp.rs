@@ -23,8 +23,8 @@ const PREDICT_ROWS: usize = 1024;
 
 /// A multi-layer perceptron whose weights, gradients and optimizer state stay on the device.
 ///
-/// A training step is one list of dispatches, prepared once per batch size and recorded into one compute pass. Its twin,
-/// [`crate::reference::Mlp`], computes the same on the CPU.
+/// A training step is one list of dispatches, prepared once per batch size and recorded into one
+/// compute pass. Its twin, [`crate::reference::Mlp`], computes the same on the CPU.
 ///
 /// ```
 /// use ndarray::array;
@@ -120,7 +120,8 @@ impl Mlp {
         usize::try_from(allowed).map_or(PREDICT_ROWS, |allowed| allowed.clamp(1, PREDICT_ROWS))
     }
 
-    /// One optimizer step on one batch; see [`Model::train_batch`](crate::model::Model::train_batch).
+    /// One optimizer step on one batch; see
+    /// [`Model::train_batch`](crate::model::Model::train_batch).
     ///
     /// # Errors
     /// As [`Model::train_batch`](crate::model::Model::train_batch).

@@ -1,16 +1,19 @@
-//! In which order the examples come: uploaded in long windows, every batch where a dynamic offset can begin.
+//! In which order the examples come: uploaded in long windows, every batch where a dynamic offset
+//! can begin.
 
 use std::ops::Range;
 
 use crate::device::{Gpu, GpuError};
 use crate::model::ModelError;
 
-/// The most that is uploaded at once, so that tiny batches, which alignment pads up to 64-fold, do not fill the device's memory.
+/// The most that is uploaded at once, so that tiny batches, which alignment pads up to 64-fold, do
+/// not fill the device's memory.
 const WINDOW_BYTES: u64 = 4 << 20;
 
 /// The indices of an epoch, cut into batches.
 ///
-/// One bind group serves every batch: batch i begins at a multiple of `min_storage_buffer_offset_alignment`, its dynamic offset.
+/// One bind group serves every batch: batch i begins at a multiple of
+/// `min_storage_buffer_offset_alignment`, its dynamic offset.
 #[derive(Debug)]
 pub(super) struct Order {
     buffer: wgpu::Buffer,

@@ -120,7 +120,8 @@ struct Piece {
     elements: u32,
 }
 
-/// Cuts a flat buffer into pieces that can be bound. Any cut will do: the optimizers treat each element by itself.
+/// Cuts a flat buffer into pieces that can be bound. Any cut will do: the optimizers treat each
+/// element by itself.
 fn pieces(bytes: u64, limits: &wgpu::Limits) -> impl Iterator<Item = Piece> {
     let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
     let largest = limits

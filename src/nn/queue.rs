@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use crate::device::{Gpu, GpuError};
 
-/// What a submission should take. A quarter of the 100 ms that it may: the estimate comes from earlier submissions, and a desktop that shares the
-/// GPU, or the driver's watchdog, has to wait for the longest.
+/// What a submission should take. A quarter of the 100 ms that it may: the estimate comes from
+/// earlier submissions, and a desktop that shares the GPU, or the driver's watchdog, has to wait
+/// for the longest.
 #[cfg(not(target_arch = "wasm32"))]
 const TARGET: std::time::Duration = std::time::Duration::from_millis(25);
 /// More gain nothing, since a submission costs less than a step, and commands take memory.
@@ -123,7 +124,8 @@ impl Pace {
         });
     }
 
-    /// Waits until fewer than `most` submissions are on the queue, and learns from those that it sees finish.
+    /// Waits until fewer than `most` submissions are on the queue, and learns from those that it
+    /// sees finish.
     fn admit(&mut self, gpu: &Gpu, most: usize) -> Result<(), GpuError> {
         while self.in_flight.len() >= most {
             let Some(oldest) = self.in_flight.pop_front() else {
@@ -141,12 +143,14 @@ impl Pace {
     }
 }
 
-/// How many steps to submit after `taken` of them took `time` (or at most that, where nobody waited for their end).
+/// How many steps to submit after `taken` of them took `time` (or at most that, where nobody waited
+/// for their end).
 #[cfg(not(target_arch = "wasm32"))]
 fn next_steps(steps: usize, taken: usize, time: std::time::Duration, waited: bool) -> usize {
     let per_step = time.as_secs_f64() / taken.max(1) as f64;
     let fit = (TARGET.as_secs_f64() / per_step.max(1e-9)) as usize;
-    // Growing is an experiment, so it goes slowly; shrinking is not. An upper bound of the time cannot tell that it was too long.
+    // Growing is an experiment, so it goes slowly; shrinking is not. An upper bound of the time
+    // cannot tell that it was too long.
     let least = if waited { 1 } else { steps };
     fit.clamp(least, (2 * steps).max(least)).min(MOST_STEPS)
 }

@@ -60,7 +60,8 @@ impl Steps {
         rows <= self.buffers.capacity
     }
 
-    /// Makes room for batches of `rows` rows. What was prepared refers to the old buffers, and goes.
+    /// Makes room for batches of `rows` rows. What was prepared refers to the old buffers, and
+    /// goes.
     pub(super) fn make_room(
         &mut self,
         gpu: &Gpu,

@@ -122,7 +122,8 @@ fn sigmoid<F: NdFloat>(t: F) -> F {
     F::one() / (F::one() + (-t).exp())
 }
 
-/// Φ(t) = erfc(−t / √2) / 2; erfc keeps its precision in the lower tail, where 1 + erf would cancel.
+/// Φ(t) = erfc(−t / √2) / 2; erfc keeps its precision in the lower tail, where 1 + erf would
+/// cancel.
 fn normal_distribution<F: NdFloat>(t: F) -> F {
     let t = t.to_f64().unwrap_or(f64::NAN);
     F::from(0.5 * libm::erfc(-t * std::f64::consts::FRAC_1_SQRT_2)).unwrap_or_else(F::nan)

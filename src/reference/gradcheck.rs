@@ -9,17 +9,20 @@ use crate::model::{ModelError, Targets};
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GradCheck {
-    /// max |analytic − numeric| / max(1, |analytic|, |numeric|) over all parameters; NaN if any of them is.
+    /// max |analytic − numeric| / max(1, |analytic|, |numeric|) over all parameters; NaN if any of
+    /// them is.
     pub worst: f64,
     /// How many parameters were compared.
     pub parameters: usize,
 }
 
-/// Compares [`Mlp::backward`] with central differences (l(p + h) − l(p − h)) / 2h of the mean loss, for every parameter.
+/// Compares [`Mlp::backward`] with central differences (l(p + h) − l(p − h)) / 2h of the mean loss,
+/// for every parameter.
 ///
-/// With h = 1e-6 a correct network of smooth activations stays below 1e-7: the truncation error is of order h², the rounding
-/// error of order 1e-16 / h. ReLU and leaky ReLU have a kink: a parameter that moves an argument across it shows up as a larger error.
-/// Costs two forward passes per parameter.
+/// With h = 1e-6 a correct network of smooth activations stays below 1e-7: the truncation error is
+/// of order h², the rounding error of order 1e-16 / h. ReLU and leaky ReLU have a kink: a parameter
+/// that moves an argument across it shows up as a larger error. Costs two forward passes per
+/// parameter.
 ///
 /// ```
 /// use ndarray::array;

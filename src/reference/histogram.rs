@@ -4,7 +4,8 @@ use ndarray::NdFloat;
 
 use crate::events::Histogram;
 
-/// How `values` spread over the buckets of [`Histogram`], with minimum, maximum, Σ v and Σ v², in f64.
+/// How `values` spread over the buckets of [`Histogram`], with minimum, maximum, Σ v and Σ v², in
+/// f64.
 ///
 /// ```
 /// use ndarray::array;

@@ -4,9 +4,11 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, NdFloat};
 
 use super::float::count;
 
-/// (row_loss, dt): row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch.
+/// (row_loss, dt): row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label))
+/// / batch.
 ///
-/// The maximum of a row is subtracted before exponentials are taken, so that large logits do not overflow.
+/// The maximum of a row is subtracted before exponentials are taken, so that large logits do not
+/// overflow.
 ///
 /// ```
 /// use ndarray::array;

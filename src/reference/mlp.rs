@@ -104,7 +104,8 @@ impl<F: NdFloat> Mlp<F> {
         Ok(sum_losses(t.view(), targets) / count(targets.len()))
     }
 
-    /// Computes [`Self::gradients`] of the mean loss over a batch, changes no parameter, and returns the sum of losses.
+    /// Computes [`Self::gradients`] of the mean loss over a batch, changes no parameter, and
+    /// returns the sum of losses.
     ///
     /// # Errors
     /// As [`Model::train_batch`].
@@ -135,7 +136,8 @@ impl<F: NdFloat> Mlp<F> {
         let sizes = &self.config.layer_sizes;
         check_inputs(sizes, x)?;
         let mut t = Array2::zeros((x.nrows(), sizes[sizes.len() - 1]));
-        // In parts: a workspace for a whole data set would be as large again as the data, several times over.
+        // In parts: a workspace for a whole data set would be as large again as the data, several
+        // times over.
         let parts = x.axis_chunks_iter(Axis(0), PREDICTED_ROWS);
         for (x, mut t) in parts.zip(t.axis_chunks_iter_mut(Axis(0), PREDICTED_ROWS)) {
             let outputs = workspace.forward(self.config.activation, &self.layers, x);

@@ -1,8 +1,10 @@
 //! The twin: every kernel and the whole network again on the CPU, written to be read.
 //!
-//! Generic over the float type. In f64 it is the oracle of the tests; in f32 it does the work where there is no GPU. A function has the name of the
-//! kernel or operation that it mirrors, and is its formula in ndarray. [`Mlp`] computes the same in place: in buffers kept from step to step, with a
-//! matrix product of its own (`product.rs`), threads for large matrices, and no allocation once the buffers are there.
+//! Generic over the float type. In f64 it is the oracle of the tests; in f32 it does the work where
+//! there is no GPU. A function has the name of the kernel or operation that it mirrors, and is its
+//! formula in ndarray. [`Mlp`] computes the same in place: in buffers kept from step to step, with
+//! a matrix product of its own (`product.rs`), threads for large matrices, and no allocation once
+//! the buffers are there.
 
 mod activation;
 mod float;

@@ -1,4 +1,5 @@
-//! Twins of `sgd.wgsl`, `adam.wgsl` and `lion.wgsl`; their headers have the formulas and the sources.
+//! Twins of `sgd.wgsl`, `adam.wgsl` and `lion.wgsl`; their headers have the formulas and the
+//! sources.
 
 use ndarray::{ArrayView, ArrayViewMut, Dimension, NdFloat, Zip};
 
@@ -182,7 +183,8 @@ impl<F: NdFloat> Rule<F> {
         }
     }
 
-    /// Updates what the optimizer remembers, and the parameters. SGD and Lion remember one number only.
+    /// Updates what the optimizer remembers, and the parameters. SGD and Lion remember one number
+    /// only.
     #[inline(always)]
     pub(super) fn run(self, gradients: &[F], [first, second, parameters]: [&mut [F]; 3]) {
         let pairs = gradients.iter().zip(parameters);

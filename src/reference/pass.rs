@@ -1,4 +1,5 @@
-//! Forward and backward through the layers of [`super::Mlp`], in buffers that are kept from batch to batch.
+//! Forward and backward through the layers of [`super::Mlp`], in buffers that are kept from batch
+//! to batch.
 
 use ndarray::{ArrayView1, ArrayView2, CowArray, Dimension, NdFloat};
 
@@ -9,13 +10,15 @@ use super::product::{Lines, Scratch, product};
 use super::simd::with_best_instructions;
 use crate::model::{Activation, LayerParameters, Targets};
 
-/// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest batch, and allocates nothing otherwise.
+/// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest
+/// batch, and allocates nothing otherwise.
 #[derive(Clone, Debug)]
 pub(super) struct Workspace<F> {
     /// The batch, in the float type of the network.
     x: Vec<F>,
     results: Vec<LayerResult<F>>,
-    /// The gradient of the mean loss by the results of the layer at hand, and by those of the layer below.
+    /// The gradient of the mean loss by the results of the layer at hand, and by those of the layer
+    /// below.
     dt: Vec<F>,
     below: Vec<F>,
     scratch: Vec<Scratch<F>>,
@@ -48,7 +51,8 @@ impl<F: NdFloat> Workspace<F> {
         }
     }
 
-    /// T = f(X·W + b) layer after layer, without f behind the last. Returns the last, batch × outputs.
+    /// T = f(X·W + b) layer after layer, without f behind the last. Returns the last, batch ×
+    /// outputs.
     pub(super) fn forward(
         &mut self,
         function: Activation,
@@ -74,7 +78,8 @@ impl<F: NdFloat> Workspace<F> {
         self.results.last().map_or(&[], |last| &last.t)
     }
 
-    /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sum of losses.
+    /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sum of
+    /// losses.
     pub(super) fn backward(
         &mut self,
         function: Activation,

@@ -1,11 +1,13 @@
-//! The matrix product of [`super::Mlp`]: the sums of [`super::forward`], [`super::input_grad`] and [`super::weight_grad`], into
-//! buffers that exist already.
+//! The matrix product of [`super::Mlp`]: the sums of [`super::forward`], [`super::input_grad`] and
+//! [`super::weight_grad`], into buffers that exist already.
 //!
-//! Blocked as in Goto & van de Geijn, *Anatomy of High-Performance Matrix Multiplication* (2008): both operands are copied in
-//! panels that fit the caches, and a tile of the result is summed up in registers. The compiler vectorizes the tile, so there are no intrinsics;
-//! `fearless_simd` compiles it for AVX2 with fused multiply-add too, and chooses at run time.
+//! Blocked as in Goto & van de Geijn, *Anatomy of High-Performance Matrix Multiplication* (2008):
+//! both operands are copied in panels that fit the caches, and a tile of the result is summed up in
+//! registers. The compiler vectorizes the tile, so there are no intrinsics; `fearless_simd`
+//! compiles it for AVX2 with fused multiply-add too, and chooses at run time.
 //!
-//! Every element is summed up in the same order, wherever its tile begins: the result does not depend on the number of threads.
+//! Every element is summed up in the same order, wherever its tile begins: the result does not
+//! depend on the number of threads.
 
 use std::ops::Range;
 
@@ -15,16 +17,20 @@ use ndarray::NdFloat;
 use super::simd::has_fused_multiply_add;
 use super::threads::{self, Task};
 
-/// Depth of a panel, bytes: a panel of B stays in the first-level cache while the panels of A pass by.
+/// Depth of a panel, bytes: a panel of B stays in the first-level cache while the panels of A pass
+/// by.
 const DEPTH_BYTES: usize = 1024;
-/// Columns of B in panels at a time, bytes per unit of depth: with the depth, half a MiB of the second-level cache.
+/// Columns of B in panels at a time, bytes per unit of depth: with the depth, half a MiB of the
+/// second-level cache.
 const B_BYTES: usize = 2048;
 /// Rows of A in panels at a time: 16 panels of 6 or 24 of 4.
 const A_LINES: usize = 96;
-/// Multiplications and additions that are worth waking another thread for: some 80 µs, of which waking it takes ten or more.
+/// Multiplications and additions that are worth waking another thread for: some 80 µs, of which
+/// waking it takes ten or more.
 const LEAST_WORK: usize = 1 << 23;
 
-/// One operand: lines that are multiplied with the lines of the other, element by element, and added up.
+/// One operand: lines that are multiplied with the lines of the other, element by element, and
+/// added up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lines<'a, F> {
     values: &'a [F],
@@ -69,9 +75,11 @@ pub(super) struct Scratch<F> {
     b: Vec<F>,
 }
 
-/// out_ij = Σ_p a_ip b_jp for line i of `a` and line j of `b`; then `finish(i, row)` for every row of `out`.
+/// out_ij = Σ_p a_ip b_jp for line i of `a` and line j of `b`; then `finish(i, row)` for every row
+/// of `out`.
 ///
-/// `out` is overwritten, never read. Grows `scratch` when a product is the largest yet, and allocates nothing otherwise.
+/// `out` is overwritten, never read. Grows `scratch` when a product is the largest yet, and
+/// allocates nothing otherwise.
 pub(super) fn product<F: NdFloat>(
     scratch: &mut Vec<Scratch<F>>,
     a: Lines<'_, F>,
@@ -136,7 +144,8 @@ impl<F: NdFloat, E: Fn(usize, &mut [F]) + Sync> Task for Part<'_, F, E> {
             return;
         }
         let level = Level::new();
-        // A tile needs rows × columns / lanes registers, and a few more: 12 of 16 with AVX2, 8 of 16 with SSE.
+        // A tile needs rows × columns / lanes registers, and a few more: 12 of 16 with AVX2, 8 of
+        // 16 with SSE.
         match (has_fused_multiply_add(), size_of::<F>()) {
             (true, 4) => level.dispatch(Blocked::<_, _, 6, 16, true>(self)),
             (true, _) => level.dispatch(Blocked::<_, _, 6, 8, true>(self)),
@@ -157,7 +166,8 @@ where
 {
     type Output = ();
 
-    // `inline(always)` here and below: only what is inlined is compiled for the instructions that were found.
+    // `inline(always)` here and below: only what is inlined is compiled for the instructions that
+    // were found.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Part {
@@ -207,7 +217,8 @@ fn ranges(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
         .map(move |start| start..(start + step).min(len))
 }
 
-/// Copies a block of lines in panels of `N` lines: the elements that meet in one step of a tile's sum lie side by side.
+/// Copies a block of lines in panels of `N` lines: the elements that meet in one step of a tile's
+/// sum lie side by side.
 #[inline(always)]
 fn pack<const N: usize, F: NdFloat>(
     lines: Lines<'_, F>,
@@ -243,7 +254,8 @@ fn pack<const N: usize, F: NdFloat>(
                 if count == N {
                     slots.copy_from_slice(&row[start..start + N]);
                 } else {
-                    // What lies behind is left over from another block, and its sums are never stored either.
+                    // What lies behind is left over from another block, and its sums are never
+                    // stored either.
                     slots[..count].copy_from_slice(&row[start..start + count]);
                 }
             }

@@ -4,13 +4,15 @@ use fearless_simd::{Level, Simd, WithSimd};
 
 /// Runs `work`, compiled for the instructions that were found: AVX2 with fused multiply-add, say.
 ///
-/// Only what is inlined gains from it, so `work` wants `#[inline(always)]` and whatever it calls too.
+/// Only what is inlined gains from it, so `work` wants `#[inline(always)]` and whatever it calls
+/// too.
 #[inline]
 pub(super) fn with_best_instructions(work: impl FnOnce()) {
     Level::new().dispatch(Work(work));
 }
 
-/// Whether the processor multiplies and adds in one instruction; where it does not, `mul_add` is a slow function.
+/// Whether the processor multiplies and adds in one instruction; where it does not, `mul_add` is a
+/// slow function.
 pub(super) fn has_fused_multiply_add() -> bool {
     let level = Level::new();
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]

@@ -1,4 +1,5 @@
-//! The threads of the twin: work is cut in halves, and the halves go to as many threads as there are processors.
+//! The threads of the twin: work is cut in halves, and the halves go to as many threads as there
+//! are processors.
 
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
@@ -23,7 +24,8 @@ pub(super) fn run(task: impl Task, levels: usize) {
     }
 }
 
-/// How often to cut `work` in halves, so that no part is smaller than `least` and no processor gets two.
+/// How often to cut `work` in halves, so that no part is smaller than `least` and no processor gets
+/// two.
 pub(super) fn levels(work: usize, least: usize) -> usize {
     // Asking for the tree starts its threads, which small networks never need.
     match (work / least).checked_ilog2() {
@@ -43,7 +45,8 @@ fn descend(threads: ThreadTreeCtx<'_>, task: impl Task, levels: usize) {
     );
 }
 
-/// Threads that wait for work, started once: starting them in every step would take longer than a small product.
+/// Threads that wait for work, started once: starting them in every step would take longer than a
+/// small product.
 fn tree() -> &'static ThreadTree {
     static TREE: OnceLock<Box<ThreadTree>> = OnceLock::new();
     TREE.get_or_init(|| ThreadTree::new_with_level(most_levels()))

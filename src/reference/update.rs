@@ -10,7 +10,8 @@ use crate::model::{LayerParameters, Optimizer};
 /// Parameters that are worth waking another thread for.
 const LEAST_WORK: usize = 1 << 16;
 
-/// What the optimizer remembers, in the shapes of the parameters. SGD needs the first moment (its velocity) only.
+/// What the optimizer remembers, in the shapes of the parameters. SGD needs the first moment (its
+/// velocity) only.
 #[derive(Clone, Debug)]
 pub(super) struct Moments<F> {
     first: Vec<LayerParameters<F>>,

@@ -4,7 +4,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use crate::events::{Image, ImageError};
 
-/// More classes than that make a picture in which nothing can be seen, from a table that fills the memory.
+/// More classes than that make a picture in which nothing can be seen, from a table that fills the
+/// memory.
 const MOST_CLASSES: usize = 1024;
 /// Sides of a cell: 16 pixels, fewer where the picture would be larger than 1,024.
 const CELL: usize = 16;
@@ -13,7 +14,8 @@ const GRID: [u8; 3] = [200, 200, 200];
 const NONE: [u8; 3] = [255, 255, 255];
 const ALL: [u8; 3] = [8, 48, 107];
 
-/// The class that a row of outputs stands for, given the right one: that of the largest output. In a tie, and next to a NaN, it is a wrong one.
+/// The class that a row of outputs stands for, given the right one: that of the largest output. In
+/// a tie, and next to a NaN, it is a wrong one.
 pub(super) fn predicted(row: ArrayView1<'_, f32>, label: usize) -> usize {
     let mut wrong: Option<(usize, f32)> = None;
     for (class, value) in row.iter().copied().enumerate() {
@@ -34,7 +36,8 @@ pub(super) struct Confusion {
 }
 
 impl Confusion {
-    /// Of `logits`, examples × classes, whose labels are all classes. `None` where there are too many classes to be looked at.
+    /// Of `logits`, examples × classes, whose labels are all classes. `None` where there are too
+    /// many classes to be looked at.
     pub(super) fn of(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Option<Self> {
         let classes = logits.ncols();
         if classes == 0 || classes > MOST_CLASSES {
@@ -65,8 +68,9 @@ impl Confusion {
         (CELL * 64 / self.counts.nrows()).clamp(1, CELL)
     }
 
-    /// The picture in RGB: a cell for each pair of classes, the true class downwards, the predicted one to the right. The darker it is, the
-    /// larger is its share of the true class; shades follow the square root, so that rare mistakes show.
+    /// The picture in RGB: a cell for each pair of classes, the true class downwards, the predicted
+    /// one to the right. The darker it is, the larger is its share of the true class; shades follow
+    /// the square root, so that rare mistakes show.
     fn pixels(&self) -> Vec<u8> {
         let (cell, side) = (self.cell(), self.side());
         let colours = self.colours();

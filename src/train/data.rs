@@ -21,7 +21,8 @@ pub enum DataError {
         /// Why.
         source: io::Error,
     },
-    /// The file is not well-formed CSV (rows of different lengths, a truncated gzip stream), or reading it failed.
+    /// The file is not well-formed CSV (rows of different lengths, a truncated gzip stream), or
+    /// reading it failed.
     #[error("the data file is not readable as CSV")]
     Csv(#[from] csv::Error),
     /// A field is not a finite number, or a label not a whole number from 0.
@@ -41,7 +42,8 @@ pub enum DataError {
     Empty,
 }
 
-/// Reads a CSV file without a header: features first, the class last. A name that ends in `.gz` is decompressed.
+/// Reads a CSV file without a header: features first, the class last. A name that ends in `.gz` is
+/// decompressed.
 ///
 /// # Errors
 /// [`DataError`], with line and column where a field is wrong.

@@ -71,7 +71,8 @@ impl Dataset {
         }
     }
 
-    /// (training set, test set): the test set is every example whose index is a multiple of `every`.
+    /// (training set, test set): the test set is every example whose index is a multiple of
+    /// `every`.
     ///
     /// # Panics
     /// Where `every` is 0.

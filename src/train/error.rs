@@ -19,7 +19,8 @@ pub enum TrainError {
         /// The option.
         name: &'static str,
     },
-    /// The loss is no longer a finite number. A device may have taken a few more steps before that was seen.
+    /// The loss is no longer a finite number. A device may have taken a few more steps before that
+    /// was seen.
     #[error(
         "the loss is {loss} after step {step}: training diverged; try a smaller learning rate, or look for non-finite inputs"
     )]

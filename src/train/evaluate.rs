@@ -19,13 +19,14 @@ pub struct Evaluation {
 /// Loss and accuracy of a classifier on `data`.
 ///
 /// # Errors
-/// As [`Model::predict`]; [`ModelError::Class`] where a label is out of range, [`ModelError::Shape`] where the model gives another number of
-/// rows than it was given.
+/// As [`Model::predict`]; [`ModelError::Class`] where a label is out of range,
+/// [`ModelError::Shape`] where the model gives another number of rows than it was given.
 pub fn evaluate(model: &mut impl Model, data: &Dataset) -> Result<Evaluation, ModelError> {
     evaluate_with(model, data, |_| ()).map(|(evaluation, ())| evaluation)
 }
 
-/// The same, with the confusion of the same predictions; `None` where there are too many classes for a picture.
+/// The same, with the confusion of the same predictions; `None` where there are too many classes
+/// for a picture.
 pub(super) fn evaluate_with_confusion(
     model: &mut impl Model,
     data: &Dataset,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::events::{Graph, Summary, WriteError, Writer};
 
-/// An event file, or none. A failing disk does not end the training: what counts is whether everything has been written in the
-/// end.
+/// An event file, or none. A failing disk does not end the training: what counts is whether
+/// everything has been written in the end.
 #[derive(Debug)]
 pub(super) struct Metrics {
     events: Option<Writer>,
@@ -48,7 +48,8 @@ impl Metrics {
         }
     }
 
-    /// Writes out everything so far. An error is reported by the writer, and counts only if it lasts.
+    /// Writes out everything so far. An error is reported by the writer, and counts only if it
+    /// lasts.
     pub(super) fn flush(&self) {
         if let Some(events) = &self.events {
             let _ = events.flush();

@@ -1,4 +1,5 @@
-//! Training loops: epochs, seeded mini-batches, schedules, evaluation, and a stream of metrics. Knows [`Model`], not the GPU.
+//! Training loops: epochs, seeded mini-batches, schedules, evaluation, and a stream of metrics.
+//! Knows [`Model`], not the GPU.
 //!
 //! [`Model`]: crate::model::Model
 

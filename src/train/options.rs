@@ -13,15 +13,17 @@ pub struct TrainOptions {
     pub seed: u64,
     /// How the learning rate changes.
     pub schedule: Schedule,
-    /// Steps between two values of `loss/train`, beside the one at the end of each epoch, which alone waits for the device.
+    /// Steps between two values of `loss/train`, beside the one at the end of each epoch, which
+    /// alone waits for the device.
     pub report_every: u64,
-    /// Epochs between two looks at how weights and gradients are spread and which classes are confused, in the event file; the last epoch
-    /// always ends with one. 0 for none at all.
+    /// Epochs between two looks at how weights and gradients are spread and which classes are
+    /// confused, in the event file; the last epoch always ends with one. 0 for none at all.
     pub histograms_every: u32,
 }
 
 impl Default for TrainOptions {
-    /// 50 epochs of batches of 64, seed 0, constant learning rate, a value every 10 steps, histograms every 10 epochs.
+    /// 50 epochs of batches of 64, seed 0, constant learning rate, a value every 10 steps,
+    /// histograms every 10 epochs.
     fn default() -> Self {
         Self {
             epochs: 50,

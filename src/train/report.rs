@@ -1,4 +1,5 @@
-//! What a run tells beside its curves: its configuration and hyperparameters, and how numbers are spread.
+//! What a run tells beside its curves: its configuration and hyperparameters, and how numbers are
+//! spread.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -103,7 +104,8 @@ fn config(options: &TrainOptions, model: &impl Model, train: &Dataset, test: &Da
     table
 }
 
-/// What an epoch shows beside its curves: [`histograms`], and the confusion of classes as a picture.
+/// What an epoch shows beside its curves: [`histograms`], and the confusion of classes as a
+/// picture.
 pub(super) fn look(layers: &[LayerHistograms], confusion: Option<&Confusion>) -> Summary {
     let summary = histograms(layers);
     match confusion.map(Confusion::image) {
@@ -116,7 +118,8 @@ pub(super) fn look(layers: &[LayerHistograms], confusion: Option<&Confusion>) ->
     }
 }
 
-/// `weights/layer1/w`, `gradients/layer1/w` and so on; and, where numbers are not finite, how many, as curves below `non_finite/`.
+/// `weights/layer1/w`, `gradients/layer1/w` and so on; and, where numbers are not finite, how many,
+/// as curves below `non_finite/`.
 fn histograms(layers: &[LayerHistograms]) -> Summary {
     let mut summary = Summary::new();
     for (number, layer) in (1..).zip(layers) {

@@ -7,7 +7,8 @@ pub enum Schedule {
     /// The same throughout.
     #[default]
     Constant,
-    /// Half a cosine from 1 down to `floor` (Loshchilov & Hutter, "SGDR", ICLR 2017, without restarts).
+    /// Half a cosine from 1 down to `floor` (Loshchilov & Hutter, "SGDR", ICLR 2017, without
+    /// restarts).
     Cosine {
         /// The factor at the end.
         floor: f32,

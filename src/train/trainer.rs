@@ -68,10 +68,12 @@ impl Trainer {
         }
     }
 
-    /// Trains `model` on `train`, evaluates on `test` after every epoch, and closes the event file at the end.
+    /// Trains `model` on `train`, evaluates on `test` after every epoch, and closes the event file
+    /// at the end.
     ///
-    /// `on_progress` may end the run after any step or epoch by returning [`ControlFlow::Break`]. A disk that is full or fails does not end
-    /// it: the training goes on, and the error comes at the end. However it ends, the model has its own learning rate back.
+    /// `on_progress` may end the run after any step or epoch by returning [`ControlFlow::Break`]. A
+    /// disk that is full or fails does not end it: the training goes on, and the error comes at the
+    /// end. However it ends, the model has its own learning rate back.
     ///
     /// # Errors
     /// [`TrainError`]; the event file then holds everything up to the error.
@@ -193,7 +195,8 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
         })
     }
 
-    /// How well the model does after an epoch; where the options ask for it, histograms and the confusion of classes go to the event file.
+    /// How well the model does after an epoch; where the options ask for it, histograms and the
+    /// confusion of classes go to the event file.
     fn evaluate(&mut self, epoch: u32, test: &Dataset) -> Result<Evaluation, TrainError> {
         if !self.metrics.is_on() || !self.options.has_histograms(epoch) {
             return Ok(evaluate(self.model, test)?);
@@ -207,7 +210,8 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
 
     fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
         match self.model.histograms() {
-            // A layer with more weights than a shader can number is no reason to give up a training.
+            // A layer with more weights than a shader can number is no reason to give up a
+            // training.
             Err(ModelError::Prepare(error)) => {
                 log::warn!("no histograms: {error}");
                 Ok(Vec::new())
@@ -282,7 +286,8 @@ impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
         }
     }
 
-    /// The report at the end of an epoch waits for its last step, so that the epoch's time is honest.
+    /// The report at the end of an epoch waits for its last step, so that the epoch's time is
+    /// honest.
     fn report_last_loss(&mut self) -> Result<(), TrainError> {
         let last = self.model.take_loss()?;
         self.log_losses()?;

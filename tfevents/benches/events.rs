@@ -1,4 +1,5 @@
-//! Event files: `cargo bench -p tfevents`. The example `bench` measures the time of single calls too, and `benches/peers` other writers.
+//! Event files: `cargo bench -p tfevents`. The example `bench` measures the time of single calls
+//! too, and `benches/peers` other writers.
 //!
 //! - `file`: a run from opening to having closed, at default settings, each in a new directory.
 //! - `encode`: scalars to bytes alone, on one thread and into nothing.

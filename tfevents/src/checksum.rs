@@ -2,13 +2,14 @@
 
 /// The CRC-32C of `bytes`, rotated right by 15 bits, plus a constant.
 ///
-/// TFRecord masks its checksums because data may itself contain CRCs, and the CRC of data that ends in its own CRC is the
-/// same constant for all data: it would detect nothing.
+/// TFRecord masks its checksums because data may itself contain CRCs, and the CRC of data that ends
+/// in its own CRC is the same constant for all data: it would detect nothing.
 pub(super) fn masked_crc32c(bytes: &[u8]) -> u32 {
     mask(crc32c::crc32c(bytes))
 }
 
-/// The checksum of a record's length field. Most records are short, and a look-up takes a fifth of the time.
+/// The checksum of a record's length field. Most records are short, and a look-up takes a fifth of
+/// the time.
 #[inline]
 pub(super) fn masked_crc32c_of_length(length: u64) -> u32 {
     match SHORT_LENGTHS.get(length as usize) {

@@ -10,13 +10,15 @@ use std::sync::Arc;
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum CreateError {
-    /// Another writer, of this or another process, writes to this directory. Give each run a directory of its own, or allow
-    /// it with [`WriterBuilder::allow_others`](super::WriterBuilder::allow_others).
+    /// Another writer, of this or another process, writes to this directory. Give each run a
+    /// directory of its own, or allow it with
+    /// [`WriterBuilder::allow_others`](super::WriterBuilder::allow_others).
     InUse {
         /// The directory.
         directory: PathBuf,
     },
-    /// A file such as `z.tfevents` is there, which TensorBoard takes for an event file and after which none of our names sorts.
+    /// A file such as `z.tfevents` is there, which TensorBoard takes for an event file and after
+    /// which none of our names sorts.
     NoNameAfter {
         /// The directory.
         directory: PathBuf,
@@ -118,7 +120,8 @@ pub enum WriteError {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
-    /// Events were refused, because too many bytes waited already for a sink that failed. All others are in order.
+    /// Events were refused, because too many bytes waited already for a sink that failed. All
+    /// others are in order.
     Refused {
         /// Where.
         place: Place,
@@ -137,12 +140,14 @@ pub enum WriteError {
         /// Where.
         place: Place,
     },
-    /// The writer's thread has panicked, in the sink or in the error callback. The event is not kept.
+    /// The writer's thread has panicked, in the sink or in the error callback. The event is not
+    /// kept.
     Panicked {
         /// Where.
         place: Place,
     },
-    /// `flush`, `sync` and `close` wait for the writer's thread, so the error callback, which that thread calls, cannot.
+    /// `flush`, `sync` and `close` wait for the writer's thread, so the error callback, which that
+    /// thread calls, cannot.
     InCallback {
         /// Where.
         place: Place,

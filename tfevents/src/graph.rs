@@ -29,7 +29,8 @@ impl Graph {
         Self::default()
     }
 
-    /// Adds a node. Names should be unique; inputs that are no node of the graph are drawn as nodes of unknown kind.
+    /// Adds a node. Names should be unique; inputs that are no node of the graph are drawn as nodes
+    /// of unknown kind.
     #[must_use]
     pub fn node(mut self, node: Node) -> Self {
         self.nodes.push(node);
@@ -58,8 +59,8 @@ impl Graph {
 
 /// An operation of a [`Graph`].
 ///
-/// TensorBoard draws nodes whose names begin alike, up to a slash, as one box that can be opened: `layer1/w` and `layer1/b` are in
-/// `layer1`.
+/// TensorBoard draws nodes whose names begin alike, up to a slash, as one box that can be opened:
+/// `layer1/w` and `layer1/b` are in `layer1`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     name: String,
@@ -87,13 +88,15 @@ impl Node {
         self
     }
 
-    /// Sets the shape of the result, which is written along its edges; `None` is a size that is not known, such as the batch.
+    /// Sets the shape of the result, which is written along its edges; `None` is a size that is not
+    /// known, such as the batch.
     #[must_use]
     pub fn shape(self, sizes: &[Option<u64>]) -> Self {
         self.with(OUTPUT_SHAPES, Attribute::Shape(sizes.to_vec()))
     }
 
-    /// Adds a property, shown where the node is selected. One that is there already gets the new value.
+    /// Adds a property, shown where the node is selected. One that is there already gets the new
+    /// value.
     #[must_use]
     pub fn attribute(self, key: &str, value: &str) -> Self {
         self.with(key, Attribute::Text(value.to_owned()))
@@ -128,7 +131,8 @@ impl Node {
         for input in &self.inputs {
             wire::put_bytes(data, INPUT, input.as_bytes());
         }
-        // In the order of the keys: a map has none of its own, and the same graph shall give the same bytes.
+        // In the order of the keys: a map has none of its own, and the same graph shall give the
+        // same bytes.
         for (key, attribute) in &self.attributes {
             wire::put_message(data, ATTR, |data| {
                 wire::put_bytes(data, MAP_KEY, key.as_bytes());

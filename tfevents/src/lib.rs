@@ -1,8 +1,10 @@
-//! TensorBoard event files: opened once, appended to, flushed when asked, closed when told. Knows nothing of GPUs.
+//! TensorBoard event files: opened once, appended to, flushed when asked, closed when told. Knows
+//! nothing of GPUs.
 //!
-//! [`Writer`] is for training runs: any thread logs in a tenth of a microsecond, a thread of its own writes. [`StreamWriter`]
-//! writes to any [`std::io::Write`] in the caller's thread. A [`Summary`] holds what else TensorBoard shows beside scalars.
-//! [`Reader`] reads the files of any writer back.
+//! [`Writer`] is for training runs: any thread logs in a tenth of a microsecond, a thread of its
+//! own writes. [`StreamWriter`] writes to any [`std::io::Write`] in the caller's thread. A
+//! [`Summary`] holds what else TensorBoard shows beside scalars. [`Reader`] reads the files of any
+//! writer back.
 //!
 //! ```
 //! use tfevents::Writer;
@@ -20,7 +22,8 @@
 //!
 //! # Format
 //!
-//! An event file is a sequence of *records*, each of them framed as a TFRecord, all integers little-endian:
+//! An event file is a sequence of *records*, each of them framed as a TFRecord, all integers
+//! little-endian:
 //!
 //! | bytes  | content                                             |
 //! |--------|-----------------------------------------------------|
@@ -29,7 +32,8 @@
 //! | length | data: one `Event`, a protocol-buffer message        |
 //! | 4      | masked CRC-32C of the data, `u32`                   |
 //!
-//! `masked(crc) = (crc rotated right by 15 bits) + 0xa282ead8`, modulo 2³². The fields that scalars need:
+//! `masked(crc) = (crc rotated right by 15 bits) + 0xa282ead8`, modulo 2³². The fields that scalars
+//! need:
 //!
 //! | message         | field          | number | type                                              |
 //! |-----------------|----------------|--------|---------------------------------------------------|
@@ -41,20 +45,24 @@
 //! | `Summary.Value` | `tag`          | 1      | `string`, the name of the curve                   |
 //! | `Summary.Value` | `simple_value` | 2      | `float`                                           |
 //!
-//! As in every proto3 encoder, a `wall_time`, `step` or `tag` that is zero or empty is left out and read back as such.
+//! As in every proto3 encoder, a `wall_time`, `step` or `tag` that is zero or empty is left out and
+//! read back as such.
 //!
 //! Sources: TensorFlow's
-//! [`event.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/event.proto) and
-//! [`summary.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/summary.proto), its
-//! [description of TFRecord](https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details), and the
-//! [encoding of protocol buffers](https://protobuf.dev/programming-guides/encoding/).
+//! [`event.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/event.proto)
+//! and
+//! [`summary.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/summary.proto),
+//! its [description of
+//! TFRecord](https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details), and
+//! the [encoding of protocol buffers](https://protobuf.dev/programming-guides/encoding/).
 //!
 //! # Resuming
 //!
-//! Readers give up on a file at its first damaged record. To append behind a tail that an earlier crash has torn would
-//! therefore hide everything that follows. A resumed run calls [`Writer::create`] on the same directory: it opens a new
-//! file, and TensorBoard shows the files of a directory as one run. With [`resume_at`](WriterBuilder::resume_at) it forgets what
-//! the earlier files have from that step on.
+//! Readers give up on a file at its first damaged record. To append behind a tail that an earlier
+//! crash has torn would therefore hide everything that follows. A resumed run calls
+//! [`Writer::create`] on the same directory: it opens a new file, and TensorBoard shows the files
+//! of a directory as one run. With [`resume_at`](WriterBuilder::resume_at) it forgets what the
+//! earlier files have from that step on.
 
 /// The examples of `README.md` are compiled with the tests.
 #[cfg(doctest)]

@@ -14,7 +14,8 @@ pub(super) struct DirectoryLock(File);
 
 impl Drop for DirectoryLock {
     fn drop(&mut self) {
-        // To close the file is not enough: a process that another thread is starting just now may hold it for a moment more.
+        // To close the file is not enough: a process that another thread is starting just now may
+        // hold it for a moment more.
         if let Err(error) = self.0.unlock() {
             log::warn!("the directory of an event file stays locked: {error}");
         }

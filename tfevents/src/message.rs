@@ -1,6 +1,7 @@
 //! The protocol-buffer message `Event`, of which an event file consists.
 //!
-//! Written by hand: seven fields are less than a code generator and its build script, and scalars are the hot path.
+//! Written by hand: seven fields are less than a code generator and its build script, and scalars
+//! are the hot path.
 
 use super::wire::{self, delimited_bytes, put_varint};
 
@@ -91,7 +92,8 @@ fn put_moment(buffer: &mut Vec<u8>, wall_time_seconds: f64, step: i64) {
     wire::put_integer_unless_zero(buffer, STEP, step);
 }
 
-/// Size of a `Summary.Value` with a scalar. A message inside a message is preceded by its length, so inner lengths come first.
+/// Size of a `Summary.Value` with a scalar. A message inside a message is preceded by its length,
+/// so inner lengths come first.
 #[inline]
 fn value_bytes(tag: &str) -> usize {
     let tag_bytes = match tag.len() {

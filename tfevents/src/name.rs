@@ -1,7 +1,9 @@
-//! Where a new event file goes: `events.out.tfevents.<seconds, ten digits>.<host>.<process>.<counter><suffix>`.
+//! Where a new event file goes: `events.out.tfevents.<seconds, ten
+//! digits>.<host>.<process>.<counter><suffix>`.
 //!
-//! TensorBoard reads the files of a run in the order of their names, and once it has come to a file it never looks for new
-//! ones that sort before it. So a new name has to sort after all the others, whatever the clock says.
+//! TensorBoard reads the files of a run in the order of their names, and once it has come to a file
+//! it never looks for new ones that sort before it. So a new name has to sort after all the others,
+//! whatever the clock says.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,11 +18,13 @@ const PREFIX: &str = "events.out.tfevents.";
 /// TensorBoard takes every file with this in its name for an event file.
 pub(super) const MARK: &str = "tfevents";
 const SECONDS_DIGITS: usize = 10;
-/// Each lost race costs one attempt, so this many others would have to be creating files here at the same time.
+/// Each lost race costs one attempt, so this many others would have to be creating files here at
+/// the same time.
 const MAX_ATTEMPTS: usize = 1000;
 const MAX_HOST_BYTES: usize = 64;
 
-/// Creates an empty event file in `directory` whose name sorts after those of all event files there.
+/// Creates an empty event file in `directory` whose name sorts after those of all event files
+/// there.
 pub(super) fn create_last_file(
     directory: &Path,
     suffix: &str,
@@ -37,9 +41,9 @@ pub(super) fn create_last_file(
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(error) => return Err(at(&path, error)),
         };
-        // Another process may have listed the directory when we did and then picked a greater name. Of any such group the
-        // one with the greatest name stays, the others try again: each file that stays was the last one at some moment
-        // after it had been created.
+        // Another process may have listed the directory when we did and then picked a greater name.
+        // Of any such group the one with the greatest name stays, the others try again: each file
+        // that stays was the last one at some moment after it had been created.
         if last_name(&event_files(directory)?) == Some(name.as_str()) {
             return Ok((file, path));
         }

@@ -7,7 +7,8 @@ pub(super) const WRITE_OUT_BYTES: usize = 64 * 1024;
 /// No more than about so many wait in a buffer, however slow the sink is, and if it fails.
 pub(super) const CAPACITY_BYTES: usize = 1024 * 1024;
 
-/// Bytes that a sink is to take in order, each exactly once, however many calls and failures that needs.
+/// Bytes that a sink is to take in order, each exactly once, however many calls and failures that
+/// needs.
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) bytes: Vec<u8>,
@@ -24,7 +25,8 @@ impl Outbox {
         self.bytes.len() - self.sent
     }
 
-    /// Writes what waits. After an error the rest still waits: the next call continues where the sink left off.
+    /// Writes what waits. After an error the rest still waits: the next call continues where the
+    /// sink left off.
     pub(super) fn write_to(&mut self, sink: &mut impl Write) -> io::Result<()> {
         while self.waiting_bytes() > 0 {
             let rest = &self.bytes[self.sent..];
@@ -39,7 +41,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Gives back the memory of what has been sent, for an outbox that is appended to while it waits.
+    /// Gives back the memory of what has been sent, for an outbox that is appended to while it
+    /// waits.
     pub(super) fn forget_sent(&mut self) {
         self.bytes.drain(..self.sent);
         self.sent = 0;

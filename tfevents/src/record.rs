@@ -1,4 +1,5 @@
-//! TFRecord framing: `length: u64, masked CRC of length: u32, data, masked CRC of data: u32`, little-endian.
+//! TFRecord framing: `length: u64, masked CRC of length: u32, data, masked CRC of data: u32`,
+//! little-endian.
 
 use super::checksum::{masked_crc32c, masked_crc32c_of_length};
 
@@ -7,7 +8,8 @@ const HEADER_BYTES: usize = LENGTH_BYTES + 4;
 
 /// Appends one record to `buffer`; `encode` appends the record's data.
 ///
-/// The data is encoded in place and the header in front of it filled in afterwards, so that no second buffer is needed.
+/// The data is encoded in place and the header in front of it filled in afterwards, so that no
+/// second buffer is needed.
 #[inline]
 pub(super) fn append(buffer: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
     let header_at = buffer.len();

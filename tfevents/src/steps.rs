@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 /// What to do about an event whose step is smaller than the one before it under the same tag.
 ///
-/// TensorBoard draws such a curve as a line that runs back. It is mostly a mistake: a counter that started again, or a run
-/// resumed without [`resume_at`](super::WriterBuilder::resume_at).
+/// TensorBoard draws such a curve as a line that runs back. It is mostly a mistake: a counter that
+/// started again, or a run resumed without [`resume_at`](super::WriterBuilder::resume_at).
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StepPolicy {
@@ -24,8 +24,8 @@ pub(super) struct Steps {
     policy: StepPolicy,
     tags: Vec<Tag>,
     places: HashMap<Box<str>, usize>,
-    /// The tag that follows the last one. Training loops repeat themselves, so it is mostly the right one, and nothing needs
-    /// to be hashed.
+    /// The tag that follows the last one. Training loops repeat themselves, so it is mostly the
+    /// right one, and nothing needs to be hashed.
     expected: usize,
 }
 

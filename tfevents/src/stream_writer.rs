@@ -9,22 +9,25 @@ use super::error::{Place, WriteError};
 use super::outbox::{CAPACITY_BYTES, Outbox, WRITE_OUT_BYTES, uninterrupted};
 use super::{Graph, Summary, message, record};
 
-/// Writes TensorBoard events to any [`Write`], in the caller's thread. The format is described in the [module](super);
-/// [`Writer`](super::Writer) is the one for training runs.
+/// Writes TensorBoard events to any [`Write`], in the caller's thread. The format is described in
+/// the [module](super); [`Writer`](super::Writer) is the one for training runs.
 ///
-/// Events gather in a buffer. They go to the sink when 64 KiB are waiting, and when [`flush`](Self::flush) or
-/// [`close`](Self::close) is called. Dropping the writer flushes too, but can only log a failure.
+/// Events gather in a buffer. They go to the sink when 64 KiB are waiting, and when
+/// [`flush`](Self::flush) or [`close`](Self::close) is called. Dropping the writer flushes too, but
+/// can only log a failure.
 ///
 /// # When the sink fails
 ///
-/// Bytes reach the sink in the order in which they were handed in, each exactly once. After a write that failed, or took only
-/// a part, the rest stays in the buffer, and the next call continues where the sink left off. Hence:
+/// Bytes reach the sink in the order in which they were handed in, each exactly once. After a write
+/// that failed, or took only a part, the rest stays in the buffer, and the next call continues
+/// where the sink left off. Hence:
 ///
-/// - The call that meets an error returns it. **Its event is kept all the same**, so do not hand it in again; to carry on is
-///   enough, and once the sink works again nothing is missing.
-/// - There are two exceptions, in which the event is *not* kept: [`WriteError::WallTime`], and [`WriteError::Refused`] for a full backlog.
-///   A call that finds more than 1 MiB waiting writes that out first; if this fails, the event is refused. So what waits is bounded by
-///   1 MiB and one event.
+/// - The call that meets an error returns it. **Its event is kept all the same**, so do not hand it
+///   in again; to carry on is enough, and once the sink works again nothing is missing.
+/// - There are two exceptions, in which the event is *not* kept: [`WriteError::WallTime`], and
+///   [`WriteError::Refused`] for a full backlog. A call that finds more than 1 MiB waiting writes
+///   that out first; if this fails, the event is refused. So what waits is bounded by 1 MiB and one
+///   event.
 ///
 /// # Example
 ///
@@ -49,14 +52,15 @@ pub struct StreamWriter<W: Write> {
 impl<W: Write> StreamWriter<W> {
     /// A writer on any sink, with the record of the format's version in its buffer.
     ///
-    /// The sink should be empty: an event file starts with that record. It needs no buffer of its own. Pass `&mut sink` to
-    /// keep the sink. Nothing goes to it yet.
+    /// The sink should be empty: an event file starts with that record. It needs no buffer of its
+    /// own. Pass `&mut sink` to keep the sink. Nothing goes to it yet.
     #[must_use]
     pub fn new(sink: W) -> Self {
         Self::on(sink, Clock::System)
     }
 
-    /// The same with another clock: seconds since 1970-01-01 00:00 UTC. The system's time stands in for times that are not finite.
+    /// The same with another clock: seconds since 1970-01-01 00:00 UTC. The system's time stands in
+    /// for times that are not finite.
     ///
     /// ```
     /// use tfevents::StreamWriter;
@@ -76,7 +80,8 @@ impl<W: Write> StreamWriter<W> {
     }
 
     fn on(sink: W, clock: Clock) -> Self {
-        // Room for the record that crosses the mark, so that the buffer does not grow as long as the sink works.
+        // Room for the record that crosses the mark, so that the buffer does not grow as long as
+        // the sink works.
         let mut bytes = Vec::with_capacity(WRITE_OUT_BYTES + 1024);
         let now = clock.now();
         record::append(&mut bytes, |data| message::file_version(data, now));
@@ -90,12 +95,12 @@ impl<W: Write> StreamWriter<W> {
 
     /// Adds the point (`step`, `value`) to the curve `tag`, at the present wall time.
     ///
-    /// Any step is good, in any order. TensorBoard groups tags by what precedes their first slash. NaN and infinities are
-    /// kept: that a loss has become NaN is news.
+    /// Any step is good, in any order. TensorBoard groups tags by what precedes their first slash.
+    /// NaN and infinities are kept: that a loss has become NaN is news.
     ///
     /// # Errors
-    /// Those of the sink when this call writes to it. The event is kept nevertheless, unless the error is
-    /// [`WriteError::Refused`]: see [above](Self#when-the-sink-fails).
+    /// Those of the sink when this call writes to it. The event is kept nevertheless, unless the
+    /// error is [`WriteError::Refused`]: see [above](Self#when-the-sink-fails).
     pub fn scalar(&mut self, tag: &str, step: i64, value: f32) -> Result<(), WriteError> {
         self.scalar_at(self.clock.now(), tag, step, value)
     }
@@ -139,7 +144,8 @@ impl<W: Write> StreamWriter<W> {
         })
     }
 
-    /// Adds the values of `summary` as one event, at the present wall time. An empty summary adds nothing.
+    /// Adds the values of `summary` as one event, at the present wall time. An empty summary adds
+    /// nothing.
     ///
     /// # Errors
     /// As [`scalar`](Self::scalar).
@@ -178,13 +184,14 @@ impl<W: Write> StreamWriter<W> {
 
     /// Hands everything to the sink, and flushes the sink.
     ///
-    /// `Ok` means that the sink has taken every byte: for a file, that the operating system has them and every reader sees
-    /// them.
+    /// `Ok` means that the sink has taken every byte: for a file, that the operating system has
+    /// them and every reader sees them.
     ///
     /// # Errors
-    /// [`WriteError::Sink`] with the sink's error; one of kind [`Interrupted`](io::ErrorKind::Interrupted) is not returned but
-    /// tried again, and a sink that takes no byte without saying why is of kind [`WriteZero`](io::ErrorKind::WriteZero). Whatever
-    /// the sink did not take is kept. Call this again to retry.
+    /// [`WriteError::Sink`] with the sink's error; one of kind
+    /// [`Interrupted`](io::ErrorKind::Interrupted) is not returned but tried again, and a sink that
+    /// takes no byte without saying why is of kind [`WriteZero`](io::ErrorKind::WriteZero).
+    /// Whatever the sink did not take is kept. Call this again to retry.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         self.write_out()?;
         self.call_sink(|sink, _| uninterrupted(|| sink.flush()))
@@ -194,8 +201,8 @@ impl<W: Write> StreamWriter<W> {
     /// Flushes, and closes the sink by dropping it.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush). The sink is then closed as well, and what it did not take is lost; call
-    /// [`flush`](Self::flush) first if you mean to retry.
+    /// As [`flush`](Self::flush). The sink is then closed as well, and what it did not take is
+    /// lost; call [`flush`](Self::flush) first if you mean to retry.
     pub fn close(mut self) -> Result<(), WriteError> {
         let result = self.flush();
         // The error is the caller's now: dropping neither tries again nor logs it a second time.

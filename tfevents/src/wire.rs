@@ -1,8 +1,10 @@
-//! The encoding of protocol buffers, as far as a writer needs it: fields of four wire types, appended to a buffer.
+//! The encoding of protocol buffers, as far as a writer needs it: fields of four wire types,
+//! appended to a buffer.
 //!
-//! The bytes are those of Google's own encoder: fields in the order of their numbers, and no proto3 field that has its default
-//! value. A field in a `oneof` is written whatever its value, since being present is its meaning; so are the elements of a
-//! repeated field. Which is which is the caller's to know.
+//! The bytes are those of Google's own encoder: fields in the order of their numbers, and no proto3
+//! field that has its default value. A field in a `oneof` is written whatever its value, since
+//! being present is its meaning; so are the elements of a repeated field. Which is which is the
+//! caller's to know.
 //!
 //! Source: [encoding of protocol buffers](https://protobuf.dev/programming-guides/encoding/).
 
@@ -63,7 +65,8 @@ pub(super) fn put_integer_unless_zero(buffer: &mut Vec<u8>, number: u8, value: i
     }
 }
 
-/// An integer, enum or `bool` field, whatever its value. int64 travels as its two's complement: ten bytes for a negative one.
+/// An integer, enum or `bool` field, whatever its value. int64 travels as its two's complement: ten
+/// bytes for a negative one.
 pub(super) fn put_integer(buffer: &mut Vec<u8>, number: u8, value: i64) {
     buffer.push(key(number, VARINT));
     put_varint(buffer, value.cast_unsigned());
@@ -85,7 +88,8 @@ pub(super) fn put_text(buffer: &mut Vec<u8>, number: u8, text: &str) {
 
 /// A message as a field of another; `encode` appends its fields.
 ///
-/// Not for the hot path: the message is encoded behind the place of its length, and moved when that is known.
+/// Not for the hot path: the message is encoded behind the place of its length, and moved when that
+/// is known.
 pub(super) fn put_message(buffer: &mut Vec<u8>, number: u8, encode: impl FnOnce(&mut Vec<u8>)) {
     buffer.push(key(number, LENGTH_DELIMITED));
     let begin = buffer.len();

@@ -10,7 +10,8 @@ fn normal_distribution(x: f32) -> f32 {
     // about infinities.
     let z = min(abs(x) * 0.70710678, 15.0);
     let s = 1.0 / (1.0 + 0.3275911 * z);
-    let polynomial = s * (0.254829592 + s * (-0.284496736 + s * (1.421413741 + s * (-1.453152027 + s * 1.061405429))));
+    let polynomial = s * (0.254829592 + s * (-0.284496736 + s * (1.421413741
+        + s * (-1.453152027 + s * 1.061405429))));
     let upper_tail = 0.5 * polynomial * exp(-z * z);
     return select(upper_tail, 1.0 - upper_tail, x >= 0.0);
 }

@@ -1,7 +1,9 @@
-// Eight rows of the left factor, one load of four elements a thread: the eight threads of a subgroup hand them to each other.
+// Eight rows of the left factor, one load of four elements a thread: the eight threads of a
+// subgroup hand them to each other.
 //
-// Subgroups of at least 8 threads are needed. r is a constant once the loop around terms_of is unrolled, and a shuffle from a constant
-// thread is a plain broadcast: on llvmpipe one instruction, where a load takes one for each thread.
+// Subgroups of at least 8 threads are needed. r is a constant once the loop around terms_of is
+// unrolled, and a shuffle from a constant thread is a plain broadcast: on llvmpipe one instruction,
+// where a load takes one for each thread.
 
 const LANES: u32 = 8u; // threads of a workgroup
 

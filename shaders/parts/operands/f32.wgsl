@@ -1,8 +1,10 @@
 // Operands of a matrix product of any size: loads and stores of four elements are made one by one.
 //
-// Bindings    left, right: the factors; bias: n; t: argument of the activation, m × n; product, activated: m × n; db: n
+// Bindings    left, right: the factors; bias: n; t: argument of the activation, m × n; product,
+//             activated: m × n; db: n
 // Edges       elements outside the given range are loaded as 0, without a branch, and not stored
-// See         operands_vec4.wgsl for rows of a multiple of 4 elements: the same functions, four at a time
+// See         operands_vec4.wgsl for rows of a multiple of 4 elements: the same functions, four at
+//             a time
 
 const LEFT_IS_TRANSPOSED: bool = false;
 const RIGHT_IS_TRANSPOSED: bool = false;
@@ -19,7 +21,8 @@ const NEXT = vec4<u32>(0u, 1u, 2u, 3u);
 
 // Which of four elements from `column` on lie inside.
 fn inside(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<bool> {
-    return (vec4<u32>(row) < vec4<u32>(end_row)) & (vec4<u32>(column) + NEXT < vec4<u32>(end_column));
+    return (vec4<u32>(row) < vec4<u32>(end_row))
+        & (vec4<u32>(column) + NEXT < vec4<u32>(end_column));
 }
 
 // Four elements of the stored left factor, from (row, column) on.
@@ -27,14 +30,16 @@ fn load_left(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32> 
     let wanted = inside(row, column, end_row, end_column);
     let stride = select(dims.k, dims.m, LEFT_IS_TRANSPOSED);
     let at = select(vec4<u32>(), (row - dims.left_base) * stride + column + NEXT, wanted);
-    return select(vec4<f32>(), vec4<f32>(left[at.x], left[at.y], left[at.z], left[at.w]), wanted);
+    let loaded = vec4<f32>(left[at.x], left[at.y], left[at.z], left[at.w]);
+    return select(vec4<f32>(), loaded, wanted);
 }
 
 fn load_right(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32> {
     let wanted = inside(row, column, end_row, end_column);
     let stride = select(dims.n, dims.k, RIGHT_IS_TRANSPOSED);
     let at = select(vec4<u32>(), (row - dims.right_base) * stride + column + NEXT, wanted);
-    return select(vec4<f32>(), vec4<f32>(right[at.x], right[at.y], right[at.z], right[at.w]), wanted);
+    let loaded = vec4<f32>(right[at.x], right[at.y], right[at.z], right[at.w]);
+    return select(vec4<f32>(), loaded, wanted);
 }
 
 fn in_product(row: u32, column: u32) -> u32 {

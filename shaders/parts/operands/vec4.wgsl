@@ -1,7 +1,10 @@
-// Operands of a matrix product whose rows all hold a multiple of 4 elements: one load or store moves four.
+// Operands of a matrix product whose rows all hold a multiple of 4 elements: one load or store
+// moves four.
 //
-// Bindings    left, right: the factors; bias: n; t: argument of the activation, m × n; product, activated: m × n; db: n
-// Edges       loads outside the given range give 0, so that no load needs a branch; the callers store inside only
+// Bindings    left, right: the factors; bias: n; t: argument of the activation, m × n; product,
+//             activated: m × n; db: n
+// Edges       loads outside the given range give 0, so that no load needs a branch; the callers
+//             store inside only
 // See         operands_f32.wgsl for all other sizes: the same functions, element by element
 
 const LEFT_IS_TRANSPOSED: bool = false;

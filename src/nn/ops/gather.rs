@@ -46,7 +46,8 @@ pub enum Examples<'a> {
     Values(Matrix<'a>),
     /// Whole numbers from 0 to 255 that stand for their product with `scale`.
     Bytes {
-        /// Four elements to a u32, the first in the lowest bits, rows without padding between them: ⌈examples · inputs / 4⌉ words.
+        /// Four elements to a u32, the first in the lowest bits, rows without padding between them:
+        /// ⌈examples · inputs / 4⌉ words.
         words: Vector<'a>,
         /// Number of examples.
         examples: u32,
@@ -60,11 +61,13 @@ pub enum Examples<'a> {
 /// Operands of [`NetworkKernels::gather`].
 #[derive(Clone, Copy, Debug)]
 pub struct Gather<'a> {
-    /// Which example each row of the batch is, batch elements of u32, each below the number of examples; read. The values are not checked.
+    /// Which example each row of the batch is, batch elements of u32, each below the number of
+    /// examples; read. The values are not checked.
     pub indices: Vector<'a>,
     /// The examples, examples × inputs; read.
     pub data: Examples<'a>,
-    /// What they should come out as, examples × outputs of f32, or examples × 1 of u32 for classes; read.
+    /// What they should come out as, examples × outputs of f32, or examples × 1 of u32 for classes;
+    /// read.
     pub wanted: Matrix<'a>,
     /// The examples of the batch, batch × inputs; overwritten.
     pub x: Matrix<'a>,
@@ -73,8 +76,8 @@ pub struct Gather<'a> {
 }
 
 impl NetworkKernels {
-    /// x_ij = data_(index_i, j) and targets_ij = wanted_(index_i, j), one dispatch for both. Records nothing where either has no
-    /// elements: nobody learns from that.
+    /// x_ij = data_(index_i, j) and targets_ij = wanted_(index_i, j), one dispatch for both.
+    /// Records nothing where either has no elements: nobody learns from that.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].

@@ -9,10 +9,12 @@ use crate::kernel::{
     expect_vector, file, passes, uniform,
 };
 
-/// Elements of [`HistogramOf::result`]: a count for each of [`Histogram::BUCKETS`], and nine more numbers.
+/// Elements of [`HistogramOf::result`]: a count for each of [`Histogram::BUCKETS`], and nine more
+/// numbers.
 pub const HISTOGRAM_WORDS: u32 = Histogram::BUCKETS as u32 + 9;
 
-/// What the shader searches in eleven steps: keys of all edges but the first and the last, then filled up.
+/// What the shader searches in eleven steps: keys of all edges but the first and the last, then
+/// filled up.
 const SEARCHED_EDGES: usize = (1 << 11) - 1;
 
 /// Threads of a workgroup that counts, and of one that merges.
@@ -80,17 +82,19 @@ pub struct HistogramOf<'a> {
 }
 
 impl NetworkKernels {
-    /// Counts how many values are in each bucket of [`Histogram`], and takes minimum, maximum, Σ v and Σ v² of the finite ones.
+    /// Counts how many values are in each bucket of [`Histogram`], and takes minimum, maximum, Σ v
+    /// and Σ v² of the finite ones.
     ///
     /// | operand | elements | |
     /// |---|---|---|
     /// | `values` | any number of f32 | read |
     /// | `result` | [`HISTOGRAM_WORDS`] of u32 | overwritten |
     ///
-    /// Counts, minimum and maximum are exact. The sums are taken in f32 in a fixed order, so the same values give the same bits. Their error is
-    /// at most γ_m Σ |v|, or γ_m Σ v² for the squares, with γ_m of Higham's *Accuracy and Stability of Numerical Algorithms* (chapter 3) and, for
-    /// n values up to 2²⁹, m = ⌈n / 2¹⁴⌉ + 100 additions that follow each other. Denormals may count as 0 in the sums, and nowhere else. The
-    /// values may be larger than one binding.
+    /// Counts, minimum and maximum are exact. The sums are taken in f32 in a fixed order, so the
+    /// same values give the same bits. Their error is at most γ_m Σ |v|, or γ_m Σ v² for the
+    /// squares, with γ_m of Higham's *Accuracy and Stability of Numerical Algorithms* (chapter 3)
+    /// and, for n values up to 2²⁹, m = ⌈n / 2¹⁴⌉ + 100 additions that follow each other. Denormals
+    /// may count as 0 in the sums, and nowhere else. The values may be larger than one binding.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].
@@ -223,7 +227,8 @@ fn largest_range(limits: &wgpu::Limits) -> u32 {
 /// The histogram that [`NetworkKernels::histogram`] has left in its result.
 ///
 /// # Errors
-/// [`HistogramError::Buckets`] where there are not [`HISTOGRAM_WORDS`] words, the others where the words are no result of the kernel.
+/// [`HistogramError::Buckets`] where there are not [`HISTOGRAM_WORDS`] words, the others where the
+/// words are no result of the kernel.
 pub fn histogram_from_words(words: &[u32]) -> Result<Histogram, HistogramError> {
     let (counts, others) = words
         .split_at_checked(Histogram::BUCKETS)

@@ -20,7 +20,8 @@ pub const SMALL_LOSS_ELEMENTS: u64 = 1 << 13;
 pub struct SoftmaxCrossEntropy<'a> {
     /// t, the logits, batch × classes; read.
     pub t: Matrix<'a>,
-    /// The class of each row, batch elements of u32, each below the number of classes; read. The values are not checked.
+    /// The class of each row, batch elements of u32, each below the number of classes; read. The
+    /// values are not checked.
     pub labels: Vector<'a>,
     /// The loss of each row, batch elements; overwritten.
     pub row_loss: Vector<'a>,
@@ -33,7 +34,8 @@ pub struct SoftmaxCrossEntropy<'a> {
 pub struct SoftmaxCrossEntropySmall<'a> {
     /// t, the logits, batch × classes, at most [`SMALL_LOSS_ELEMENTS`] elements; read.
     pub t: Matrix<'a>,
-    /// The class of each row, batch elements of u32, each below the number of classes; read. The values are not checked.
+    /// The class of each row, batch elements of u32, each below the number of classes; read. The
+    /// values are not checked.
     pub labels: Vector<'a>,
     /// Gradient of the mean loss, batch × classes; overwritten.
     pub dt: Matrix<'a>,
@@ -91,7 +93,8 @@ pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
 );
 
 impl NetworkKernels {
-    /// row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch, stable for large logits.
+    /// row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch,
+    /// stable for large logits.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].
@@ -121,10 +124,12 @@ impl NetworkKernels {
         self.cache.prepare(&kernel, &[dims(t)], &operands, rows)
     }
 
-    /// [`Self::softmax_cross_entropy`] and [`Self::accumulate_loss`] in one dispatch, for small batches.
+    /// [`Self::softmax_cross_entropy`] and [`Self::accumulate_loss`] in one dispatch, for small
+    /// batches.
     ///
     /// # Errors
-    /// As [`crate::LinearKernels::forward`]; [`PrepareError::Limit`] for more than [`SMALL_LOSS_ELEMENTS`].
+    /// As [`crate::LinearKernels::forward`]; [`PrepareError::Limit`] for more than
+    /// [`SMALL_LOSS_ELEMENTS`].
     pub fn softmax_cross_entropy_small(
         &self,
         operands: SoftmaxCrossEntropySmall<'_>,

@@ -27,7 +27,8 @@ impl Error for Damage {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DamageKind {
-    /// The length of a record contradicts its checksum. Where the next one begins is not known, so the rest of the file is not read.
+    /// The length of a record contradicts its checksum. Where the next one begins is not known, so
+    /// the rest of the file is not read.
     Length,
     /// The data of a record contradict their checksum. Reading goes on behind them.
     Data {
@@ -36,7 +37,8 @@ pub enum DamageKind {
     },
     /// The checksums agree, but the data are no event. Reading goes on behind them.
     Message(Malformed),
-    /// The file ends within a record, although a later file of the run follows. In the last file this is a [`Tail`], since more may come.
+    /// The file ends within a record, although a later file of the run follows. In the last file
+    /// this is a [`Tail`], since more may come.
     Torn {
         /// Bytes of the record that are there.
         bytes: u64,

@@ -1,8 +1,10 @@
 //! From the encoding of protocol buffers to what an event says.
 //!
-//! As every proto3 reader does: a field that is absent has its default value, the last of several counts, and a field with an
-//! unknown number, or with another type than its own, is passed over. The numbers are those of TensorFlow's
-//! [`event.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/event.proto) and
+//! As every proto3 reader does: a field that is absent has its default value, the last of several
+//! counts, and a field with an unknown number, or with another type than its own, is passed over.
+//! The numbers are those of TensorFlow's
+//! [`event.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/event.proto)
+//! and
 //! [`summary.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/summary.proto).
 
 use super::damage::Malformed;
@@ -64,7 +66,8 @@ fn session(message: &[u8]) -> Result<Session, Malformed> {
     })
 }
 
-/// The value as it stands: how a tensor is to be taken is known once its plugin is, which comes after it.
+/// The value as it stands: how a tensor is to be taken is known once its plugin is, which comes
+/// after it.
 enum Raw<'a> {
     Done(Value),
     Tensor(&'a [u8]),

@@ -10,18 +10,21 @@ use super::event::{Content, Event, Point};
 use super::records::RecordReader;
 use super::runs::is_event_file;
 
-/// The events of a run, in the order in which TensorBoard reads them: its files by name, each from the first record to the last.
+/// The events of a run, in the order in which TensorBoard reads them: its files by name, each from
+/// the first record to the last.
 ///
-/// At the end of what is there, [`next_event`](Self::next_event) and [`next_point`](Self::next_point) return `None`. A later call
-/// goes on with what has been written since: more bytes of the last file, a record of which a part was there, new files. As in
-/// TensorBoard, a file is left once one with a greater name is there, and a new file with a smaller name than the one at hand is
-/// not seen.
+/// At the end of what is there, [`next_event`](Self::next_event) and
+/// [`next_point`](Self::next_point) return `None`. A later call goes on with what has been written
+/// since: more bytes of the last file, a record of which a part was there, new files. As in
+/// TensorBoard, a file is left once one with a greater name is there, and a new file with a smaller
+/// name than the one at hand is not seen.
 #[derive(Debug)]
 pub struct Reader {
     /// Where to look for further files; a reader of one file has none.
     directory: Option<PathBuf>,
     current: Option<OpenFile>,
-    /// The last file of the directory that was opened, or could not be. Files are taken in the order of their names.
+    /// The last file of the directory that was opened, or could not be. Files are taken in the
+    /// order of their names.
     entered: Option<PathBuf>,
     /// Of the event at hand.
     points: VecDeque<Point>,
@@ -68,8 +71,9 @@ impl OpenFile {
 }
 
 impl Reader {
-    /// Reads the event file `path`, whatever its name, or the event files of the directory `path`: those whose names contain
-    /// `tfevents`, without those of its sub-directories ([`runs`](super::runs) finds these). There need not be one yet.
+    /// Reads the event file `path`, whatever its name, or the event files of the directory `path`:
+    /// those whose names contain `tfevents`, without those of its sub-directories
+    /// ([`runs`](super::runs) finds these). There need not be one yet.
     ///
     /// # Errors
     ///
@@ -90,14 +94,15 @@ impl Reader {
         Ok(reader)
     }
 
-    /// The next event of any kind; `None` where there is no whole one for now. Do not mix with [`next_point`](Self::next_point),
-    /// which takes events apart.
+    /// The next event of any kind; `None` where there is no whole one for now. Do not mix with
+    /// [`next_point`](Self::next_point), which takes events apart.
     ///
     /// # Errors
     ///
-    /// [`ReadError::Damaged`] once for each damaged place; the next call goes on behind it. [`ReadError::Open`] for a file that
-    /// cannot be opened; the next call goes on with the file after it. [`ReadError::Io`] and [`ReadError::List`] when the system
-    /// fails; the next call tries again.
+    /// [`ReadError::Damaged`] once for each damaged place; the next call goes on behind it.
+    /// [`ReadError::Open`] for a file that cannot be opened; the next call goes on with the file
+    /// after it. [`ReadError::Io`] and [`ReadError::List`] when the system fails; the next call
+    /// tries again.
     pub fn next_event(&mut self) -> Result<Option<Event>, ReadError> {
         loop {
             if let Some(event) = self.event_of_current()? {
@@ -118,7 +123,8 @@ impl Reader {
         }
     }
 
-    /// The next value under a tag; `None` where there is none for now. Events without values are passed over.
+    /// The next value under a tag; `None` where there is none for now. Events without values are
+    /// passed over.
     ///
     /// # Errors
     ///
@@ -145,8 +151,9 @@ impl Reader {
         Ok(self.points.pop_front())
     }
 
-    /// The points that are there, with the damage between them. Ends where [`next_point`](Self::next_point) has none for now, and
-    /// after an error that is not [`ReadError::Damaged`].
+    /// The points that are there, with the damage between them. Ends where
+    /// [`next_point`](Self::next_point) has none for now, and after an error that is not
+    /// [`ReadError::Damaged`].
     pub fn points(&mut self) -> Points<'_> {
         Points {
             reader: self,
@@ -159,8 +166,8 @@ impl Reader {
         Some(&self.current.as_ref()?.path)
     }
 
-    /// The record at the end of the file at hand of which only a part is there. After the last event, what a crash has left, or what
-    /// is being written now.
+    /// The record at the end of the file at hand of which only a part is there. After the last
+    /// event, what a crash has left, or what is being written now.
     pub fn tail(&self) -> Option<(&Path, Tail)> {
         let current = self.current.as_ref()?;
         Some((&current.path, current.records.tail()?))
@@ -170,7 +177,8 @@ impl Reader {
         self.current.as_mut().map_or(Ok(None), OpenFile::next_event)
     }
 
-    /// The event file of the directory with the least name that is greater than that of the file at hand.
+    /// The event file of the directory with the least name that is greater than that of the file at
+    /// hand.
     fn following_file(&self) -> Result<Option<PathBuf>, ReadError> {
         let Some(directory) = &self.directory else {
             return Ok(None);

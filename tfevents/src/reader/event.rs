@@ -43,7 +43,8 @@ pub enum Content {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Session {
-    /// It starts at the event's step. TensorBoard forgets the points of this step and later ones that it read before.
+    /// It starts at the event's step. TensorBoard forgets the points of this step and later ones
+    /// that it read before.
     Start,
     /// It stops.
     Stop,
@@ -77,11 +78,13 @@ pub struct Point {
     pub value: Value,
 }
 
-/// What stands under a tag. The writers of TensorBoard's many versions say the same in several ways; here it is one.
+/// What stands under a tag. The writers of TensorBoard's many versions say the same in several
+/// ways; here it is one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
-    /// A number: `simple_value`, or a tensor of one `float` with the plugin `scalars`. Bit for bit, NaN too.
+    /// A number: `simple_value`, or a tensor of one `float` with the plugin `scalars`. Bit for bit,
+    /// NaN too.
     Scalar(f32),
     /// The same written with double precision: a tensor of one `double` with the plugin `scalars`.
     Scalar64(f64),
@@ -89,7 +92,8 @@ pub enum Value {
     Histogram(Box<HistogramValue>),
     /// A picture: `image`.
     Image(ImageValue),
-    /// Texts: a tensor of strings with the plugin `text`, row by row. What is not UTF-8 in them is replaced by U+FFFD.
+    /// Texts: a tensor of strings with the plugin `text`, row by row. What is not UTF-8 in them is
+    /// replaced by U+FFFD.
     Text(Vec<String>),
     /// Data of a plugin without a value, or with one that has no elements: hyperparameters.
     Plugin(Box<PluginData>),
@@ -100,7 +104,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// The number, where this is a [`Scalar`](Self::Scalar) or [`Scalar64`](Self::Scalar64): every `f32` is an `f64`.
+    /// The number, where this is a [`Scalar`](Self::Scalar) or [`Scalar64`](Self::Scalar64): every
+    /// `f32` is an `f64`.
     #[must_use]
     pub fn scalar(&self) -> Option<f64> {
         match *self {
@@ -111,7 +116,8 @@ impl Value {
     }
 }
 
-/// A distribution: `counts[i]` values in `[limits[i − 1], limits[i])`, with −∞ before the first limit.
+/// A distribution: `counts[i]` values in `[limits[i − 1], limits[i])`, with −∞ before the first
+/// limit.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct HistogramValue {
@@ -125,7 +131,8 @@ pub struct HistogramValue {
     pub sum: f64,
     /// Σ x².
     pub sum_squares: f64,
-    /// The upper edges of the buckets, as the file has them: nothing makes them ascend, nor as many as the counts.
+    /// The upper edges of the buckets, as the file has them: nothing makes them ascend, nor as many
+    /// as the counts.
     pub limits: Vec<f64>,
     /// How many values each bucket holds.
     pub counts: Vec<f64>,
@@ -161,7 +168,8 @@ pub struct PluginData {
 pub struct TensorValue {
     /// The plugin that it is for.
     pub plugin: PluginData,
-    /// Its sizes, the outermost first, as the file says: nothing makes their product the number of elements.
+    /// Its sizes, the outermost first, as the file says: nothing makes their product the number of
+    /// elements.
     pub shape: Vec<i64>,
     /// Its elements. One element may stand for all of them.
     pub data: TensorData,

@@ -1,6 +1,7 @@
 //! The fields of a protocol-buffer message, found one after the other in a slice.
 //!
-//! Nothing is copied, and a message within a message is a slice again: its depth is that of the caller's code, never the input's.
+//! Nothing is copied, and a message within a message is a slice again: its depth is that of the
+//! caller's code, never the input's.
 //!
 //! Source: [encoding of protocol buffers](https://protobuf.dev/programming-guides/encoding/).
 
@@ -114,7 +115,8 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, Malformed> {
     }
 }
 
-/// Appends the elements of a repeated `double` field, packed or one by one. Other wire types are not its own.
+/// Appends the elements of a repeated `double` field, packed or one by one. Other wire types are
+/// not its own.
 pub(super) fn extend_f64(values: &mut Vec<f64>, field: Field<'_>) -> Result<(), Malformed> {
     match field {
         Field::Fixed64(bytes) => values.push(f64::from_le_bytes(bytes)),
@@ -126,7 +128,8 @@ pub(super) fn extend_f64(values: &mut Vec<f64>, field: Field<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Appends the elements of a repeated `float` field, packed or one by one. Other wire types are not its own.
+/// Appends the elements of a repeated `float` field, packed or one by one. Other wire types are not
+/// its own.
 pub(super) fn extend_f32(values: &mut Vec<f32>, field: Field<'_>) -> Result<(), Malformed> {
     match field {
         Field::Fixed32(bytes) => values.push(f32::from_le_bytes(bytes)),

@@ -1,8 +1,9 @@
 //! Reading event files back: of a run that is over, or of one that is being written.
 //!
-//! [`Reader`] yields the points of a file or of a run's directory. Beneath it stand [`RecordReader`], the records of any
-//! [`std::io::Read`], and [`Event::decode`], what one record says. Both checksums of every record are verified, and damage is
-//! reported with its place instead of becoming a wrong point.
+//! [`Reader`] yields the points of a file or of a run's directory. Beneath it stand
+//! [`RecordReader`], the records of any [`std::io::Read`], and [`Event::decode`], what one record
+//! says. Both checksums of every record are verified, and damage is reported with its place instead
+//! of becoming a wrong point.
 //!
 //! ```
 //! use tfevents::reader::{ReadError, Reader};
@@ -39,9 +40,10 @@
 //!
 //! # Torn tails
 //!
-//! The end of the last file is where a writer is, or where it died, so half a record there is no error: reading stops before it,
-//! and [`Reader::tail`] says where. A file that others follow is not written to any more: half a record at its end is damage and
-//! reported as [`DamageKind::Torn`].
+//! The end of the last file is where a writer is, or where it died, so half a record there is no
+//! error: reading stops before it, and [`Reader::tail`] says where. A file that others follow is
+//! not written to any more: half a record at its end is damage and reported as
+//! [`DamageKind::Torn`].
 
 mod damage;
 mod decode;

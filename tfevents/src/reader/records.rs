@@ -14,9 +14,10 @@ const READ_AHEAD_BYTES: usize = 64 << 10;
 
 /// The records of an event file, from any [`Read`].
 ///
-/// Where the source has no more bytes, [`next_record`](Self::next_record) returns `None`; when it has grown, the same call goes
-/// on, also in the middle of a record. Memory: at most 64 KiB, or twice the bytes of the longest record that are there. A length is
-/// believed once its checksum agrees, and even then room is made only as bytes arrive.
+/// Where the source has no more bytes, [`next_record`](Self::next_record) returns `None`; when it
+/// has grown, the same call goes on, also in the middle of a record. Memory: at most 64 KiB, or
+/// twice the bytes of the longest record that are there. A length is believed once its checksum
+/// agrees, and even then room is made only as bytes arrive.
 ///
 /// ```
 /// use tfevents::reader::RecordReader;
@@ -72,8 +73,9 @@ impl<R: Read> RecordReader<R> {
     ///
     /// # Errors
     ///
-    /// [`RecordError::Io`] when the source fails (an interrupted read is repeated); the next call tries again.
-    /// [`RecordError::Damaged`] with [`DamageKind::Length`] or [`DamageKind::Data`]; behind the former comes nothing but `None`.
+    /// [`RecordError::Io`] when the source fails (an interrupted read is repeated); the next call
+    /// tries again. [`RecordError::Damaged`] with [`DamageKind::Length`] or [`DamageKind::Data`];
+    /// behind the former comes nothing but `None`.
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, RecordError> {
         if self.lost || !self.buffered(HEADER_BYTES)? {
             return Ok(None);
@@ -108,8 +110,8 @@ impl<R: Read> RecordReader<R> {
     ///
     /// # Errors
     ///
-    /// Those of [`next_record`](Self::next_record), and [`RecordError::Damaged`] with [`DamageKind::Message`] for a record that is
-    /// no event; the next call goes on behind it.
+    /// Those of [`next_record`](Self::next_record), and [`RecordError::Damaged`] with
+    /// [`DamageKind::Message`] for a record that is no event; the next call goes on behind it.
     pub fn next_event(&mut self) -> Result<Option<Event>, RecordError> {
         let Some(record) = self.next_record()? else {
             return Ok(None);
@@ -123,7 +125,8 @@ impl<R: Read> RecordReader<R> {
         }
     }
 
-    /// The bytes of a record that has not arrived as a whole, if there are any: what is left of a crash, once nothing more comes.
+    /// The bytes of a record that has not arrived as a whole, if there are any: what is left of a
+    /// crash, once nothing more comes.
     pub fn tail(&self) -> Option<Tail> {
         let torn_bytes = (self.end - self.begin) as u64;
         (torn_bytes > 0 && !self.lost).then_some(Tail {
@@ -175,7 +178,8 @@ impl<R: Read> RecordReader<R> {
         Ok(true)
     }
 
-    /// Only a record that fills the whole buffer makes it grow: it never exceeds twice the bytes that are there.
+    /// Only a record that fills the whole buffer makes it grow: it never exceeds twice the bytes
+    /// that are there.
     fn make_room(&mut self) {
         if self.end < self.buffer.len() {
             return;

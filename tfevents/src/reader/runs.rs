@@ -13,8 +13,9 @@ pub(super) fn is_event_file(entry: &DirEntry) -> bool {
     marked && fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file())
 }
 
-/// The runs under `root`, as TensorBoard finds them: every directory with an event file, `root` itself and those under it, in the
-/// order of their paths. Links are followed, and no directory is visited twice.
+/// The runs under `root`, as TensorBoard finds them: every directory with an event file, `root`
+/// itself and those under it, in the order of their paths. Links are followed, and no directory is
+/// visited twice.
 ///
 /// ```
 /// use tfevents::reader::runs;
@@ -37,8 +38,8 @@ pub fn runs(root: impl AsRef<Path>) -> Runs {
     }
 }
 
-/// Directories with event files: see [`runs`]. An item is an error, [`ReadError::List`], for a directory that cannot be listed; those
-/// after it follow.
+/// Directories with event files: see [`runs`]. An item is an error, [`ReadError::List`], for a
+/// directory that cannot be listed; those after it follow.
 #[derive(Debug)]
 pub struct Runs {
     /// Directories to visit, the next one last.

@@ -1,7 +1,8 @@
 //! Tensors: what newer writers wrap every value in.
 //!
 //! Source: TensorFlow's
-//! [`tensor.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/tensor.proto) and
+//! [`tensor.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/tensor.proto)
+//! and
 //! [`types.proto`](https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/framework/types.proto).
 
 use super::damage::Malformed;

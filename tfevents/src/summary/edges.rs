@@ -1,6 +1,7 @@
 //! The edges between the buckets of a histogram, computed by the compiler.
 //!
-//! Source: `tensorflow/core/lib/histogram/histogram.cc`, whose buckets grow by a tenth from 10⁻¹² to 10²⁰ on both sides of 0.
+//! Source: `tensorflow/core/lib/histogram/histogram.cc`, whose buckets grow by a tenth from 10⁻¹²
+//! to 10²⁰ on both sides of 0.
 
 const FIRST: f64 = 1e-12;
 const GROWTH: f64 = 1.1;
@@ -19,7 +20,8 @@ const POSITIVE: usize = {
 
 pub(super) const COUNT: usize = 2 * POSITIVE + 1;
 
-/// By repeated multiplication, as in the sources of TensorFlow and PyTorch: a power of 1.1 would be rounded otherwise.
+/// By repeated multiplication, as in the sources of TensorFlow and PyTorch: a power of 1.1 would be
+/// rounded otherwise.
 pub(super) static EDGES: [f64; COUNT] = {
     let mut edges = [0.0; COUNT];
     let mut edge = FIRST;

@@ -8,9 +8,10 @@ use super::{Summary, wire};
 
 /// How often values fall into buckets whose widths grow with their distance from 0.
 ///
-/// Bucket *i* counts the values with `edges[i] <= value < edges[i + 1]`. There are 1548 of them in the format of TensorFlow: the
-/// edges are 0 and ±10⁻¹²·1.1ⁿ below 10²⁰. What lies outside is counted in the first or the last bucket (`PyTorch` leaves it out).
-/// NaN and infinite values are counted apart and are in no bucket, minimum, maximum or sum.
+/// Bucket *i* counts the values with `edges[i] <= value < edges[i + 1]`. There are 1548 of them in
+/// the format of TensorFlow: the edges are 0 and ±10⁻¹²·1.1ⁿ below 10²⁰. What lies outside is
+/// counted in the first or the last bucket (`PyTorch` leaves it out). NaN and infinite values are
+/// counted apart and are in no bucket, minimum, maximum or sum.
 ///
 /// ```
 /// use tfevents::Histogram;
@@ -35,7 +36,8 @@ impl Histogram {
     /// Number of buckets: one less than there are [edges](Self::edges).
     pub const BUCKETS: usize = edges::COUNT - 1;
 
-    /// The edges between buckets, ascending: `BUCKETS + 1` values, equal to those of `PyTorch` bit for bit.
+    /// The edges between buckets, ascending: `BUCKETS + 1` values, equal to those of `PyTorch` bit
+    /// for bit.
     #[must_use]
     pub fn edges() -> &'static [f64] {
         &EDGES
@@ -43,13 +45,15 @@ impl Histogram {
 
     /// For each of the [edges](Self::edges) the smallest `f32` that is not below it.
     ///
-    /// They divide `f32` values into the same buckets, and need no `f64`, which shaders do not have.
+    /// They divide `f32` values into the same buckets, and need no `f64`, which shaders do not
+    /// have.
     #[must_use]
     pub fn edges_f32() -> &'static [f32] {
         &EDGES_F32
     }
 
-    /// The bucket of a value: what is below the first edge is in the first bucket, what is above the last edge in the last one.
+    /// The bucket of a value: what is below the first edge is in the first bucket, what is above
+    /// the last edge in the last one.
     ///
     /// NaN and infinities have no bucket; for these the result means nothing.
     #[must_use]
@@ -68,9 +72,11 @@ impl Histogram {
         histogram.normalized()
     }
 
-    /// The histogram of values that were counted elsewhere, in the buckets between [edges](Self::edges).
+    /// The histogram of values that were counted elsewhere, in the buckets between
+    /// [edges](Self::edges).
     ///
-    /// `min`, `max`, `sum` and `sum_squares` are those of the values in `counts`; where there are none, they are taken as 0.
+    /// `min`, `max`, `sum` and `sum_squares` are those of the values in `counts`; where there are
+    /// none, they are taken as 0.
     ///
     /// ```
     /// use tfevents::Histogram;
@@ -155,7 +161,8 @@ impl Histogram {
         &self.buckets
     }
 
-    /// How many values were NaN or infinite. The format has no place for them; give them a curve of their own.
+    /// How many values were NaN or infinite. The format has no place for them; give them a curve of
+    /// their own.
     #[must_use]
     pub fn non_finite(&self) -> u64 {
         self.non_finite
@@ -194,11 +201,11 @@ impl Histogram {
         self
     }
 
-    /// The buckets that TensorBoard needs: those between the first and the last that are not empty, and an empty one before them,
-    /// since a bucket is stored with its upper limit only.
+    /// The buckets that TensorBoard needs: those between the first and the last that are not empty,
+    /// and an empty one before them, since a bucket is stored with its upper limit only.
     ///
-    /// TensorBoard takes minimum and maximum for the outer limits, and cannot read a histogram without any bucket. One that has no
-    /// values is stored as one empty bucket.
+    /// TensorBoard takes minimum and maximum for the outer limits, and cannot read a histogram
+    /// without any bucket. One that has no values is stored as one empty bucket.
     fn stored(&self) -> (&[f64], Vec<f64>) {
         let filled = |count: &u64| *count > 0;
         let Some(first) = self.buckets.iter().position(filled) else {

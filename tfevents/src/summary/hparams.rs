@@ -4,8 +4,8 @@ use super::{Summary, tensor, wire};
 
 /// What was chosen for a run, and the tags of the curves that say how good the choice was.
 ///
-/// TensorBoard's page *HParams* compares the runs of a log directory by them: a row for each, the last point of every metric in it.
-/// The metrics themselves are written as scalars.
+/// TensorBoard's page *HParams* compares the runs of a log directory by them: a row for each, the
+/// last point of every metric in it. The metrics themselves are written as scalars.
 ///
 /// ```
 /// use tfevents::{HParams, SessionStatus, Summary};
@@ -54,7 +54,8 @@ impl HParams {
         self
     }
 
-    /// Sets when the run began, in seconds since 1970-01-01 00:00 UTC. Without it, and where it is not finite, none is written.
+    /// Sets when the run began, in seconds since 1970-01-01 00:00 UTC. Without it, and where it is
+    /// not finite, none is written.
     #[must_use]
     pub fn start_time(mut self, seconds: f64) -> Self {
         self.start_time_seconds = finite_or_none(seconds);
@@ -91,7 +92,8 @@ impl From<f64> for HParamValue {
 }
 
 impl From<f32> for HParamValue {
-    /// The shortest decimal that means this `f32`: 0.1 shall be shown as 0.1, not as 0.10000000149011612.
+    /// The shortest decimal that means this `f32`: 0.1 shall be shown as 0.1, not as
+    /// 0.10000000149011612.
     fn from(value: f32) -> Self {
         Self::Number(value.to_string().parse().unwrap_or(value.into()))
     }
@@ -195,7 +197,8 @@ impl Summary {
 
     /// Adds the values of the hyperparameters: this is when the run's row appears in TensorBoard.
     ///
-    /// They are written in the order of their names, for the format keeps them in a map, which has no order of its own.
+    /// They are written in the order of their names, for the format keeps them in a map, which has
+    /// no order of its own.
     #[must_use]
     pub fn hparams_start(self, hparams: &HParams) -> Self {
         let mut sorted: Vec<_> = hparams.params.iter().collect();
@@ -216,7 +219,8 @@ impl Summary {
         self.hparams_end_at(status, 0.0)
     }
 
-    /// Adds how and when the run ended, in seconds since 1970-01-01 00:00 UTC; a time that is not finite is left out.
+    /// Adds how and when the run ended, in seconds since 1970-01-01 00:00 UTC; a time that is not
+    /// finite is left out.
     #[must_use]
     pub fn hparams_end_at(self, status: SessionStatus, seconds: f64) -> Self {
         self.hparams_value("_hparams_/session_end_info", |data| {
@@ -227,7 +231,8 @@ impl Summary {
         })
     }
 
-    /// Values of this plugin are all in its metadata; `encode` appends fields of `HParamsPluginData`.
+    /// Values of this plugin are all in its metadata; `encode` appends fields of
+    /// `HParamsPluginData`.
     fn hparams_value(self, tag: &str, encode: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut content = Vec::new();
         encode(&mut content);
@@ -235,7 +240,8 @@ impl Summary {
     }
 }
 
-/// An entry of the map from names to `google.protobuf.Value`. Both fields are written whatever their values.
+/// An entry of the map from names to `google.protobuf.Value`. Both fields are written whatever
+/// their values.
 fn put_entry(data: &mut Vec<u8>, name: &str, value: &HParamValue) {
     wire::put_bytes(data, MAP_KEY, name.as_bytes());
     wire::put_message(data, MAP_VALUE, |data| match value {

@@ -24,7 +24,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// Encodes pixels of three bytes, red, green and blue, row by row from the top: `3 · width · height` bytes.
+    /// Encodes pixels of three bytes, red, green and blue, row by row from the top: `3 · width ·
+    /// height` bytes.
     ///
     /// # Errors
     ///
@@ -35,7 +36,8 @@ impl Image {
         Self::encode([width, height], 3, pixels)
     }
 
-    /// Encodes pixels of one byte, from black to white, row by row from the top: `width · height` bytes.
+    /// Encodes pixels of one byte, from black to white, row by row from the top: `width · height`
+    /// bytes.
     ///
     /// # Errors
     ///
@@ -44,7 +46,8 @@ impl Image {
         Self::encode([width, height], 1, pixels)
     }
 
-    /// Takes a PNG file as it is. Size and colours are read from its header; what follows the header is not looked at.
+    /// Takes a PNG file as it is. Size and colours are read from its header; what follows the
+    /// header is not looked at.
     ///
     /// # Errors
     ///

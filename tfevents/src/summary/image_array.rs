@@ -5,10 +5,11 @@ use ndarray::{ArrayView2, ArrayView3, Axis};
 use super::{Image, ImageError};
 
 impl Image {
-    /// Encodes an array of rows × columns × channels with values in 0..=1: gray, gray and opacity, RGB, or RGB and opacity.
+    /// Encodes an array of rows × columns × channels with values in 0..=1: gray, gray and opacity,
+    /// RGB, or RGB and opacity.
     ///
-    /// A value *v* becomes the byte 255 *v*, rounded to nearest (`PyTorch` rounds down). Values below 0 become 0, those above 1
-    /// become 255.
+    /// A value *v* becomes the byte 255 *v*, rounded to nearest (`PyTorch` rounds down). Values
+    /// below 0 become 0, those above 1 become 255.
     ///
     /// ```
     /// use tfevents::Image;
@@ -47,7 +48,8 @@ impl Image {
         Self::encode([width, height], channels, &pixels)
     }
 
-    /// Encodes an array of rows × columns with values from 0, black, to 1, white; otherwise as [`from_array`](Self::from_array).
+    /// Encodes an array of rows × columns with values from 0, black, to 1, white; otherwise as
+    /// [`from_array`](Self::from_array).
     ///
     /// # Errors
     ///

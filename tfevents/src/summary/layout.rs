@@ -3,7 +3,8 @@
 use super::tensor::{self, Elements};
 use super::{Summary, wire};
 
-/// What TensorBoard shows under *Custom Scalars*: charts of several curves, in categories that can be folded.
+/// What TensorBoard shows under *Custom Scalars*: charts of several curves, in categories that can
+/// be folded.
 ///
 /// One layout holds for all runs of a log directory; write it once, at step 0.
 ///

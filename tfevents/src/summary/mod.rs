@@ -48,7 +48,8 @@ impl Summary {
         self.values.is_empty()
     }
 
-    /// Adds a point of the curve `tag`. TensorBoard groups tags by what precedes their first slash. NaN and infinities are kept.
+    /// Adds a point of the curve `tag`. TensorBoard groups tags by what precedes their first slash.
+    /// NaN and infinities are kept.
     #[must_use]
     pub fn scalar(self, tag: &str, value: f32) -> Self {
         self.value(tag, |data| wire::put_f32(data, SIMPLE_VALUE, value))

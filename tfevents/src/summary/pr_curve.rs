@@ -8,10 +8,12 @@ use super::{Summary, wire};
 
 /// Precision and recall of a classifier with two classes, at thresholds that divide 0..=1 evenly.
 ///
-/// At threshold *k* of *n*, the examples with `⌊prediction · (n − 1)⌋ >= k` are called positive. With the numbers of true and false
-/// positives and negatives TP, FP, TN and FN, precision = TP / max(10⁻⁷, TP + FP) and recall = TP / max(10⁻⁷, TP + FN).
+/// At threshold *k* of *n*, the examples with `⌊prediction · (n − 1)⌋ >= k` are called positive.
+/// With the numbers of true and false positives and negatives TP, FP, TN and FN, precision = TP /
+/// max(10⁻⁷, TP + FP) and recall = TP / max(10⁻⁷, TP + FN).
 ///
-/// Source: `tensorboard/plugins/pr_curve/summary.py`; numbers and bytes are those of `PyTorch`'s `add_pr_curve` for `float32`.
+/// Source: `tensorboard/plugins/pr_curve/summary.py`; numbers and bytes are those of `PyTorch`'s
+/// `add_pr_curve` for `float32`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrCurve {
     /// Six rows of a column per threshold: TP, FP, TN, FN, precision, recall.
@@ -23,7 +25,8 @@ impl PrCurve {
     /// The most thresholds of a curve. `PyTorch` allows 127.
     pub const MAX_THRESHOLDS: usize = 10_000;
 
-    /// The curve of `predictions`, the probabilities of the positive class, for examples that are positive where `labels` is true.
+    /// The curve of `predictions`, the probabilities of the positive class, for examples that are
+    /// positive where `labels` is true.
     ///
     /// ```
     /// use tfevents::{PrCurve, Summary};
@@ -65,11 +68,13 @@ impl PrCurve {
     }
 }
 
-/// For every threshold how many examples are called positive: those that are, and those that are not.
+/// For every threshold how many examples are called positive: those that are, and those that are
+/// not.
 fn count(labels: &[bool], predictions: &[f32], thresholds: usize) -> [Vec<u64>; 2] {
     let mut counts = [vec![0; thresholds], vec![0; thresholds]];
     for (label, prediction) in labels.iter().zip(predictions) {
-        // In f32, as PyTorch does: a product in f64 may be rounded to the other side of a threshold.
+        // In f32, as PyTorch does: a product in f64 may be rounded to the other side of a
+        // threshold.
         let bucket = (prediction * (thresholds - 1) as f32) as usize;
         counts[usize::from(!label)][bucket] += 1;
     }

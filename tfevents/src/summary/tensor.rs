@@ -1,4 +1,5 @@
-//! Values that are tensors, or nothing but metadata: how all plugins but the oldest keep their data.
+//! Values that are tensors, or nothing but metadata: how all plugins but the oldest keep their
+//! data.
 //!
 //! Sources: `tensorflow/core/framework/tensor.proto` and `summary.proto`.
 
@@ -28,7 +29,8 @@ pub(super) fn put(data: &mut Vec<u8>, sizes: &[usize], elements: &Elements<'_>) 
     });
 }
 
-/// Appends the metadata of a `Summary.Value`: the plugin that shows it, and what only this plugin can read.
+/// Appends the metadata of a `Summary.Value`: the plugin that shows it, and what only this plugin
+/// can read.
 pub(super) fn put_plugin(data: &mut Vec<u8>, name: &str, content: &[u8]) {
     wire::put_message(data, METADATA, |data| {
         wire::put_message(data, PLUGIN_DATA, |data| {

@@ -58,23 +58,27 @@ impl Default for WriterBuilder {
 impl WriterBuilder {
     /// How long an event may wait before it is written out. Default: one second.
     ///
-    /// Events are written sooner where 64 KiB have come together, and on [`Writer::flush`](crate::Writer::flush).
+    /// Events are written sooner where 64 KiB have come together, and on
+    /// [`Writer::flush`](crate::Writer::flush).
     pub fn flush_every(mut self, period: Duration) -> Self {
         // Instants end somewhere, and nobody waits for longer.
         self.flush_every = period.min(ONE_YEAR);
         self
     }
 
-    /// What the name of the file ends with, `.v2` say: ASCII letters, digits, `.`, `_` and `-`. Default: nothing.
+    /// What the name of the file ends with, `.v2` say: ASCII letters, digits, `.`, `_` and `-`.
+    /// Default: nothing.
     pub fn suffix(mut self, suffix: &str) -> Self {
         suffix.clone_into(&mut self.suffix);
         self
     }
 
-    /// This run goes on at `step`: TensorBoard is told to forget what earlier files of the directory have at this step and
-    /// behind it, because it will be written again. (A `SessionLog` with status `START`, as PyTorch's `purge_step`.)
+    /// This run goes on at `step`: TensorBoard is told to forget what earlier files of the
+    /// directory have at this step and behind it, because it will be written again. (A `SessionLog`
+    /// with status `START`, as PyTorch's `purge_step`.)
     ///
-    /// Default: nothing is forgotten. Either way a file of its own is written, and the earlier ones are left as they are.
+    /// Default: nothing is forgotten. Either way a file of its own is written, and the earlier ones
+    /// are left as they are.
     pub fn resume_at(mut self, step: i64) -> Self {
         self.resume_at = Some(step);
         self
@@ -86,18 +90,19 @@ impl WriterBuilder {
         self
     }
 
-    /// Is told of errors once, when they begin, and, where events were lost, once more when the sink works again. Default: a
-    /// warning through the crate `log`.
+    /// Is told of errors once, when they begin, and, where events were lost, once more when the
+    /// sink works again. Default: a warning through the crate `log`.
     ///
-    /// The writer's own thread calls it, and goes on when it returns: it may log to the writer, but not wait for it. A clone of the
-    /// writer that the callback keeps would hold the file open until [`Writer::close`](crate::Writer::close).
+    /// The writer's own thread calls it, and goes on when it returns: it may log to the writer, but
+    /// not wait for it. A clone of the writer that the callback keeps would hold the file open
+    /// until [`Writer::close`](crate::Writer::close).
     pub fn on_error(mut self, callback: impl Fn(&WriteError) + Send + Sync + 'static) -> Self {
         self.report = Report::Callback(Arc::new(callback));
         self
     }
 
-    /// Where wall times come from: seconds since 1970-01-01 00:00 UTC. Default: the system's clock, which also stands in for
-    /// times that are not finite.
+    /// Where wall times come from: seconds since 1970-01-01 00:00 UTC. Default: the system's clock,
+    /// which also stands in for times that are not finite.
     pub fn clock(mut self, clock: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(Clock::Other(Box::new(clock)));
         self
@@ -105,7 +110,8 @@ impl WriterBuilder {
 
     /// Whether other writers may write to the same directory at the same time. Default: no.
     ///
-    /// TensorBoard reads one file of a directory after another, and may not come back to an earlier one that still grows.
+    /// TensorBoard reads one file of a directory after another, and may not come back to an earlier
+    /// one that still grows.
     pub fn allow_others(mut self, allow: bool) -> Self {
         self.allow_others = allow;
         self

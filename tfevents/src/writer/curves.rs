@@ -8,11 +8,13 @@ use super::{Handle, Writer};
 use crate::error::WriteError;
 
 impl Writer {
-    /// Adds a point to each curve of a group that TensorBoard draws into one chart, as PyTorch's `add_scalars` does: the curve
-    /// `name` becomes the run `DIRECTORY/tag_name`, in which `value` stands under `tag`.
+    /// Adds a point to each curve of a group that TensorBoard draws into one chart, as PyTorch's
+    /// `add_scalars` does: the curve `name` becomes the run `DIRECTORY/tag_name`, in which `value`
+    /// stands under `tag`.
     ///
-    /// Each curve has a file and a thread of its own, opened with its first point and closed with this writer. Without a
-    /// directory ([`WriterBuilder::write_to`]) the values become scalars `tag/name`.
+    /// Each curve has a file and a thread of its own, opened with its first point and closed with
+    /// this writer. Without a directory ([`WriterBuilder::write_to`]) the values become scalars
+    /// `tag/name`.
     pub fn scalar_group(&self, tag: &str, step: i64, values: &[(&str, f32)]) {
         for (name, value) in values {
             match self.path() {

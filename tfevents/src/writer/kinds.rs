@@ -22,8 +22,9 @@ impl Writer {
         self.summary(step, &Summary::new().text(tag, text));
     }
 
-    /// Says with which hyperparameters this run begins, and by which metrics runs are compared: a row of the page *HParams*. The
-    /// metrics are written as scalars; [`hparams_end`](Self::hparams_end) says how the run ended.
+    /// Says with which hyperparameters this run begins, and by which metrics runs are compared: a
+    /// row of the page *HParams*. The metrics are written as scalars;
+    /// [`hparams_end`](Self::hparams_end) says how the run ended.
     pub fn hparams(&self, hparams: &HParams) {
         self.summary(NO_STEP, &Summary::new().hparams_experiment(hparams));
         self.summary(NO_STEP, &Summary::new().hparams_start(hparams));

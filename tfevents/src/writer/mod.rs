@@ -1,4 +1,5 @@
-//! The writer with a thread of its own: callers encode into a shared buffer, the thread writes it out.
+//! The writer with a thread of its own: callers encode into a shared buffer, the thread writes it
+//! out.
 
 mod builder;
 mod curves;
@@ -27,12 +28,14 @@ use thread::Thread;
 
 pub use builder::WriterBuilder;
 
-/// Writes TensorBoard events to a file that is opened once. Clones are cheap and write to the same file, from any thread.
+/// Writes TensorBoard events to a file that is opened once. Clones are cheap and write to the same
+/// file, from any thread.
 ///
-/// The calls that log (such as [`scalar`](Self::scalar)) take about a tenth of a microsecond and cannot fail: an event is encoded into a buffer, under a
-/// lock, and a thread writes the buffer out when 64 KiB have come together or a second has passed. [`flush`](Self::flush),
-/// [`sync`](Self::sync) and [`close`](Self::close) wait for it. Dropping the last clone closes the file as well, but can only
-/// log a failure.
+/// The calls that log (such as [`scalar`](Self::scalar)) take about a tenth of a microsecond and
+/// cannot fail: an event is encoded into a buffer, under a lock, and a thread writes the buffer out
+/// when 64 KiB have come together or a second has passed. [`flush`](Self::flush),
+/// [`sync`](Self::sync) and [`close`](Self::close) wait for it. Dropping the last clone closes the
+/// file as well, but can only log a failure.
 ///
 /// ```
 /// use tfevents::{Summary, Writer};
@@ -54,18 +57,23 @@ pub use builder::WriterBuilder;
 ///
 /// # What holds
 ///
-/// - **A file of its own.** Each writer creates a new file, whose name sorts after all others of the directory, even when the clock went
-///   backwards or others do the same in the same second. Older files are never appended to, truncated or repaired: whatever
-///   follows a torn record is lost to readers.
-/// - **In order, once.** Bytes reach the file in the order in which events were handed in. After a short or failed write the
-///   exact rest is tried again, about every [`flush_every`](WriterBuilder::flush_every) and on each `flush`.
-/// - **What is flushed is there.** When `flush` returns `Ok`, write(2) has taken everything handed in before by this thread, and by others
-///   whose calls had returned; a killed process loses nothing of it. `sync` makes that hold for a power cut.
-/// - **Bounded memory.** 1 MiB may wait, and as much be on its way. While the disk is slow, a full buffer makes callers wait.
-///   While it *fails*, they do not wait: events that do not fit are refused, counted and reported, and whatever was accepted
-///   is written when the disk has recovered.
+/// - **A file of its own.** Each writer creates a new file, whose name sorts after all others of
+///   the directory, even when the clock went backwards or others do the same in the same second.
+///   Older files are never appended to, truncated or repaired: whatever follows a torn record is
+///   lost to readers.
+/// - **In order, once.** Bytes reach the file in the order in which events were handed in. After a
+///   short or failed write the exact rest is tried again, about every
+///   [`flush_every`](WriterBuilder::flush_every) and on each `flush`.
+/// - **What is flushed is there.** When `flush` returns `Ok`, write(2) has taken everything handed
+///   in before by this thread, and by others whose calls had returned; a killed process loses
+///   nothing of it. `sync` makes that hold for a power cut.
+/// - **Bounded memory.** 1 MiB may wait, and as much be on its way. While the disk is slow, a full
+///   buffer makes callers wait. While it *fails*, they do not wait: events that do not fit are
+///   refused, counted and reported, and whatever was accepted is written when the disk has
+///   recovered.
 /// - **One writer a directory**, by an advisory lock; a second one gets [`CreateError::InUse`].
-/// - **Values are values**: NaN and infinities are kept, since it is news that a loss is NaN. Wall times are finite.
+/// - **Values are values**: NaN and infinities are kept, since it is news that a loss is NaN. Wall
+///   times are finite.
 #[derive(Clone, Debug)]
 pub struct Writer {
     handle: Arc<Handle>,
@@ -148,8 +156,8 @@ impl Writer {
         self.handle.warn(&warnings);
     }
 
-    /// Adds a point to each of several curves, as one event: for ten of them a third of the time and half the space of as many calls of
-    /// [`scalar`](Self::scalar).
+    /// Adds a point to each of several curves, as one event: for ten of them a third of the time
+    /// and half the space of as many calls of [`scalar`](Self::scalar).
     pub fn scalars(&self, step: i64, values: &[(&str, f32)]) {
         let now = self.handle.settings.clock.now();
         let mut warnings = Vec::new();
@@ -166,7 +174,8 @@ impl Writer {
         self.handle.warn(&warnings);
     }
 
-    /// Adds the values of `summary` as one event, at the present wall time. An empty summary adds nothing.
+    /// Adds the values of `summary` as one event, at the present wall time. An empty summary adds
+    /// nothing.
     pub fn summary(&self, step: i64, summary: &Summary) {
         let now = self.handle.settings.clock.now();
         self.add_summary(now, step, summary);
@@ -187,11 +196,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Hands everything to the operating system: when this returns `Ok`, readers see it, and a killed process loses nothing
-    /// of it. See [`sync`](Self::sync) for power cuts.
+    /// Hands everything to the operating system: when this returns `Ok`, readers see it, and a
+    /// killed process loses nothing of it. See [`sync`](Self::sync) for power cuts.
     ///
     /// # Errors
-    /// - [`WriteError::Sink`]: the sink failed. Everything is kept and tried again; call this to try at once.
+    /// - [`WriteError::Sink`]: the sink failed. Everything is kept and tried again; call this to
+    ///   try at once.
     /// - [`WriteError::Refused`]: events were refused since the last call; the others are written.
     /// - [`WriteError::Closed`], [`WriteError::Panicked`], [`WriteError::InCallback`].
     pub fn flush(&self) -> Result<(), WriteError> {
@@ -199,8 +209,9 @@ impl Writer {
         self.handle.shared.flush().and(group)
     }
 
-    /// Flushes, and returns when the operating system says that the bytes are on the device, and the file's name in its directory, where a
-    /// power cut does no harm to them. (fdatasync(2) of the file, fsync(2) of the directory.)
+    /// Flushes, and returns when the operating system says that the bytes are on the device, and
+    /// the file's name in its directory, where a power cut does no harm to them. (fdatasync(2) of
+    /// the file, fsync(2) of the directory.)
     ///
     /// This takes milliseconds. It is meant for checkpoints, not for every step.
     ///
@@ -221,11 +232,13 @@ impl Writer {
             })
     }
 
-    /// Writes out everything and closes the file, for all clones: what they hand in afterwards is not kept.
+    /// Writes out everything and closes the file, for all clones: what they hand in afterwards is
+    /// not kept.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush), but [`WriteError::Refused`] counts all events that were ever refused: `Ok` means that the
-    /// file is complete. What a failing sink did not take is lost; call [`flush`](Self::flush) first if you mean to retry.
+    /// As [`flush`](Self::flush), but [`WriteError::Refused`] counts all events that were ever
+    /// refused: `Ok` means that the file is complete. What a failing sink did not take is lost;
+    /// call [`flush`](Self::flush) first if you mean to retry.
     pub fn close(self) -> Result<(), WriteError> {
         self.handle.shared.check()?;
         self.handle.close()

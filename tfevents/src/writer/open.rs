@@ -11,7 +11,8 @@ use crate::error::CreateError;
 use crate::{lock, name};
 
 impl Writer {
-    /// Opens a new event file in `directory`, with default settings. The directory is created where it does not exist.
+    /// Opens a new event file in `directory`, with default settings. The directory is created where
+    /// it does not exist.
     ///
     /// # Errors
     /// [`CreateError`].

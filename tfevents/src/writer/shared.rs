@@ -1,4 +1,5 @@
-//! What callers and the writer's thread share: a bounded buffer under a lock that is held for less than a microsecond.
+//! What callers and the writer's thread share: a bounded buffer under a lock that is held for less
+//! than a microsecond.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,8 @@ pub(super) struct State {
     pub(super) steps: Steps,
     /// The thread sleeps, and is to be woken when the buffer holds this much.
     pub(super) wake_at: usize,
-    /// Numbers the calls of `flush`. What is asked for is written by an attempt that begins afterwards.
+    /// Numbers the calls of `flush`. What is asked for is written by an attempt that begins
+    /// afterwards.
     pub(super) asked: u64,
     /// The last flush that an attempt has served, be it in vain.
     pub(super) served: u64,
@@ -92,8 +94,8 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// Hands in an event: `encode` appends its record. Waits while the buffer is full, unless the sink fails: then the event
-    /// is refused, because training must go on.
+    /// Hands in an event: `encode` appends its record. Waits while the buffer is full, unless the
+    /// sink fails: then the event is refused, because training must go on.
     ///
     /// # Errors
     /// [`WriteError::Closed`] and [`WriteError::Panicked`].
@@ -188,8 +190,8 @@ impl Shared {
         }
     }
 
-    /// Takes down how an attempt went; the error, if it is news: an episode of failures is told once, and at its end what was
-    /// lost.
+    /// Takes down how an attempt went; the error, if it is news: an episode of failures is told
+    /// once, and at its end what was lost.
     pub(super) fn note(
         &self,
         state: &mut State,

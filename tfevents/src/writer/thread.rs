@@ -1,4 +1,5 @@
-//! The writer's thread: takes the buffer when it is due, and writes it out while callers fill another.
+//! The writer's thread: takes the buffer when it is due, and writes it out while callers fill
+//! another.
 
 use std::io::{self, Write};
 use std::mem;
@@ -10,7 +11,8 @@ use super::report::Report;
 use super::shared::{AWAKE, Phase, Shared, State};
 use crate::outbox::{CAPACITY_BYTES, Outbox, WRITE_OUT_BYTES, uninterrupted};
 
-/// While events come fast, the thread looks after them by itself, so that no caller has to take the time to wake it.
+/// While events come fast, the thread looks after them by itself, so that no caller has to take the
+/// time to wake it.
 const NAP: Duration = Duration::from_micros(100);
 /// A sink that fails is not tried again sooner, however short the period.
 const SHORTEST_RETRY: Duration = Duration::from_millis(100);
@@ -140,7 +142,8 @@ impl<W: Write> Thread<W> {
     }
 }
 
-/// Callers must not wait for a thread that has gone, be it by a panic of the sink or of the callback.
+/// Callers must not wait for a thread that has gone, be it by a panic of the sink or of the
+/// callback.
 struct Ending(Arc<Shared>);
 
 impl Drop for Ending {

@@ -1,7 +1,9 @@
-//! Our event writer beside those of others: scalars a second, opening and closing included, and how long one call takes.
+//! Our event writer beside those of others: scalars a second, opening and closing included, and how
+//! long one call takes.
 //!
-//! All contenders do the same work in turn, so that what else the machine does meets all of them: ten scalars a step, each under a tag of
-//! fifteen bytes, at the settings they have by default. Before a contender is timed, a run of it is read back and each point compared.
+//! All contenders do the same work in turn, so that what else the machine does meets all of them:
+//! ten scalars a step, each under a tag of fifteen bytes, at the settings they have by default.
+//! Before a contender is timed, a run of it is read back and each point compared.
 
 mod contenders;
 #[path = "../../../../examples/bench/machine.rs"]
@@ -90,7 +92,8 @@ impl Arguments {
     }
 }
 
-/// A run: seconds from opening to having closed, and nanoseconds of each call where they are asked for.
+/// A run: seconds from opening to having closed, and nanoseconds of each call where they are asked
+/// for.
 struct Run {
     seconds: f64,
     nanoseconds: Vec<u64>,

@@ -30,7 +30,8 @@ impl Torch {
         let request = json!({"directory": directory, "scalars": scalars, "each": each});
         writeln!(requests, "{request}")?;
         let mut line = String::new();
-        // It answers with one line and then waits, so that nothing is left in the reader that is dropped.
+        // It answers with one line and then waits, so that nothing is left in the reader that is
+        // dropped.
         BufReader::new(answers).read_line(&mut line)?;
         let answer: Value = serde_json::from_str(&line)?;
         let nanoseconds = answer["nanoseconds"].as_array().into_iter().flatten();
