@@ -73,12 +73,12 @@ def read_data_server(directory, *flags):
 def inspect(directory):
     """What `tensorboard --inspect` says of the scalars: tags, and the least and the greatest step and how many different ones."""
     command = [sys.executable, "-m", "tensorboard.main", "--inspect", "--logdir", directory]
-    said = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+    said = subprocess.run(command, check=True, text=True, capture_output=True).stdout
     tags, _, statistics = said.partition("Event statistics for ")
-    scalars = [re.search(r"^scalars\n((?: +.*\n)+)", part, re.M) for part in (tags, statistics)]
+    scalars = [re.search(r"^scalars\n((?: +.*\n)+)", part, re.MULTILINE) for part in (tags, statistics)]
     if None in scalars or "Event statistics for " in statistics:
         raise Difference(f"tensorboard --inspect does not list one run with scalars:\n{said}")
-    numbers = dict(re.findall(r"^ +(min_step|max_step|num_steps) +(-?\d+)$", scalars[1].group(1), re.M))
+    numbers = dict(re.findall(r"^ +(min_step|max_step|num_steps) +(-?\d+)$", scalars[1].group(1), re.MULTILINE))
     return [line.strip() for line in scalars[0].group(1).splitlines()], {name: int(number) for name, number in numbers.items()}
 
 

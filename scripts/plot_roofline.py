@@ -12,8 +12,10 @@ than 15 % faster than the work, and ends with status 1 if there are any. Needs t
 """
 
 import argparse
+import itertools
 import json
 import math
+import pathlib
 import sys
 
 import matplotlib
@@ -31,7 +33,8 @@ SLACK = 1.15
 
 def read(paths, sync):
     """The lines of the records that have a time, with the given `sync`."""
-    lines = [json.loads(line) for path in paths for line in open(path, encoding="utf-8") if line.strip()]
+    texts = [pathlib.Path(path).read_text(encoding="utf-8") for path in paths]
+    lines = [json.loads(line) for text in texts for line in text.splitlines() if line.strip()]
     return [line for line in lines if "ms_median" in line and line.get("sync") == sync]
 
 
@@ -138,7 +141,7 @@ def work(line):
 
 def growth(points):
     """(smaller, larger, growth of time over growth of work) for neighbours."""
-    for smaller, larger in zip(points, points[1:]):
+    for smaller, larger in itertools.pairwise(points):
         more_work = work(larger) / work(smaller)
         if more_work > 1:
             yield smaller, larger, larger["ms_median"] / smaller["ms_median"] / more_work
