@@ -14,7 +14,8 @@
 //!   beginning of a name. A flag occurs as it is, or as the field of an example's options.
 //!   Names behind "`file`: " are in that file.
 //! - **What belongs to others** is in the list `foreign::NAMES`, all of which is used.
-//! - **Lines** are at most 100 columns wide, but for tables, code, and targets of links.
+//! - **Lines** are at most 100 columns wide, but for tables, code, formulas that stand by themselves, and
+//!   targets of links. `scripts/wrap.py` wraps them.
 //!
 //! Of a change log only links, paths and lines are looked at: it names what has gone. Rust in the
 //! documents is compiled as doctests of the crate.
@@ -98,7 +99,7 @@ impl<'a> Check<'a> {
         for line in &document.lines {
             self.line = line.number;
             match line.kind {
-                Kind::Fence | Kind::Code { rust: true } => {}
+                Kind::Fence | Kind::Formula | Kind::Code { rust: true } => {}
                 Kind::Code { rust: false } => self.command(&line.text),
                 Kind::Text | Kind::Heading | Kind::TableHeader | Kind::TableRow => {
                     self.prose(&line.text);
@@ -476,6 +477,9 @@ fn sound_documents_pass_the_checks() {
 - A list that goes on
 
     with what is no code: `total`
+
+$$x = \\text{no width matters in what stands by itself, neither here nor on the second line of it} +
+y + \\text{no width matters in what stands by itself, neither here nor on the second line of it}$$
 
 ```sh
 cargo run --release -p small --example show -- --quick

@@ -29,6 +29,8 @@ pub(super) enum Kind {
     },
     /// The first or the last line of a fenced code block.
     Fence,
+    /// A line of a formula that stands by itself.
+    Formula,
 }
 
 impl Document {
@@ -36,6 +38,7 @@ impl Document {
         let texts: Vec<&str> = text.lines().collect();
         let mut lines = Vec::new();
         let mut fence: Option<(&str, bool)> = None;
+        let mut in_formula = false;
         // Whether a line that begins with four spaces may be code, and not go on with a list.
         let (mut blank, mut in_list) = (true, false);
         for (i, &text) in texts.iter().enumerate() {
@@ -53,6 +56,9 @@ impl Document {
                 let rust = language.is_empty() || language.starts_with("rust");
                 fence = Some((end, rust));
                 Kind::Fence
+            } else if in_formula || text.starts_with("$$") {
+                in_formula ^= text.matches("$$").count() == 1;
+                Kind::Formula
             } else if text.starts_with("    ") && blank && !in_list {
                 Kind::Code { rust: false }
             } else if text.starts_with('#') {
