@@ -11,8 +11,8 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("lp_bld_nir_soa.c", "Mesa"),
     ("gemm", "a crate that was not taken"),
     ("nn.Linear", "PyTorch"),
-    ("VENV/bin/python", "a virtual environment of the reader's"),
     (".wgpu-linear-events.lock", "made by the event writer"),
-    ("fuzz/corpus/reader", "made by the command before"),
-    ("fuzz/corpus/event", "made by the command before"),
+    ("wgpu-linear-ten", "put together by tfevents/benches/peers"),
+    ("tfrecord-noflush", "put together by tfevents/benches/peers"),
+    ("tboard-buffered", "put together by tfevents/benches/peers"),
 ];
