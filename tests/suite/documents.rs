@@ -16,9 +16,9 @@
 //! - **What belongs to others** is in the list `foreign::NAMES`, all of which is used.
 //! - **Lines** are at most 100 columns wide, but for tables, code, formulas that stand by themselves, and
 //!   targets of links. `scripts/wrap.py` wraps them.
+//! - **Rust** is compiled: a document with a block of it is included in a source, as doctests.
 //!
-//! Of a change log only links, paths and lines are looked at: it names what has gone. Rust in the
-//! documents is compiled as doctests of the crate.
+//! Of a change log only links, paths and lines are looked at: it names what has gone.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -46,6 +46,7 @@ enum Rule {
     Command,
     Name,
     Width,
+    Rust,
 }
 
 #[derive(Debug)]
@@ -96,6 +97,17 @@ impl<'a> Check<'a> {
 
     fn run(mut self) -> Self {
         let document = self.document;
+        let rust = document
+            .lines
+            .iter()
+            .find(|line| line.kind == (Kind::Code { rust: true }));
+        if let Some(line) = rust.filter(|_| !self.tree.includes(&document.name)) {
+            self.line = line.number;
+            self.finding(
+                Rule::Rust,
+                "no source includes this document as doctests".to_owned(),
+            );
+        }
         for line in &document.lines {
             self.line = line.number;
             match line.kind {
@@ -392,6 +404,11 @@ fn paths_exist() {
 }
 
 #[test]
+fn rust_is_compiled() {
+    assert_none(Rule::Rust);
+}
+
+#[test]
 fn commands_name_what_exists() {
     assert_none(Rule::Command);
 }
@@ -528,6 +545,8 @@ fn planted_mistakes_are_found() {
         (Rule::Name, "`--max-time`"),
         (Rule::Name, "`cargo run --example show -- --max-time 3`"),
         (Rule::Name, "an `open span"),
+        (Rule::Rust, "```rust\nforward();\n```"),
+        (Rule::Rust, "```\nforward();\n```"),
         (Rule::Width, &long),
         (Rule::Width, &format!("{long}[Other](OTHER.md)")),
     ] {

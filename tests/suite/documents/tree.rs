@@ -126,6 +126,19 @@ impl Tree {
             .any(|source| source.text.contains(&line))
     }
 
+    /// Whether a source includes this file.
+    pub(super) fn includes(&self, name: &str) -> bool {
+        self.files.iter().any(|(path, source)| {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let mut paths = source.text.split("include_str!(\"").skip(1);
+            path.ends_with(".rs")
+                && paths.any(|rest| {
+                    let path = rest.split('"').next().unwrap_or_default();
+                    normal(&format!("{folder}/{path}")).as_deref() == Some(name)
+                })
+        })
+    }
+
     /// Whether a word occurs in a source, or in the path of one.
     pub(super) fn has_word(&self, word: &str) -> bool {
         self.files
