@@ -240,7 +240,7 @@ fn with_stars_for_capitals(path: &str) -> String {
     let mut result = String::new();
     let mut word = String::new();
     for c in path.chars().chain(['\0']) {
-        if c.is_alphanumeric() || c == '_' {
+        if c.is_alphanumeric() {
             word.push(c);
             continue;
         }
