@@ -12,11 +12,7 @@ use wgpu_linear::{Dispatch, Vector};
 
 use crate::compare::{U_ANY, gamma, within, within_all};
 use crate::reference::ACTIVATIONS;
-use crate::support::{Guarded, gpu, reals, row};
-
-fn kernels() -> NetworkKernels {
-    NetworkKernels::new(gpu().device())
-}
+use crate::support::{Guarded, gpu, network_kernels, reals, row};
 
 fn run(dispatches: &[Dispatch]) {
     gpu().run(dispatches);
@@ -74,13 +70,13 @@ fn activation_grad_on_gpu(
 /// 1.5e-7. So 1e-6 of the scale of the result is asked for.
 #[test]
 fn activations_match_the_twin_over_the_whole_range() {
-    let (kernels, t) = (kernels(), arguments());
+    let (kernels, t) = (network_kernels(), arguments());
     let twin_t = f64s(&t).insert_axis(Axis(0));
     for function in ACTIVATIONS {
         let expected = reference::activation(function, twin_t.view());
         let bound = expected.mapv(|a| 1e-6 * a.abs().max(1.0)) + phase_error(function, &twin_t);
         within(
-            activation_on_gpu(&kernels, function, &t).view(),
+            activation_on_gpu(kernels, function, &t).view(),
             expected.view(),
             bound.view(),
         )
@@ -90,7 +86,7 @@ fn activations_match_the_twin_over_the_whole_range() {
 
 #[test]
 fn activation_gradients_match_the_twin_over_the_whole_range() {
-    let (kernels, t) = (kernels(), arguments());
+    let (kernels, t) = (network_kernels(), arguments());
     let da: Vec<f32> = (0..t.len()).map(|i| 1.0 + (i % 5) as f32).collect();
     let (twin_t, twin_da) = (
         f64s(&t).insert_axis(Axis(0)),
@@ -100,7 +96,7 @@ fn activation_gradients_match_the_twin_over_the_whole_range() {
         let expected = reference::activation_grad(function, twin_t.view(), twin_da.view());
         let bound = phase_error(function, &twin_t) * &twin_da + 5e-6;
         within(
-            activation_grad_on_gpu(&kernels, function, &t, &da).view(),
+            activation_grad_on_gpu(kernels, function, &t, &da).view(),
             expected.view(),
             bound.view(),
         )
@@ -128,17 +124,17 @@ fn phase_error(function: Activation, t: &Array2<f64>) -> Array2<f64> {
 /// WGSL's own sine may be off by 2⁻¹¹. This one is as good as its argument over thousands of periods.
 #[test]
 fn sines_are_accurate_over_many_periods() {
-    let kernels = kernels();
+    let kernels = network_kernels();
     let t: Vec<f32> = (-4096..=4096).map(|i| i as f32 * 0.06).collect();
     let twin_t = f64s(&t).insert_axis(Axis(0));
     let ones = Array2::ones(twin_t.raw_dim());
     for frequency in [1.0, -1.0, 0.0, 30.0] {
         let function = Activation::Sine { frequency };
         let phase = twin_t.mapv(|t: f64| U_ANY * (f64::from(frequency) * t).abs() + 4e-7);
-        let sine = activation_on_gpu(&kernels, function, &t);
+        let sine = activation_on_gpu(kernels, function, &t);
         let expected = reference::activation(function, twin_t.view());
         within(sine.view(), expected.view(), phase.view()).unwrap();
-        let slope = activation_grad_on_gpu(&kernels, function, &t, &vec![1.0; t.len()]);
+        let slope = activation_grad_on_gpu(kernels, function, &t, &vec![1.0; t.len()]);
         let expected = reference::activation_grad(function, twin_t.view(), ones.view());
         let bound = phase * f64::from(frequency).abs();
         within(slope.view(), expected.view(), bound.view()).unwrap();
@@ -149,7 +145,7 @@ fn sines_are_accurate_over_many_periods() {
 /// WGSL grants exp 3 + 2|x| units in the last place.
 #[test]
 fn saturating_activations_keep_their_relative_accuracy() {
-    let kernels = kernels();
+    let kernels = network_kernels();
     let t: Vec<f32> = arguments()
         .into_iter()
         .filter(|t| t.abs() <= 40.0)
@@ -162,14 +158,14 @@ fn saturating_activations_keep_their_relative_accuracy() {
         within(actual.view(), expected.view(), bound.view())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     };
-    let tanh = activation_on_gpu(&kernels, Activation::Tanh, &t);
+    let tanh = activation_on_gpu(kernels, Activation::Tanh, &t);
     check(
         "tanh",
         tanh,
         reference::activation(Activation::Tanh, twin_t.view()),
     );
     for function in [Activation::Tanh, Activation::Sigmoid] {
-        let slope = activation_grad_on_gpu(&kernels, function, &t, &ones);
+        let slope = activation_grad_on_gpu(kernels, function, &t, &ones);
         let da = Array2::ones(twin_t.raw_dim());
         check(
             "slope",
@@ -181,7 +177,7 @@ fn saturating_activations_keep_their_relative_accuracy() {
 
 #[test]
 fn activation_and_loss_are_right_when_the_grid_folds() {
-    let kernels = kernels();
+    let kernels = network_kernels();
     // More than 65,535 workgroups of 256 elements.
     let len = 65_536 * 256 + 5;
     let t: Vec<f32> = (0..len).map(|i| (i % 7) as f32 - 3.0).collect();
@@ -198,7 +194,7 @@ fn activation_and_loss_are_right_when_the_grid_folds() {
     // More than 65,535 rows.
     let t = Array2::from_shape_fn((65_540, 2), |(i, j)| ((i + j) % 5) as f32);
     let classes: Vec<u32> = (0..65_540).map(|i| i % 2).collect();
-    check_cross_entropy(&kernels, &t, &classes, 2e-6);
+    check_cross_entropy(kernels, &t, &classes, 2e-6);
 }
 
 #[test]
@@ -209,7 +205,7 @@ fn activation_of_nothing_has_no_work() {
         t: t.vector(),
         a: a.vector(),
     };
-    let dispatch = kernels().activation(operands).unwrap();
+    let dispatch = network_kernels().activation(operands).unwrap();
     assert_eq!(dispatch.workgroups().len(), 0);
     run(&[dispatch]);
     assert_eq!(a.read(), [0.0; 0]);
@@ -295,12 +291,12 @@ fn check_cross_entropy_small(
 
 #[test]
 fn softmax_cross_entropy_matches_the_twin_on_ragged_shapes() {
-    let (kernels, mut random) = (kernels(), fastrand::Rng::with_seed(21));
+    let (kernels, mut random) = (network_kernels(), fastrand::Rng::with_seed(21));
     for batch in [0, 1, 3, 65] {
         for classes in [1, 2, 3, 10, 63, 64, 65, 1000] {
             let t = 4.0 * reals(&mut random, batch, classes);
             let labels: Vec<u32> = (0..batch).map(|_| random.u32(0..classes as u32)).collect();
-            check_cross_entropy(&kernels, &t, &labels, 2e-6);
+            check_cross_entropy(kernels, &t, &labels, 2e-6);
         }
     }
 }
@@ -311,7 +307,7 @@ fn softmax_cross_entropy_matches_the_twin_on_ragged_shapes() {
 fn softmax_cross_entropy_matches_the_twin_on_a_million_classes() {
     let t = reals(&mut fastrand::Rng::with_seed(26), 2, 1 << 20);
     let classes = [5, (1 << 20) - 1];
-    let (row_loss, dt) = cross_entropy(&kernels(), &t, &classes);
+    let (row_loss, dt) = cross_entropy(network_kernels(), &t, &classes);
     let (expected_loss, expected_dt) =
         reference::softmax_cross_entropy(t.mapv(f64::from).view(), &classes);
     let relative = gamma((1 << 14) + 32);
@@ -334,7 +330,7 @@ fn softmax_cross_entropy_is_stable_for_large_logits() {
         [-1e4, -1e4, -1e4],
         [80.0, 90.0, -90.0]
     ];
-    check_cross_entropy(&kernels(), &t, &[1, 2, 0, 1], 2e-6);
+    check_cross_entropy(network_kernels(), &t, &[1, 2, 0, 1], 2e-6);
 }
 
 /// The kernel must not write outside its rows for a label that the host failed to reject.
@@ -351,7 +347,7 @@ fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
         row_loss: row_loss.vector(),
         dt: dt.matrix(1, 2),
     };
-    run(&[kernels().softmax_cross_entropy(operands).unwrap()]);
+    run(&[network_kernels().softmax_cross_entropy(operands).unwrap()]);
     assert!(
         row_loss.read()[0].is_nan(),
         "no class matches, so no loss is stored"
@@ -361,7 +357,7 @@ fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
 
 #[test]
 fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
-    let (kernels, mut random) = (kernels(), fastrand::Rng::with_seed(22));
+    let (kernels, mut random) = (network_kernels(), fastrand::Rng::with_seed(22));
     for (batch, outputs) in [(0, 3), (1, 1), (3, 1), (1, 300), (65, 7)] {
         let (t, y) = (
             reals(&mut random, batch, outputs),
@@ -403,7 +399,7 @@ fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
 /// Small whole numbers, whose sums f32 holds exactly: a loss left out or counted twice shows. The last length takes two passes.
 #[test]
 fn accumulate_loss_adds_to_what_was_there() {
-    let (kernels, mut random) = (kernels(), fastrand::Rng::with_seed(23));
+    let (kernels, mut random) = (network_kernels(), fastrand::Rng::with_seed(23));
     let total = gpu().zeros("total", 2).unwrap();
     let (mut sum, mut examples) = (0.0, 0);
     for len in [0, 1, 255, 256, 257, 1000, (1 << 23) + 3] {
@@ -454,7 +450,7 @@ fn settings(optimizer: Optimizer) -> wgpu::Buffer {
 
 #[test]
 fn sgd_matches_the_twin_over_many_steps() {
-    let kernels = kernels();
+    let kernels = network_kernels();
     for (momentum, nesterov, weight_decay) in
         [(0.0, false, 0.0), (0.9, false, 0.01), (0.9, true, 0.01)]
     {
@@ -493,7 +489,7 @@ fn sgd_matches_the_twin_over_many_steps() {
 
 #[test]
 fn adam_and_adamw_match_the_twin_over_many_steps() {
-    let kernels = kernels();
+    let kernels = network_kernels();
     for (decoupled, weight_decay) in [(false, 0.0), (false, 0.1), (true, 0.1)] {
         let twin_settings = AdamSettings {
             learning_rate: 0.01,
@@ -561,7 +557,7 @@ fn adam_and_adamw_match_the_twin_over_many_steps() {
 /// The sign of a number near 0 would tell rounding errors apart; no seed of the twenty steps has one.
 #[test]
 fn lion_matches_the_twin_over_many_steps() {
-    let kernels = kernels();
+    let kernels = network_kernels();
     for weight_decay in [0.0, 0.1] {
         let twin_settings = LionSettings {
             learning_rate: 0.01,

@@ -7,12 +7,12 @@ use wgpu_linear::events::Writer;
 use wgpu_linear::model::{
     LayerParameters, Loss, MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets,
 };
-use wgpu_linear::nn::{DeviceDataset, Examples, Gather, Mlp, NetworkKernels};
+use wgpu_linear::nn::{DeviceDataset, Examples, Gather, Mlp};
 use wgpu_linear::train::{Dataset, Progress, Schedule, Summary, TrainOptions, Trainer};
 use wgpu_linear::{PrepareError, Vector, reference};
 
 use crate::delegate::delegate;
-use crate::support::{Guarded, gpu, reals};
+use crate::support::{Guarded, gpu, network_kernels, reals};
 
 /// (examples, inputs, outputs, batch): nothing, one, ragged, more than a workgroup.
 const SHAPES: [[usize; 4]; 5] = [
@@ -29,7 +29,7 @@ fn random_indices(random: &mut fastrand::Rng, examples: usize, batch: usize) -> 
 
 #[test]
 fn gather_matches_its_twin_on_ragged_shapes() {
-    let kernels = NetworkKernels::new(gpu().device());
+    let kernels = network_kernels();
     let mut random = fastrand::Rng::with_seed(41);
     for [examples, inputs, outputs, batch] in SHAPES {
         let (x, y) = (
@@ -63,7 +63,7 @@ fn gather_matches_its_twin_on_ragged_shapes() {
 /// Bit for bit: one multiplication, which WGSL wants correctly rounded.
 #[test]
 fn gather_bytes_matches_its_twin_on_ragged_shapes() {
-    let kernels = NetworkKernels::new(gpu().device());
+    let kernels = network_kernels();
     let mut random = fastrand::Rng::with_seed(42);
     for ([examples, inputs, outputs, batch], scale) in SHAPES
         .into_iter()
@@ -108,7 +108,7 @@ fn gather_bytes_matches_its_twin_on_ragged_shapes() {
 
 #[test]
 fn gather_refuses_shapes_that_do_not_fit() {
-    let kernels = NetworkKernels::new(gpu().device());
+    let kernels = network_kernels();
     let buffers = [(); 5].map(|()| gpu().zeros("operand", 64).unwrap());
     let [indices, data, wanted, x, targets] = &buffers;
     let matrix = wgpu_linear::Matrix::new;

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2};
-use wgpu_linear::{Gpu, Matrix, Vector};
+use wgpu_linear::nn::NetworkKernels;
+use wgpu_linear::{Gpu, LinearKernels, Matrix, Vector};
 
 /// The device of all tests. Without any adapter a test that needs one fails here, and says what to install.
 pub(crate) fn gpu() -> &'static Gpu {
@@ -12,6 +13,18 @@ pub(crate) fn gpu() -> &'static Gpu {
         Ok(gpu) => gpu,
         Err(error) => panic!("this test needs a GPU adapter, a software one will do: {error}; `scripts/test` sets one up"),
     })
+}
+
+/// The linear kernels of all tests that leave plans as they are, so that each is compiled once.
+pub(crate) fn linear_kernels() -> &'static LinearKernels {
+    static KERNELS: OnceLock<LinearKernels> = OnceLock::new();
+    KERNELS.get_or_init(|| LinearKernels::new(gpu().device()))
+}
+
+/// The kernels of networks, compiled once for all tests.
+pub(crate) fn network_kernels() -> &'static NetworkKernels {
+    static KERNELS: OnceLock<NetworkKernels> = OnceLock::new();
+    KERNELS.get_or_init(|| NetworkKernels::new(gpu().device()))
 }
 
 /// A matrix of whole numbers from −`largest` to `largest`.
