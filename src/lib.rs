@@ -31,3 +31,8 @@ pub use tfevents as events;
 pub fn kernels() -> impl Iterator<Item = Kernel> {
     linear::kernels().into_iter().chain(nn::kernels())
 }
+
+// Compiles the programs of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

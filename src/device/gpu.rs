@@ -250,7 +250,7 @@ impl Gpu {
         len: usize,
     ) -> Result<Vec<T>, GpuError> {
         let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
-        let range = readback::Range {
+        let range = readback::BufferRange {
             buffer,
             offset_bytes,
             bytes,

@@ -40,13 +40,13 @@ pub(crate) fn create_buffer(
 
 /// Part of a buffer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Range<'a> {
+pub(crate) struct BufferRange<'a> {
     pub(crate) buffer: &'a wgpu::Buffer,
     pub(crate) offset_bytes: u64,
     pub(crate) bytes: u64,
 }
 
-impl Range<'_> {
+impl BufferRange<'_> {
     fn check(&self) -> Result<(), GpuError> {
         let Self {
             buffer,
@@ -74,7 +74,7 @@ impl Range<'_> {
 pub(crate) async fn read<T: bytemuck::Pod>(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
-    range: Range<'_>,
+    range: BufferRange<'_>,
     timeout: Duration,
 ) -> Result<Vec<T>, GpuError> {
     range.check()?;

@@ -18,13 +18,16 @@ pub(crate) struct Operand<'a> {
 
 impl<'a> Operand<'a> {
     pub(crate) fn matrix(name: &'static str, view: Matrix<'a>) -> Self {
-        let size_bytes = view.elements().saturating_mul(4);
         Self {
-            name,
-            buffer: view.buffer,
             offset_bytes: view.offset_bytes,
-            size_bytes,
-            in_parts: false,
+            ..Self::buffer(name, view.buffer, view.elements().saturating_mul(4))
+        }
+    }
+
+    pub(crate) fn vector(name: &'static str, view: Vector<'a>) -> Self {
+        Self {
+            offset_bytes: view.offset_bytes,
+            ..Self::buffer(name, view.buffer, u64::from(view.len) * 4)
         }
     }
 
@@ -39,17 +42,6 @@ impl<'a> Operand<'a> {
             name,
             buffer,
             offset_bytes: 0,
-            size_bytes,
-            in_parts: false,
-        }
-    }
-
-    pub(crate) fn vector(name: &'static str, view: Vector<'a>) -> Self {
-        let size_bytes = u64::from(view.len) * 4;
-        Self {
-            name,
-            buffer: view.buffer,
-            offset_bytes: view.offset_bytes,
             size_bytes,
             in_parts: false,
         }
@@ -96,29 +88,63 @@ fn check_operand(
     access: Access,
     limits: &wgpu::Limits,
 ) -> Result<(), PrepareError> {
-    let Operand {
-        name,
-        buffer,
-        offset_bytes,
-        size_bytes,
-        in_parts,
-    } = *operand;
+    check_usage(operation, operand, access)?;
+    check_place(operation, operand, limits)?;
+    if operand.in_parts {
+        return Ok(());
+    }
+    let limit = |name, required, allowed| {
+        let error = PrepareError::Limit {
+            operation,
+            name,
+            required,
+            allowed,
+        };
+        if required <= allowed {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    };
+    let size_bytes = operand.size_bytes;
+    let allowed = limits.max_storage_buffer_binding_size;
+    limit("max_storage_buffer_binding_size", size_bytes, allowed)?;
+    // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
+    let allowed = u64::from(u32::MAX / 2);
+    limit("elements of an operand", size_bytes / 4, allowed)
+}
+
+fn check_usage(
+    operation: &'static str,
+    operand: &Operand<'_>,
+    access: Access,
+) -> Result<(), PrepareError> {
     let required = match access {
         Access::Uniform(_) => wgpu::BufferUsages::UNIFORM,
         Access::Read | Access::ReadWrite => wgpu::BufferUsages::STORAGE,
     };
-    if !buffer.usage().contains(required) {
-        let actual = buffer.usage();
-        return Err(PrepareError::MissingUsage {
-            operation,
-            operand: name,
-            required,
-            actual,
-        });
+    let actual = operand.buffer.usage();
+    if actual.contains(required) {
+        return Ok(());
     }
-    let required_bytes = offset_bytes.saturating_add(size_bytes);
-    if required_bytes > buffer.size() {
-        let actual_bytes = buffer.size();
+    Err(PrepareError::MissingUsage {
+        operation,
+        operand: operand.name,
+        required,
+        actual,
+    })
+}
+
+/// The buffer holds the operand, which begins where the device can bind it.
+fn check_place(
+    operation: &'static str,
+    operand: &Operand<'_>,
+    limits: &wgpu::Limits,
+) -> Result<(), PrepareError> {
+    let (name, offset_bytes) = (operand.name, operand.offset_bytes);
+    let required_bytes = offset_bytes.saturating_add(operand.size_bytes);
+    let actual_bytes = operand.buffer.size();
+    if required_bytes > actual_bytes {
         return Err(PrepareError::BufferTooSmall {
             operation,
             operand: name,
@@ -133,29 +159,6 @@ fn check_operand(
             operand: name,
             offset_bytes,
             alignment_bytes,
-        });
-    }
-    if in_parts {
-        return Ok(());
-    }
-    let allowed = limits.max_storage_buffer_binding_size;
-    if size_bytes > allowed {
-        let name = "max_storage_buffer_binding_size";
-        return Err(PrepareError::Limit {
-            operation,
-            name,
-            required: size_bytes,
-            allowed,
-        });
-    }
-    // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
-    let (required, allowed) = (size_bytes / 4, u64::from(u32::MAX / 2));
-    if required > allowed {
-        return Err(PrepareError::Limit {
-            operation,
-            name: "elements of an operand",
-            required,
-            allowed,
         });
     }
     Ok(())

@@ -3,7 +3,7 @@
 use ndarray::{ArrayView1, ArrayView2};
 
 use super::error::ModelError;
-use super::loss::Loss;
+use super::loss::{Loss, TargetKind};
 use super::parameters::LayerParameters;
 
 /// What a batch should have come out as.
@@ -41,8 +41,8 @@ pub(crate) fn check_batch(
 ) -> Result<(), ModelError> {
     check_inputs(sizes, x)?;
     let outputs = sizes[sizes.len() - 1];
-    match (loss, targets) {
-        (Loss::SoftmaxCrossEntropy, Targets::Classes(classes)) => {
+    match (loss.targets(), targets) {
+        (TargetKind::Classes, Targets::Classes(classes)) => {
             check_shape("classes", [1, x.nrows()], [1, classes.len()])?;
             match classes.iter().position(|class| *class as usize >= outputs) {
                 Some(example) => Err(ModelError::Class {
@@ -53,12 +53,12 @@ pub(crate) fn check_batch(
                 None => Ok(()),
             }
         }
-        (Loss::MeanSquaredError, Targets::Values(values)) => {
+        (TargetKind::Values, Targets::Values(values)) => {
             let actual = [values.nrows(), values.ncols()];
             check_shape("target values", [x.nrows(), outputs], actual)?;
             check_finite("target values", values)
         }
-        (loss, _) => Err(ModelError::TargetKind { loss }),
+        _ => Err(ModelError::TargetKind { loss }),
     }
 }
 

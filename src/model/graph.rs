@@ -1,7 +1,7 @@
 //! A multi-layer perceptron as a graph of operations.
 
 use super::config::MlpConfig;
-use super::loss::Loss;
+use super::loss::TargetKind;
 use crate::events::{Graph, Node};
 use crate::linear::Activation;
 
@@ -32,13 +32,14 @@ impl MlpConfig {
             let activation = (layer < last).then_some(self.activation);
             (graph, end) = add_layer(graph, &format!("layer{layer}"), ends, &end, activation);
         }
-        let (op, targets) = match self.loss {
-            Loss::SoftmaxCrossEntropy => ("SoftmaxCrossEntropy", vec![None]),
-            Loss::MeanSquaredError => ("MeanSquaredError", vec![None, output]),
+        let op = operation(self.loss.name());
+        let targets = match self.loss.targets() {
+            TargetKind::Classes => vec![None],
+            TargetKind::Values => vec![None, output],
         };
         graph
             .node(Node::new("y", "Placeholder").shape(&targets))
-            .node(Node::new("loss", op).input(&end).input("y").shape(&[]))
+            .node(Node::new("loss", &op).input(&end).input("y").shape(&[]))
     }
 }
 
@@ -65,18 +66,18 @@ fn add_layer(
     let Some(activation) = activation else {
         return (graph, named("add_bias"));
     };
-    let mut node = result("activation", &operation(activation)).input(&named("add_bias"));
+    let mut node = result("activation", &operation(activation.name())).input(&named("add_bias"));
     if let Some((name, value)) = activation.parameter() {
         node = node.attribute(name, &value.to_string());
     }
     (graph.node(node), named("activation"))
 }
 
-/// The name of an activation as TensorFlow writes it: `leaky_relu` is `LeakyRelu`.
-fn operation(activation: Activation) -> String {
+/// A name as TensorFlow writes those of operations: `leaky_relu` is `LeakyRelu`.
+fn operation(name: &str) -> String {
     let capitalised = |word: &str| {
         let (first, rest) = word.split_at(1);
         first.to_uppercase() + rest
     };
-    activation.name().split('_').map(capitalised).collect()
+    name.split('_').map(capitalised).collect()
 }

@@ -18,7 +18,7 @@ pub use config::MlpConfig;
 pub use error::ModelError;
 pub use init::initial_parameters;
 pub use initialization::Initialization;
-pub use loss::Loss;
+pub use loss::{Loss, TargetKind};
 pub use optimizer::*;
 pub use parameters::{LayerHistograms, LayerParameters};
 pub use traits::{MeanLoss, Model, ResidentModel};

@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Matrix, PrepareError, Vector};
-use crate::model::{Loss, ModelError, Targets, check_finite, check_shape};
+use crate::model::{Loss, ModelError, TargetKind, Targets, check_finite, check_shape};
 
 use super::ops::Examples;
 
@@ -138,8 +138,8 @@ impl DeviceDataset {
     pub(super) fn check(&self, sizes: &[usize], loss: Loss) -> Result<(), ModelError> {
         check_shape("x", [self.len(), sizes[0]], [self.len(), self.inputs()])?;
         let classes = sizes[sizes.len() - 1];
-        match (loss, self.kind) {
-            (Loss::SoftmaxCrossEntropy, Kind::Classes { highest }) => match highest {
+        match (loss.targets(), self.kind) {
+            (TargetKind::Classes, Kind::Classes { highest }) => match highest {
                 Some((example, class)) if class as usize >= classes => Err(ModelError::Class {
                     example,
                     class,
@@ -147,12 +147,12 @@ impl DeviceDataset {
                 }),
                 _ => Ok(()),
             },
-            (Loss::MeanSquaredError, Kind::Values { outputs }) => check_shape(
+            (TargetKind::Values, Kind::Values { outputs }) => check_shape(
                 "target values",
                 [self.len(), classes],
                 [self.len(), outputs as usize],
             ),
-            (loss, _) => Err(ModelError::TargetKind { loss }),
+            _ => Err(ModelError::TargetKind { loss }),
         }
     }
 

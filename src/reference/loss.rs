@@ -1,8 +1,9 @@
 //! Twins of `softmax_cross_entropy.wgsl` and `mean_squared_error.wgsl`.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, NdFloat};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, NdFloat};
 
-use super::float::count;
+use super::float::{cast, count};
+use crate::model::{Loss, Targets};
 
 /// (row_loss, dt): row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label))
 /// / batch.
@@ -36,11 +37,7 @@ pub fn softmax_cross_entropy<F: NdFloat>(
 }
 
 /// One row: the loss, with dt in the place of t.
-pub(super) fn softmax_cross_entropy_row<F: NdFloat>(
-    mut row: ArrayViewMut1<'_, F>,
-    label: u32,
-    batch: F,
-) -> F {
+fn softmax_cross_entropy_row<F: NdFloat>(mut row: ArrayViewMut1<'_, F>, label: u32, batch: F) -> F {
     let label = label as usize;
     let largest = row.fold(F::neg_infinity(), |a, b| a.max(*b));
     let logit = row[label] - largest;
@@ -69,10 +66,59 @@ pub fn mean_squared_error<F: NdFloat>(
 }
 
 /// (element_loss, dt) of one element, from t − y.
-pub(super) fn squared_error<F: NdFloat>(difference: F, batch: F, outputs: F) -> (F, F) {
+fn squared_error<F: NdFloat>(difference: F, batch: F, outputs: F) -> (F, F) {
     let two = F::one() + F::one();
     (
         difference * difference / outputs,
         two * difference / (batch * outputs),
     )
+}
+
+/// The sum of the losses of a batch, with the gradient of their mean in the place of the outputs.
+pub(super) fn measure<F: NdFloat>(
+    loss: Loss,
+    t: &mut [F],
+    outputs: usize,
+    targets: Targets<'_>,
+) -> F {
+    let rows = t.chunks_exact_mut(outputs);
+    let batch = count(targets.len());
+    match (loss, targets) {
+        (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) => rows
+            .zip(labels)
+            .map(|(row, label)| softmax_cross_entropy_row(row.into(), *label, batch))
+            .fold(F::zero(), F::add),
+        (Loss::MeanSquaredError, Targets::Values(y)) => rows
+            .zip(y.rows())
+            .map(|(row, y)| squared_errors(row, y, batch))
+            .fold(F::zero(), F::add),
+        // `check_batch` has refused other targets.
+        _ => F::nan(),
+    }
+}
+
+/// One row of [`mean_squared_error`].
+fn squared_errors<F: NdFloat>(row: &mut [F], y: ArrayView1<'_, f32>, batch: F) -> F {
+    let outputs = count(row.len());
+    let mut loss = F::zero();
+    for (t, y) in row.iter_mut().zip(y) {
+        let (element_loss, dt) = squared_error(*t - cast(*y), batch, outputs);
+        loss += element_loss;
+        *t = dt;
+    }
+    loss
+}
+
+/// The sum of the losses of a batch.
+pub(super) fn sum_losses<F: NdFloat>(loss: Loss, t: ArrayView2<'_, F>, targets: Targets<'_>) -> F {
+    match (loss, targets) {
+        (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) => {
+            softmax_cross_entropy(t, labels).0.sum()
+        }
+        (Loss::MeanSquaredError, Targets::Values(y)) => {
+            mean_squared_error(t, y.mapv(cast).view()).0.sum()
+        }
+        // `check_batch` has refused other targets.
+        _ => F::nan(),
+    }
 }

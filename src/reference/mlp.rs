@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
 use super::float::{cast, count};
 use super::histogram::histogram;
-use super::loss::{mean_squared_error, softmax_cross_entropy};
+use super::loss::sum_losses;
 use super::pass::Workspace;
 use super::update::Moments;
 use crate::model::{
@@ -101,7 +101,7 @@ impl<F: NdFloat> Mlp<F> {
     ) -> Result<F, ModelError> {
         check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
         let t = self.outputs(x)?;
-        Ok(sum_losses(t.view(), targets) / count(targets.len()))
+        Ok(sum_losses(self.config.loss, t.view(), targets) / count(targets.len()))
     }
 
     /// Computes [`Self::gradients`] of the mean loss over a batch, changes no parameter, and
@@ -120,11 +120,11 @@ impl<F: NdFloat> Mlp<F> {
 
     /// [`Self::backward`] on a batch that fits.
     fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> F {
-        let function = self.config.activation;
+        let (function, loss) = (self.config.activation, self.config.loss);
         self.workspace.forward(function, &self.layers, x);
         let gradients = &mut self.gradients;
         self.workspace
-            .backward(function, &self.layers, targets, gradients)
+            .backward((function, loss), &self.layers, targets, gradients)
     }
 
     /// [`Self::outputs`] in a given workspace.
@@ -231,14 +231,6 @@ impl<F: NdFloat> Model for Mlp<F> {
             };
         let layers = self.layers.iter().zip(&self.gradients);
         Ok(layers.map(layer).collect())
-    }
-}
-
-/// The sum of the losses of a batch.
-fn sum_losses<F: NdFloat>(t: ArrayView2<'_, F>, targets: Targets<'_>) -> F {
-    match targets {
-        Targets::Classes(labels) => softmax_cross_entropy(t, labels).0.sum(),
-        Targets::Values(y) => mean_squared_error(t, y.mapv(cast).view()).0.sum(),
     }
 }
 

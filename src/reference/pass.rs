@@ -1,14 +1,14 @@
 //! Forward and backward through the layers of [`super::Mlp`], in buffers that are kept from batch
 //! to batch.
 
-use ndarray::{ArrayView1, ArrayView2, CowArray, Dimension, NdFloat};
+use ndarray::{ArrayView2, CowArray, Dimension, NdFloat};
 
 use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument, value};
-use super::float::{cast, count};
-use super::loss::{softmax_cross_entropy_row, squared_error};
+use super::float::cast;
+use super::loss::measure;
 use super::product::{Lines, Scratch, product};
 use super::simd::with_best_instructions;
-use crate::model::{Activation, LayerParameters, Targets};
+use crate::model::{Activation, LayerParameters, Loss, Targets};
 
 /// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest
 /// batch, and allocates nothing otherwise.
@@ -82,7 +82,7 @@ impl<F: NdFloat> Workspace<F> {
     /// losses.
     pub(super) fn backward(
         &mut self,
-        function: Activation,
+        (function, loss): (Activation, Loss),
         layers: &[LayerParameters<F>],
         targets: Targets<'_>,
         gradients: &mut [LayerParameters<F>],
@@ -91,7 +91,7 @@ impl<F: NdFloat> Workspace<F> {
             return F::zero();
         };
         self.dt.clone_from(&last.t);
-        let loss = measure(&mut self.dt, layer.b.len(), targets);
+        let loss = measure(loss, &mut self.dt, layer.b.len(), targets);
         for i in (0..layers.len()).rev() {
             let (inputs, outputs) = layers[i].w.dim();
             let (dt, scratch) = (&self.dt, &mut self.scratch);
@@ -143,34 +143,6 @@ impl<F: NdFloat> LayerResult<F> {
             self.a.extend(self.t.iter().map(|t| value(function, *t)));
         }
     }
-}
-
-/// The sum of the losses of a batch, with the gradient of their mean in the place of the outputs.
-fn measure<F: NdFloat>(t: &mut [F], outputs: usize, targets: Targets<'_>) -> F {
-    let rows = t.chunks_exact_mut(outputs);
-    let batch = count(targets.len());
-    match targets {
-        Targets::Classes(labels) => rows
-            .zip(labels)
-            .map(|(row, label)| softmax_cross_entropy_row(row.into(), *label, batch))
-            .fold(F::zero(), F::add),
-        Targets::Values(y) => rows
-            .zip(y.rows())
-            .map(|(row, y)| squared_errors(row, y, batch))
-            .fold(F::zero(), F::add),
-    }
-}
-
-/// One row of [`super::mean_squared_error`].
-fn squared_errors<F: NdFloat>(row: &mut [F], y: ArrayView1<'_, f32>, batch: F) -> F {
-    let outputs = count(row.len());
-    let mut loss = F::zero();
-    for (t, y) in row.iter_mut().zip(y) {
-        let (element_loss, dt) = squared_error(*t - cast(*y), batch, outputs);
-        loss += element_loss;
-        *t = dt;
-    }
-    loss
 }
 
 /// db = Σ_i dT_i·

@@ -15,6 +15,7 @@ mod data;
 #[path = "../../tfevents/tests/suite/decoder.rs"]
 mod decoder;
 mod delegate;
+mod documents;
 mod gpu;
 mod graph;
 mod histogram;

@@ -85,13 +85,7 @@ fn kernel(
     Kernel {
         variant: Cow::Borrowed(function.name()),
         choices: Cow::Owned(vec![function.file()]),
-        ..Kernel::new(
-            label,
-            (file!("activation.wgsl"), entry_point),
-            elements::CONSTANTS,
-            elements::WORKGROUP,
-            bindings,
-        )
+        ..elements::kernel(label, (file!("activation.wgsl"), entry_point), bindings)
     }
 }
 

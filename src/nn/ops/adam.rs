@@ -69,11 +69,9 @@ pub(super) const ADAM_ADVANCE: Kernel = Kernel::new(
     ],
 );
 
-pub(super) const ADAM: Kernel = Kernel::new(
+pub(super) const ADAM: Kernel = elements::kernel(
     "wgpu_linear::adam",
     (file!("adam.wgsl"), "adam"),
-    elements::CONSTANTS,
-    elements::WORKGROUP,
     &[
         Binding::dims::<Count>(),
         Binding::uniform::<Settings>(1, "settings"),

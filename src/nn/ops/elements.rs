@@ -1,13 +1,22 @@
 //! `parts/elements.wgsl`: kernels with one thread an element.
 
 use super::kernels::NetworkKernels;
-use crate::kernel::{Constant, Contents, Dispatch, Kernel, Operand, PrepareError};
+use crate::kernel::{Binding, Constant, Contents, Dispatch, File, Kernel, Operand, PrepareError};
 
 /// Threads of a workgroup.
 pub(super) const WORKGROUP: u32 = 256;
 
 /// What every kernel of this kind is specialised with.
 pub(super) const CONSTANTS: &[(&str, Constant)] = &[("WORKGROUP", Constant::U32(WORKGROUP))];
+
+/// A kernel of this kind that is the only one of its label.
+pub(super) const fn kernel(
+    label: &'static str,
+    file: (File, &'static str),
+    bindings: &'static [Binding],
+) -> Kernel {
+    Kernel::new(label, file, CONSTANTS, WORKGROUP, bindings)
+}
 
 impl NetworkKernels {
     /// One thread for each of `elements`.

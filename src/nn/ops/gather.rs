@@ -58,6 +58,55 @@ pub enum Examples<'a> {
     },
 }
 
+impl<'a> Examples<'a> {
+    fn kernel(&self) -> Kernel {
+        match self {
+            Self::Values(_) => GATHER,
+            Self::Bytes { .. } => GATHER_BYTES,
+        }
+    }
+
+    /// Examples, and elements of each.
+    fn shape(&self) -> [u32; 2] {
+        match *self {
+            Self::Values(data) => [data.rows, data.columns],
+            Self::Bytes {
+                examples, inputs, ..
+            } => [examples, inputs],
+        }
+    }
+
+    fn scale(&self) -> f32 {
+        match *self {
+            Self::Values(_) => 1.0,
+            Self::Bytes { scale, .. } => scale,
+        }
+    }
+
+    fn operand(&self) -> Operand<'a> {
+        match *self {
+            Self::Values(data) => Operand::matrix("data", data),
+            Self::Bytes { words, .. } => Operand::vector("data", words),
+        }
+    }
+
+    /// Whether the words of bytes are as many as the examples need.
+    fn check(&self, operation: &'static str) -> Result<(), PrepareError> {
+        let Self::Bytes { words, .. } = *self else {
+            return Ok(());
+        };
+        let [examples, inputs] = self.shape().map(u64::from);
+        // The shader numbers bytes by u32.
+        let bytes = u32::try_from(examples * inputs).map_err(|_| PrepareError::Limit {
+            operation,
+            name: "elements of an operand",
+            required: examples * inputs,
+            allowed: u64::from(u32::MAX),
+        })?;
+        expect_vector(operation, "data", words, bytes.div_ceil(4))
+    }
+}
+
 /// Operands of [`NetworkKernels::gather`].
 #[derive(Clone, Copy, Debug)]
 pub struct Gather<'a> {
@@ -89,32 +138,9 @@ impl NetworkKernels {
             x,
             targets,
         } = operands;
-        let (kernel, source, [examples, inputs], scale) = match data {
-            Examples::Values(data) => {
-                let shape = [data.rows, data.columns];
-                (GATHER, Operand::matrix("data", data), shape, 1.0)
-            }
-            Examples::Bytes {
-                words,
-                examples,
-                inputs,
-                scale,
-            } => {
-                let source = Operand::vector("data", words);
-                (GATHER_BYTES, source, [examples, inputs], scale)
-            }
-        };
-        let elements = u64::from(examples) * u64::from(inputs);
-        if let Examples::Bytes { words, .. } = data {
-            // The shader numbers bytes by u32.
-            let bytes = u32::try_from(elements).map_err(|_| PrepareError::Limit {
-                operation: kernel.label,
-                name: "elements of an operand",
-                required: elements,
-                allowed: u64::from(u32::MAX),
-            })?;
-            expect_vector(kernel.label, "data", words, bytes.div_ceil(4))?;
-        }
+        let kernel = data.kernel();
+        let [examples, inputs] = data.shape();
+        data.check(kernel.label)?;
         expect_matrix(kernel.label, "wanted", wanted, examples, wanted.columns)?;
         expect_matrix(kernel.label, "x", x, indices.len, inputs)?;
         expect_matrix(
@@ -126,7 +152,7 @@ impl NetworkKernels {
         )?;
         let operands = [
             Operand::vector("indices", indices),
-            source,
+            data.operand(),
             Operand::matrix("wanted", wanted),
             Operand::matrix("x", x),
             Operand::matrix("targets", targets),
@@ -140,7 +166,7 @@ impl NetworkKernels {
             batch: indices.len,
             inputs,
             outputs: wanted.columns,
-            scale,
+            scale: data.scale(),
         };
         self.elementwise(&kernel, dims.contents(), &operands, elements)
     }

@@ -49,11 +49,9 @@ pub(super) fn settings(settings: &LionSettings) -> Contents {
     settings.contents()
 }
 
-pub(super) const LION: Kernel = Kernel::new(
+pub(super) const LION: Kernel = elements::kernel(
     "wgpu_linear::lion",
     (file!("lion.wgsl"), "lion"),
-    elements::CONSTANTS,
-    elements::WORKGROUP,
     &[
         Binding::dims::<Count>(),
         Binding::uniform::<Settings>(1, "settings"),

@@ -29,11 +29,9 @@ uniform! {
     }
 }
 
-pub(super) const MEAN_SQUARED_ERROR: Kernel = Kernel::new(
+pub(super) const MEAN_SQUARED_ERROR: Kernel = elements::kernel(
     "wgpu_linear::mean_squared_error",
     (file!("mean_squared_error.wgsl"), "mean_squared_error"),
-    elements::CONSTANTS,
-    elements::WORKGROUP,
     &[
         Binding::dims::<Dims>(),
         Binding::read(1, "t"),

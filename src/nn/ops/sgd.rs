@@ -49,11 +49,9 @@ pub(super) fn settings(settings: &SgdSettings) -> Contents {
     settings.contents()
 }
 
-pub(super) const SGD: Kernel = Kernel::new(
+pub(super) const SGD: Kernel = elements::kernel(
     "wgpu_linear::sgd",
     (file!("sgd.wgsl"), "sgd"),
-    elements::CONSTANTS,
-    elements::WORKGROUP,
     &[
         Binding::dims::<Count>(),
         Binding::uniform::<Settings>(1, "settings"),

@@ -1,0 +1,18 @@
+//! Names in the documents that no source has, because they belong to others.
+
+/// Each with whose it is. One that no document uses is an error.
+pub(super) const NAMES: &[(&str, &str)] = &[
+    ("WGPU_POWER_PREF", "wgpu reads it from the environment"),
+    ("XDG_RUNTIME_DIR", "the desktop's standard"),
+    ("protoc", "the compiler of protocol buffers"),
+    ("protobuf-compiler", "Debian's package of it"),
+    ("LP_MAX_TGSI_LOOP_ITERATIONS", "Mesa"),
+    ("lp_limits.h", "Mesa"),
+    ("lp_bld_nir_soa.c", "Mesa"),
+    ("gemm", "a crate that was not taken"),
+    ("nn.Linear", "PyTorch"),
+    (".wgpu-linear-events.lock", "made by the event writer"),
+    ("wgpu-linear-ten", "put together by tfevents/benches/peers"),
+    ("tfrecord-noflush", "put together by tfevents/benches/peers"),
+    ("tboard-buffered", "put together by tfevents/benches/peers"),
+];
