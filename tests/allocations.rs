@@ -1,6 +1,8 @@
-//! Training steps of the twin take nothing from the heap, once the buffers of a batch size are there.
+//! Training steps of the twin take nothing from the heap, once the buffers of a batch size are
+//! there.
 //!
-//! A program of its own, without a test harness: the allocator counts for the whole process, all threads included.
+//! A program of its own, without a test harness: the allocator counts for the whole process, all
+//! threads included.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,14 +1,18 @@
-//! What a training step on the device costs the host: no wgpu object, and no memory of this crate's own.
+//! What a training step on the device costs the host: no wgpu object, and no memory of this crate's
+//! own.
 //!
-//! A step goes through wgpu's command encoding, which allocates as it likes, so the number of allocations alone says nothing. Two measurements
-//! separate its part from ours, both on the thread that trains (a driver's threads do not count):
+//! A step goes through wgpu's command encoding, which allocates as it likes, so the number of
+//! allocations alone says nothing. Two measurements separate its part from ours, both on the thread
+//! that trains (a driver's threads do not count):
 //!
 //! - Steps that are not submitted yet must not allocate at all: wgpu has not been called.
-//! - The submission of n steps is compared with one that this test encodes by itself, with nothing but wgpu calls, from the same pipelines,
-//!   bind groups and offsets. What is left over is ours, and must not grow with n.
+//! - The submission of n steps is compared with one that this test encodes by itself, with nothing
+//!   but wgpu calls, from the same pipelines, bind groups and offsets. What is left over is ours,
+//!   and must not grow with n.
 //!
-//! wgpu's counters and reports know live objects only: one that is created and dropped in a step would not show. wgpu-core logs each creation at
-//! level trace, so the log is counted instead; and the live objects as well, which finds leaks.
+//! wgpu's counters and reports know live objects only: one that is created and dropped in a step
+//! would not show. wgpu-core logs each creation at level trace, so the log is counted instead; and
+//! the live objects as well, which finds leaks.
 
 #![expect(
     clippy::unwrap_used,
@@ -40,7 +44,8 @@ fn count() {
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: every call goes to the system allocator with the arguments it came with; counting touches a thread-local number, which does not allocate.
+// SAFETY: every call goes to the system allocator with the arguments it came with; counting touches
+// a thread-local number, which does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -127,7 +132,8 @@ fn open() -> (wgpu::Instance, Gpu) {
     (instance, Gpu::wrap(device, queue))
 }
 
-/// A small network on a data set of `steps` batches and a half, with as many steps behind it as it takes to know that many fit a submission.
+/// A small network on a data set of `steps` batches and a half, with as many steps behind it as it
+/// takes to know that many fit a submission.
 fn trained(gpu: &Gpu, steps: usize) -> (Mlp, Vec<usize>) {
     let mut mlp = Mlp::new(gpu, MlpConfig::new(&[4, 8, 3])).unwrap();
     let examples = steps * BATCH + BATCH / 2;
@@ -180,7 +186,8 @@ fn wait(gpu: &Gpu) {
         .unwrap();
 }
 
-/// The allocations of `steps` steps: until they are submitted, of their submission, and of the same by hand.
+/// The allocations of `steps` steps: until they are submitted, of their submission, and of the same
+/// by hand.
 fn measure(gpu: &Gpu, mlp: &mut Mlp, order: &[usize], steps: usize) -> [usize; 3] {
     let stride = (BATCH as u32 * 4)
         .next_multiple_of(gpu.device().limits().min_storage_buffer_offset_alignment);
@@ -262,7 +269,8 @@ fn steps_allocate_nothing_and_create_no_objects() {
     );
     assert_eq!(objects, 0);
     assert_eq!(live(), before);
-    // The order goes up once an epoch, through a view of wgpu's staging memory that the log does not mention.
+    // The order goes up once an epoch, through a view of wgpu's staging memory that the log does
+    // not mention.
     assert_eq!(writes, 0);
     assert!(
         (1..steps).contains(&encoders),

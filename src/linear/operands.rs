@@ -3,7 +3,7 @@
 use super::activation::Activation;
 use crate::kernel::{Matrix, Vector};
 
-/// Operands of [`LinearKernels::forward`].
+/// Operands of [`LinearKernels::forward`](crate::LinearKernels::forward).
 #[derive(Clone, Copy, Debug)]
 pub struct Forward<'a> {
     /// X, batch × inputs; read.
@@ -16,7 +16,7 @@ pub struct Forward<'a> {
     pub t: Matrix<'a>,
 }
 
-/// Operands of [`LinearKernels::forward_activated`].
+/// Operands of [`LinearKernels::forward_activated`](crate::LinearKernels::forward_activated).
 #[derive(Clone, Copy, Debug)]
 pub struct ForwardActivated<'a> {
     /// X, batch × inputs; read.
@@ -33,7 +33,7 @@ pub struct ForwardActivated<'a> {
     pub a: Matrix<'a>,
 }
 
-/// Operands of [`LinearKernels::input_grad`].
+/// Operands of [`LinearKernels::input_grad`](crate::LinearKernels::input_grad).
 #[derive(Clone, Copy, Debug)]
 pub struct InputGrad<'a> {
     /// dT, batch × outputs; read.
@@ -44,7 +44,7 @@ pub struct InputGrad<'a> {
     pub dx: Matrix<'a>,
 }
 
-/// Operands of [`LinearKernels::input_grad_activated`].
+/// Operands of [`LinearKernels::input_grad_activated`](crate::LinearKernels::input_grad_activated).
 #[derive(Clone, Copy, Debug)]
 pub struct InputGradActivated<'a> {
     /// dT, batch × outputs; read.
@@ -59,7 +59,7 @@ pub struct InputGradActivated<'a> {
     pub dt_below: Matrix<'a>,
 }
 
-/// Operands of [`LinearKernels::weight_grad`].
+/// Operands of [`LinearKernels::weight_grad`](crate::LinearKernels::weight_grad).
 #[derive(Clone, Copy, Debug)]
 pub struct WeightGrad<'a> {
     /// X, batch × inputs; read.
@@ -72,7 +72,7 @@ pub struct WeightGrad<'a> {
     pub db: Option<Vector<'a>>,
 }
 
-/// Operands of [`LinearKernels::bias_grad`].
+/// Operands of [`LinearKernels::bias_grad`](crate::LinearKernels::bias_grad).
 #[derive(Clone, Copy, Debug)]
 pub struct BiasGrad<'a> {
     /// dT, batch × outputs; read.

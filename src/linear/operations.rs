@@ -23,8 +23,8 @@ use super::windows::Factors;
 /// Prepares the four operations on one device. Pipelines are compiled when first needed and kept.
 ///
 /// [`plan()`] chooses the kernel for each shape; a better plan can be given to [`Self::use_plan`].
-/// A [`Tuner`] finds it by measuring, and [`Self::use_plans`] takes what was found before. Operands
-/// larger than `max_storage_buffer_binding_size` are bound in parts.
+/// A [`Tuner`](super::Tuner) finds it by measuring, and [`Self::use_plans`] takes what was found
+/// before. Operands larger than `max_storage_buffer_binding_size` are bound in parts.
 ///
 /// Every buffer needs [`wgpu::BufferUsages::STORAGE`] and must have been created on the same
 /// device. Sizes may be anything from 0; a sum over nothing is 0, so without inputs T = b. Each
@@ -101,8 +101,8 @@ impl LinearKernels {
             .unwrap_or_else(|| plan(shape, operation, &self.capabilities))
     }
 
-    /// Uses `plan`, one of [`candidates`], for `operation` on layers of `shape` that are prepared
-    /// from now on.
+    /// Uses `plan`, one of [`candidates`](super::candidates), for `operation` on layers of `shape`
+    /// that are prepared from now on.
     ///
     /// A plan whose kernel cannot do that here, such as one for smaller batches or for subgroups of
     /// another size, is ignored with a warning in the log.

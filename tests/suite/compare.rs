@@ -1,4 +1,5 @@
-//! The comparator of the tests, the error bounds, and proof that the comparator rejects what it must.
+//! The comparator of the tests, the error bounds, and proof that the comparator rejects what it
+//! must.
 
 use ndarray::{Array, Array2, ArrayView, ArrayView2, Dimension, array};
 
@@ -14,8 +15,8 @@ pub(crate) fn gamma(k: usize) -> f64 {
     ku / (1.0 - ku)
 }
 
-/// What a sum of `terms` rounded products may lose, where Σ |a||b| is `magnitude`: the bound for any order of summation, and
-/// denormals that may be flushed.
+/// What a sum of `terms` rounded products may lose, where Σ |a||b| is `magnitude`: the bound for
+/// any order of summation, and denormals that may be flushed.
 pub(crate) fn hard_bound(terms: usize, magnitude: f64) -> f64 {
     gamma(terms) * magnitude + terms as f64 * f64::from(f32::MIN_POSITIVE)
 }

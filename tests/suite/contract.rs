@@ -1,4 +1,5 @@
-//! Shaders against host code, by naga: bindings, names, access, and translation to every backend's language.
+//! Shaders against host code, by naga: bindings, names, access, and translation to every backend's
+//! language.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! Models that differ from another one in a few methods.
 
-/// `delegate!(inner: loss, parameters)` inside of `impl Model`: these methods are those of `self.inner`.
+/// `delegate!(inner: loss, parameters)` inside of `impl Model`: these methods are those of
+/// `self.inner`.
 macro_rules! delegate {
     ($inner:tt: $($method:ident),+) => {
         $(crate::delegate::delegate!(@ $inner $method);)+

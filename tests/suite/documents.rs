@@ -6,16 +6,17 @@
 //!   folder that the header of one of the document's tables names, as in "file of `src/nn/`", or
 //!   behind a folder named before it on the line. `*`, `…` and words in capitals stand for anything
 //!   within a name.
-//! - **A code span is a command** if it has a space and begins with `cargo`, a script or an example.
-//!   Examples, scripts, packages and paths that it names exist, and so do those in code blocks.
+//! - **A code span is a command** if it has a space and begins with `cargo`, a script or an
+//!   example. Examples, scripts, packages and paths that it names exist, and so do those in code
+//!   blocks.
 //! - **All other code spans are code.** Every word in them occurs in the sources: Rust, WGSL,
 //!   Python, manifests and scripts, comments left out. For `a::b` a source has both words, or is in
 //!   the room `a` and has `b`; a test is in just the module that is named. `a::b_…` is the
 //!   beginning of a name. A flag occurs as it is, or as the field of an example's options.
 //!   Names behind "`file`: " are in that file.
 //! - **What belongs to others** is in the list `foreign::NAMES`, all of which is used.
-//! - **Lines** are at most 100 columns wide, but for tables, code, formulas that stand by themselves, and
-//!   targets of links. `scripts/wrap.py` wraps them.
+//! - **Lines** are at most 100 columns wide, but for tables, code, formulas that stand by
+//!   themselves, and targets of links. `scripts/wrap.py` wraps them.
 //! - **Rust** is compiled: a document with a block of it is included in a source, as doctests.
 //!
 //! Of a change log only links, paths and lines are looked at: it names what has gone.

@@ -193,7 +193,8 @@ fn read_and_wait_refuse_what_belongs_to_another_device_and_recover() {
     );
     let error = gpu().read::<f32>(&foreign).unwrap_err();
     assert!(matches!(error, GpuError::Refused { .. }), "{error:?}");
-    // Another device counts its submissions from 1 as well: only one that ours has not reached is told apart.
+    // Another device counts its submissions from 1 as well: only one that ours has not reached is
+    // told apart.
     for _ in 0..10 {
         other.run(&[]);
     }
@@ -241,7 +242,8 @@ fn read_times_out_and_the_device_stays_usable() {
     );
 }
 
-/// A device without enough memory says so, and serves on. The noop device's memory is the host's, so 2⁵⁰ bytes are too many.
+/// A device without enough memory says so, and serves on. The noop device's memory is the host's,
+/// so 2⁵⁰ bytes are too many.
 #[test]
 fn zeros_reports_out_of_memory_and_the_device_stays_usable() {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();

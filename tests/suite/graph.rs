@@ -1,4 +1,5 @@
-//! Networks as graphs of operations. How a graph is stored is a matter of the crate `tfevents`, and of its tests.
+//! Networks as graphs of operations. How a graph is stored is a matter of the crate `tfevents`, and
+//! of its tests.
 
 use wgpu_linear::events::{Graph, Node};
 use wgpu_linear::model::{Activation, Loss, MlpConfig};

@@ -9,7 +9,8 @@ use crate::compare::gamma;
 use crate::support::{Guarded, gpu, reals};
 use crate::windows::narrow_gpu;
 
-/// What the GPU counts, into words that were NaN before; the dispatches are recorded twice and must leave the same bits.
+/// What the GPU counts, into words that were NaN before; the dispatches are recorded twice and must
+/// leave the same bits.
 fn count(values: &[f32]) -> Histogram {
     let kernels = NetworkKernels::new(gpu().device());
     let (input, output) = (
@@ -32,8 +33,8 @@ fn count(values: &[f32]) -> Histogram {
     histogram_from_words(&words).unwrap()
 }
 
-/// Counts, minimum and maximum as the twin's; sums within the bound for the additions that follow each other: those of a thread, the tree,
-/// and the slabs. One more is the rounding of a square.
+/// Counts, minimum and maximum as the twin's; sums within the bound for the additions that follow
+/// each other: those of a thread, the tree, and the slabs. One more is the rounding of a square.
 fn check(actual: &Histogram, values: &[f32]) {
     let expected = reference::histogram(values);
     assert!(

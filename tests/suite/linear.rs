@@ -283,7 +283,8 @@ fn all_plans(shape: Shape, operation: Operation) -> Vec<Plan> {
         .collect()
 }
 
-/// Shapes around the edges of every tile, aligned to 4 elements and not, with sums long enough to be split into slabs.
+/// Shapes around the edges of every tile, aligned to 4 elements and not, with sums long enough to
+/// be split into slabs.
 fn check_every_plan(checks: ShaderChecks) {
     let kernels = LinearKernels::with_checks(gpu().device(), checks);
     let mut random = fastrand::Rng::with_seed(10);
@@ -345,7 +346,8 @@ fn check_every_plan(checks: ShaderChecks) {
     }
 }
 
-/// A kernel for fewer rows would leave out the others, and one for another layout would read past the end.
+/// A kernel for fewer rows would leave out the others, and one for another layout would read past
+/// the end.
 #[test]
 fn use_plan_ignores_plans_that_cannot_do_the_operation() {
     let kernels = LinearKernels::new(gpu().device());

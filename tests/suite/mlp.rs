@@ -13,7 +13,8 @@ use crate::compare::{U_ANY, gamma, within};
 use crate::reference::ACTIVATIONS;
 use crate::support::{gpu, reals};
 
-/// Bad batches for a network of 3 inputs and 2 classes: each gets its typed error, and a good one still works.
+/// Bad batches for a network of 3 inputs and 2 classes: each gets its typed error, and a good one
+/// still works.
 pub(crate) fn check_bad_batches(mlp: &mut impl Model) {
     let before = mlp.parameters().unwrap();
     let (two, wide) = (Array2::zeros((2, 3)), Array2::zeros((2, 4)));
@@ -178,7 +179,8 @@ fn mlp_refuses_networks_larger_than_the_device() {
     );
 }
 
-/// More weights in one layer than a binding may hold on many devices, among them llvmpipe: 130 MiB are bound in two parts there.
+/// More weights in one layer than a binding may hold on many devices, among them llvmpipe: 130 MiB
+/// are bound in two parts there.
 #[test]
 fn mlp_predicts_with_a_layer_larger_than_a_binding() {
     let limits = gpu().device().limits();
@@ -272,8 +274,8 @@ fn optimizers() -> [Optimizer; 4] {
     ]
 }
 
-/// Batches of several sizes; every activation and every optimizer with each loss: the two paths stay
-/// together, and the loss is measured alike.
+/// Batches of several sizes; every activation and every optimizer with each loss: the two paths
+/// stay together, and the loss is measured alike.
 #[test]
 fn mlp_follows_its_twin_for_every_activation_loss_and_optimizer() {
     for (turn, activation) in ACTIVATIONS.into_iter().enumerate() {
@@ -498,8 +500,8 @@ impl Approx {
     }
 }
 
-/// One step of SGD on 64-128-10 with the error bound carried through every operation: gradients and new weights of both paths
-/// lie within the sum of what each operation may lose.
+/// One step of SGD on 64-128-10 with the error bound carried through every operation: gradients and
+/// new weights of both paths lie within the sum of what each operation may lose.
 #[test]
 fn mlp_stays_within_the_error_bound_after_one_step() {
     let rate = 0.5_f32;
@@ -594,8 +596,9 @@ fn expected_gradients(
     ]
 }
 
-/// (softmax − onehot) / batch. An error e of the logits changes a probability by a factor of at most exp(2e); WGSL grants exp 3 + 2|x|
-/// units in the last place, and the sum, the quotient and the rest lose a unit each.
+/// (softmax − onehot) / batch. An error e of the logits changes a probability by a factor of at
+/// most exp(2e); WGSL grants exp 3 + 2|x| units in the last place, and the sum, the quotient and
+/// the rest lose a unit each.
 fn cross_entropy_gradient(t: &Approx, labels: &[u32]) -> Approx {
     let (_, value) = reference::softmax_cross_entropy(t.value.view(), labels);
     let (batch, classes) = value.dim();

@@ -66,8 +66,8 @@ fn activation_grad_on_gpu(
     dt.read_matrix(1, t.len())
 }
 
-/// WGSL grants exp an error of 3 + 2|x| units in the last place, which x·e⁻ˣ turns into a few 1e-7 at most; the polynomial of erf adds
-/// 1.5e-7. So 1e-6 of the scale of the result is asked for.
+/// WGSL grants exp an error of 3 + 2|x| units in the last place, which x·e⁻ˣ turns into a few 1e-7
+/// at most; the polynomial of erf adds 1.5e-7. So 1e-6 of the scale of the result is asked for.
 #[test]
 fn activations_match_the_twin_over_the_whole_range() {
     let (kernels, t) = (network_kernels(), arguments());
@@ -121,7 +121,8 @@ fn phase_error(function: Activation, t: &Array2<f64>) -> Array2<f64> {
     t.map(of_sine) * frequency.abs().max(1.0)
 }
 
-/// WGSL's own sine may be off by 2⁻¹¹. This one is as good as its argument over thousands of periods.
+/// WGSL's own sine may be off by 2⁻¹¹. This one is as good as its argument over thousands of
+/// periods.
 #[test]
 fn sines_are_accurate_over_many_periods() {
     let kernels = network_kernels();
@@ -141,8 +142,8 @@ fn sines_are_accurate_over_many_periods() {
     }
 }
 
-/// tanh near 0, and the slopes of tanh and sigmoid far out, where forms that subtract from 1 would have no correct digit left.
-/// WGSL grants exp 3 + 2|x| units in the last place.
+/// tanh near 0, and the slopes of tanh and sigmoid far out, where forms that subtract from 1 would
+/// have no correct digit left. WGSL grants exp 3 + 2|x| units in the last place.
 #[test]
 fn saturating_activations_keep_their_relative_accuracy() {
     let kernels = network_kernels();
@@ -253,7 +254,8 @@ fn check_cross_entropy(kernels: &NetworkKernels, t: &Array2<f32>, classes: &[u32
     }
 }
 
-/// The same by the kernel for small batches, which adds to the total instead of storing a loss for each row.
+/// The same by the kernel for small batches, which adds to the total instead of storing a loss for
+/// each row.
 fn check_cross_entropy_small(
     kernels: &NetworkKernels,
     t: &Array2<f32>,
@@ -301,8 +303,9 @@ fn softmax_cross_entropy_matches_the_twin_on_ragged_shapes() {
     }
 }
 
-/// As many classes as the kernel takes: each of 64 threads adds up 16,384 of them. Each element of the gradient is held to its own
-/// size: the elements are near 1e-6 / 2, so that an absolute tolerance would accept zeros.
+/// As many classes as the kernel takes: each of 64 threads adds up 16,384 of them. Each element of
+/// the gradient is held to its own size: the elements are near 1e-6 / 2, so that an absolute
+/// tolerance would accept zeros.
 #[test]
 fn softmax_cross_entropy_matches_the_twin_on_a_million_classes() {
     let t = reals(&mut fastrand::Rng::with_seed(26), 2, 1 << 20);
@@ -377,7 +380,8 @@ fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
         run(&[kernels.mean_squared_error(operands).unwrap()]);
         let (expected_loss, expected_dt) =
             reference::mean_squared_error(t.mapv(f64::from).view(), y.mapv(f64::from).view());
-        // Subtraction, product, division, and 2.5 units in the last place that WGSL grants a division.
+        // Subtraction, product, division, and 2.5 units in the last place that WGSL grants a
+        // division.
         let relative = 12.0 * U_ANY;
         let bound = expected_loss.mapv(|loss| relative * loss);
         within(
@@ -396,7 +400,8 @@ fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
     }
 }
 
-/// Small whole numbers, whose sums f32 holds exactly: a loss left out or counted twice shows. The last length takes two passes.
+/// Small whole numbers, whose sums f32 holds exactly: a loss left out or counted twice shows. The
+/// last length takes two passes.
 #[test]
 fn accumulate_loss_adds_to_what_was_there() {
     let (kernels, mut random) = (network_kernels(), fastrand::Rng::with_seed(23));
@@ -554,7 +559,8 @@ fn adam_and_adamw_match_the_twin_over_many_steps() {
     }
 }
 
-/// The sign of a number near 0 would tell rounding errors apart; no seed of the twenty steps has one.
+/// The sign of a number near 0 would tell rounding errors apart; no seed of the twenty steps has
+/// one.
 #[test]
 fn lion_matches_the_twin_over_many_steps() {
     let kernels = network_kernels();

@@ -1,4 +1,5 @@
-//! Bad operands get a typed error before anything is encoded. No adapter is needed: wgpu's noop device does.
+//! Bad operands get a typed error before anything is encoded. No adapter is needed: wgpu's noop
+//! device does.
 
 use wgpu::{BufferUsages, Limits};
 use wgpu_linear::nn::{AccumulateLoss, MeanSquaredError, NetworkKernels, SoftmaxCrossEntropy};

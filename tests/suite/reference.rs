@@ -325,9 +325,9 @@ fn sgd_follows_its_formula() {
     );
 }
 
-/// The corrections are 1 − βˢ, and the first step of Adam is the learning rate in the direction of the sign.
-/// Each parameter moves by the learning rate along the sign of the mixed gradient, and not at all
-/// where that is 0.
+/// The corrections are 1 − βˢ, and the first step of Adam is the learning rate in the direction of
+/// the sign. Each parameter moves by the learning rate along the sign of the mixed gradient, and
+/// not at all where that is 0.
 #[test]
 fn lion_follows_its_formula() {
     let settings = LionSettings {

@@ -1,4 +1,5 @@
-//! What the trainer writes beside its curves: histograms, the confusion of classes, hyperparameters, the configuration.
+//! What the trainer writes beside its curves: histograms, the confusion of classes,
+//! hyperparameters, the configuration.
 
 use std::ops::ControlFlow;
 
@@ -154,7 +155,8 @@ impl Model for Scripted {
     }
 }
 
-/// Of class 0, one example is taken for class 2; of class 1, all for class 0. Class 2 has no examples.
+/// Of class 0, one example is taken for class 2; of class 1, all for class 0. Class 2 has no
+/// examples.
 fn confused() -> Array2<f32> {
     array![
         [1.0, 0.0, 0.0],

@@ -238,7 +238,8 @@ fn orders(examples: usize, count: usize) -> Vec<Vec<usize>> {
     (0..count).map(next).collect()
 }
 
-/// f32 and bytes, both losses and two optimizers, with a smaller last batch: every bit of the parameters is that of the steps from the host.
+/// f32 and bytes, both losses and two optimizers, with a smaller last batch: every bit of the
+/// parameters is that of the steps from the host.
 #[test]
 fn training_on_the_device_gives_the_bits_of_training_from_the_host() {
     let sgd = Optimizer::Sgd(SgdSettings {
@@ -278,7 +279,8 @@ fn training_on_the_device_gives_the_bits_of_training_from_the_host() {
     }
 }
 
-/// Whatever else is asked of the network between two steps comes after the first and before the second.
+/// Whatever else is asked of the network between two steps comes after the first and before the
+/// second.
 #[test]
 fn steps_that_wait_are_taken_before_anything_else() {
     let config = MlpConfig::new(&[5, 8, 3]);
@@ -503,7 +505,8 @@ fn mlp_refuses_data_sets_that_do_not_fit_it() {
     set(&mut mlp, x.view(), Targets::Classes(&[0, 1])).unwrap();
 }
 
-/// A network on the GPU that says it cannot hold a data set: the trainer hands it batch after batch.
+/// A network on the GPU that says it cannot hold a data set: the trainer hands it batch after
+/// batch.
 struct FromHost(Mlp);
 
 impl Model for FromHost {
@@ -513,7 +516,8 @@ impl Model for FromHost {
 type Value = (String, i64, Option<u32>, Vec<(u64, Vec<u8>)>);
 type Run = (Vec<Value>, Summary, Vec<LayerParameters>);
 
-/// The values of the event file (without times and speeds), the parameters and the result of a run that may end early.
+/// The values of the event file (without times and speeds), the parameters and the result of a run
+/// that may end early.
 fn run(mut model: impl Model, schedule: Schedule, stop_at: u64) -> Run {
     let sample = sample(150, 13, 3, 1.0 / 16.0);
     let train = Dataset::new(sample.x, sample.classes).unwrap();

@@ -6,7 +6,8 @@ use ndarray::{Array1, Array2};
 use wgpu_linear::nn::NetworkKernels;
 use wgpu_linear::{Gpu, LinearKernels, Matrix, Vector};
 
-/// The device of all tests. Without any adapter a test that needs one fails here, and says what to install.
+/// The device of all tests. Without any adapter a test that needs one fails here, and says what to
+/// install.
 pub(crate) fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| match Gpu::new() {
@@ -46,7 +47,8 @@ pub(crate) fn row(matrix: Array2<f32>) -> Array1<f32> {
     matrix.into_iter().collect()
 }
 
-/// Behind and before every operand, in bytes: the largest alignment that WebGPU allows a device to ask for.
+/// Behind and before every operand, in bytes: the largest alignment that WebGPU allows a device to
+/// ask for.
 pub(crate) const GUARD_BYTES: u64 = 256;
 const GUARD_LEN: usize = GUARD_BYTES as usize / 4;
 const GUARD: f32 = 12_345.0;

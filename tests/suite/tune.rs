@@ -335,7 +335,8 @@ fn cached_plan_that_is_no_candidate_is_measured_anew() {
     }
 }
 
-/// Wherever the file was cut off, and whichever byte was changed, nothing else than the whole entry counts.
+/// Wherever the file was cut off, and whichever byte was changed, nothing else than the whole entry
+/// counts.
 #[test]
 fn damaged_entries_are_ignored() {
     let folder = tempfile::tempdir().unwrap();

@@ -167,8 +167,9 @@ impl Tree {
             })
     }
 
-    /// Whether `parent::name` may be right: a source has both words, or is the room `parent` and has
-    /// the word `name`. A test is in the module that is named. An ellipsis ends a part of a name.
+    /// Whether `parent::name` may be right: a source has both words, or is the room `parent` and
+    /// has the word `name`. A test is in the module that is named. An ellipsis ends a part of a
+    /// name.
     pub(super) fn has_pair(&self, parent: &str, name: &str) -> bool {
         let prefix = name.strip_suffix('…');
         let is = |word: &str| prefix.map_or(word == name, |prefix| word.starts_with(prefix));

@@ -13,8 +13,8 @@ impl Writer {
     /// stands under `tag`.
     ///
     /// Each curve has a file and a thread of its own, opened with its first point and closed with
-    /// this writer. Without a directory ([`WriterBuilder::write_to`]) the values become scalars
-    /// `tag/name`.
+    /// this writer. Without a directory ([`write_to`](crate::WriterBuilder::write_to)) the values
+    /// become scalars `tag/name`.
     pub fn scalar_group(&self, tag: &str, step: i64, values: &[(&str, f32)]) {
         for (name, value) in values {
             match self.path() {

@@ -1,5 +1,5 @@
-//! What is left of an event file when its process is killed or the disk is full. The writer runs in a process of its own: this
-//! binary once more, with the test `child` alone.
+//! What is left of an event file when its process is killed or the disk is full. The writer runs in
+//! a process of its own: this binary once more, with the test `child` alone.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ use crate::support::event_files;
 const TASK: &str = "TFEVENTS_CRASH_TASK";
 const DIRECTORY: &str = "TFEVENTS_CRASH_DIRECTORY";
 
-// ---- The process that writes ----------------------------------------------------------------------------------------
+// ---- The process that writes
+// ----------------------------------------------------------------------------------------
 
 #[test]
 #[ignore = "the tests of this module start it as a process of its own"]
@@ -115,7 +116,8 @@ fn counting(directory: &Path) -> (Writer, Arc<AtomicUsize>) {
     (events, errors)
 }
 
-// ---- The process that looks on --------------------------------------------------------------------------------------
+// ---- The process that looks on
+// --------------------------------------------------------------------------------------
 
 struct Process {
     child: Child,
@@ -258,7 +260,8 @@ fn killed_run_has_one_torn_record_at_most_and_its_sequel_shows_every_step() {
 #[test]
 fn limit_on_the_size_of_files_is_reported_once_and_forgotten_when_lifted() {
     let directory = tempfile::tempdir().unwrap();
-    // The soft limit, in KiB, of which no record ends at the end. Without the trap the signal would kill.
+    // The soft limit, in KiB, of which no record ends at the end. Without the trap the signal would
+    // kill.
     let limit = [
         "bash",
         "-c",

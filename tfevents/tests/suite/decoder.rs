@@ -1,5 +1,5 @@
-//! A reader of event files that shares nothing with the crate: it finds every field by itself and computes its checksums bit
-//! by bit.
+//! A reader of event files that shares nothing with the crate: it finds every field by itself and
+//! computes its checksums bit by bit.
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Event {
@@ -24,7 +24,8 @@ pub(crate) enum Field<'a> {
     Fixed32([u8; 4]),
 }
 
-/// All events of a file, one for each value where there are several; panics at the first byte that is out of place.
+/// All events of a file, one for each value where there are several; panics at the first byte that
+/// is out of place.
 pub(crate) fn decode(bytes: &[u8]) -> Vec<Event> {
     records(bytes).into_iter().flat_map(event).collect()
 }

@@ -1,6 +1,8 @@
-//! Event files equal to those of PyTorch's `SummaryWriter`, byte for byte; `scripts/golden_events.py` made them.
+//! Event files equal to those of PyTorch's `SummaryWriter`, byte for byte;
+//! `scripts/golden_events.py` made them.
 //!
-//! The first record is compared without `source_metadata`, in which TensorBoard's writer names itself.
+//! The first record is compared without `source_metadata`, in which TensorBoard's writer names
+//! itself.
 
 use std::path::Path;
 
@@ -18,7 +20,8 @@ fn golden(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(format!("{name}.tfevents"))).unwrap()
 }
 
-/// Everything behind the first record has to be equal, and the first record but for the name of its writer.
+/// Everything behind the first record has to be equal, and the first record but for the name of its
+/// writer.
 fn assert_equals_golden(name: &str, ours: &[u8]) {
     let golden = golden(name);
     let golden_records = decoder::records(&golden);

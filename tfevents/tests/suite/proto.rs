@@ -1,6 +1,8 @@
-//! The messages of an event file for an encoder and decoder that shares nothing with the crate: prost.
+//! The messages of an event file for an encoder and decoder that shares nothing with the crate:
+//! prost.
 //!
-//! Numbers and types are those of TensorFlow's and TensorBoard's `.proto` files. Maps are ordered, as the crate writes them.
+//! Numbers and types are those of TensorFlow's and TensorBoard's `.proto` files. Maps are ordered,
+//! as the crate writes them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Reading event files back: whole, cut, damaged, growing. The records are framed here, without the crate.
+//! Reading event files back: whole, cut, damaged, growing. The records are framed here, without the
+//! crate.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -68,7 +69,8 @@ fn version() -> Vec<u8> {
     frame(&event(1.0, 0, &delimited(3, b"brain.Event:2")))
 }
 
-/// A version and the scalars of steps `from..to`, with the value 1/8 of the step, and where each record ends.
+/// A version and the scalars of steps `from..to`, with the value 1/8 of the step, and where each
+/// record ends.
 fn file_of(steps: std::ops::Range<i64>) -> (Vec<u8>, Vec<usize>) {
     let mut bytes = version();
     let mut ends = vec![bytes.len()];
@@ -666,7 +668,8 @@ fn reader_takes_the_files_of_a_directory_by_name_and_new_ones_as_they_come() {
     assert_eq!(drain(&mut reader), (vec![], vec![]));
     assert_eq!(reader.path(), None);
 
-    // Made in an order that is not that of their names; what has no mark in its name, or is a directory, is no event file.
+    // Made in an order that is not that of their names; what has no mark in its name, or is a
+    // directory, is no event file.
     append(&at("b.tfevents.2"), &file_of(10..12).0);
     append(&at("a.tfevents.2"), &file_of(5..7).0);
     append(&at("a.other"), b"not events");
@@ -772,7 +775,8 @@ fn reader_reports_damage_of_each_file_and_a_torn_end_of_all_but_the_last() {
     assert_eq!(reader.tail(), None);
 }
 
-/// The end of the old file and the beginning of the new one may both come while the reader goes from one to the other.
+/// The end of the old file and the beginning of the new one may both come while the reader goes
+/// from one to the other.
 #[test]
 fn reader_misses_nothing_when_the_next_file_comes_at_once() {
     for round in 0..200 {

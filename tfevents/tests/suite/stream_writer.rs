@@ -11,7 +11,8 @@ use tfevents::{StreamWriter, WriteError};
 
 use crate::decoder::{self, Event, decode};
 
-// ---- Sinks ----------------------------------------------------------------------------------------------------------
+// ---- Sinks
+// ----------------------------------------------------------------------------------------------------------
 
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Mode {
@@ -117,11 +118,13 @@ fn assert_numbered(actual: &[Event], steps: impl IntoIterator<Item = i64>) {
     assert_eq!(actual.len(), steps.len());
 }
 
-// ---- The format -----------------------------------------------------------------------------------------------------
+// ---- The format
+// -----------------------------------------------------------------------------------------------------
 
-/// The bytes of TensorBoard 2.21.0 for the calls in `scalar_bytes_equal_those_of_tensorboard`, in the same order, behind a
-/// version record of wall time 1700000000.25. Made by its `Event` and `Summary` messages (`tensorboard.compat.proto`),
-/// serialised by protobuf 7.36.2, and its `RecordWriter` (`tensorboard.summary.writer.record_writer`).
+/// The bytes of TensorBoard 2.21.0 for the calls in `scalar_bytes_equal_those_of_tensorboard`, in
+/// the same order, behind a version record of wall time 1700000000.25. Made by its `Event` and
+/// `Summary` messages (`tensorboard.compat.proto`), serialised by protobuf 7.36.2, and its
+/// `RecordWriter` (`tensorboard.summary.writer.record_writer`).
 const GOLDEN_VERSION: [u8; 40] = [
     0x18, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xa3, 0x7f, 0x4b, 0x22, 0x09, 0x00, 0x00, 0x10,
     0x40, 0xfc, 0x54, 0xd9, 0x41, 0x1a, 0x0d, 0x62, 0x72, 0x61, 0x69, 0x6e, 0x2e, 0x45, 0x76, 0x65,
@@ -248,7 +251,8 @@ fn scalar_is_refused_at_non_finite_wall_time() -> Result<(), WriteError> {
     Ok(())
 }
 
-// ---- The buffer -----------------------------------------------------------------------------------------------------
+// ---- The buffer
+// -----------------------------------------------------------------------------------------------------
 
 #[test]
 fn buffer_is_written_out_once_it_holds_64_kib() -> Result<(), WriteError> {
@@ -301,7 +305,8 @@ fn failing_sink_that_recovers_loses_nothing_and_doubles_nothing() -> Result<(), 
     let mut events = StreamWriter::new(sink.clone());
     let mut errors = 0;
     for step in 0..4000 {
-        // From the record that crosses 64 KiB on, every call meets the failure; a third of them get a few bytes through.
+        // From the record that crosses 64 KiB on, every call meets the failure; a third of them get
+        // a few bytes through.
         let failing = if step % 3 == 0 {
             Mode::Flaky
         } else {
@@ -372,7 +377,8 @@ fn backlog_is_bounded_while_sink_fails() -> Result<(), WriteError> {
     Ok(())
 }
 
-// ---- The end --------------------------------------------------------------------------------------------------------
+// ---- The end
+// --------------------------------------------------------------------------------------------------------
 
 #[test]
 fn drop_flushes() -> Result<(), WriteError> {

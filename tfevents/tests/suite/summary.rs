@@ -1,4 +1,5 @@
-//! Every kind of summary: what it computes, what it refuses, and what another decoder reads from it.
+//! Every kind of summary: what it computes, what it refuses, and what another decoder reads from
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,8 @@ fn tensor(value: &proto::Value) -> (i32, Vec<i64>, &proto::TensorProto) {
     (tensor.dtype, sizes, tensor)
 }
 
-// ---- Histograms -----------------------------------------------------------------------------------------------------
+// ---- Histograms
+// -----------------------------------------------------------------------------------------------------
 
 /// The definition, without a search: the last edge that is not above the value.
 fn bucket_by_definition(value: f64) -> usize {
@@ -211,7 +213,8 @@ fn histogram_from_buckets_refuses_what_is_none() {
     }
 }
 
-// ---- Images ---------------------------------------------------------------------------------------------------------
+// ---- Images
+// ---------------------------------------------------------------------------------------------------------
 
 fn stored_image(image: &Image) -> proto::Image {
     let stored = value(&Summary::new().image("i", image));
@@ -352,7 +355,8 @@ fn image_from_array_says_where_nan_is() {
     assert_eq!([row, column, channel], [2, 1, 1]);
 }
 
-// ---- Texts, layouts, curves -----------------------------------------------------------------------------------------
+// ---- Texts, layouts, curves
+// -----------------------------------------------------------------------------------------
 
 #[test]
 fn text_is_a_tensor_of_one_string() {
@@ -456,7 +460,8 @@ fn pr_curve_refuses_what_is_none() {
     }
 }
 
-// ---- Hyperparameters ------------------------------------------------------------------------------------------------
+// ---- Hyperparameters
+// ------------------------------------------------------------------------------------------------
 
 fn hparams_data(summary: &Summary, tag: &str) -> HParamsData {
     let stored = value(summary);
@@ -583,7 +588,8 @@ fn hparams_end_holds_status_and_time() {
     }
 }
 
-// ---- Several values, and graphs -------------------------------------------------------------------------------------
+// ---- Several values, and graphs
+// -------------------------------------------------------------------------------------
 
 #[test]
 fn summary_keeps_values_of_all_kinds_in_order() {

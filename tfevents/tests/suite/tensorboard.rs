@@ -156,7 +156,8 @@ fn event_file_read_by_tensorboard_value_for_value() -> io::Result<()> {
     Ok(())
 }
 
-/// The reader that TensorBoard runs by default, with and without checksums, and the one behind `--inspect`.
+/// The reader that TensorBoard runs by default, with and without checksums, and the one behind
+/// `--inspect`.
 #[test]
 fn event_files_read_by_data_server_value_for_value() -> io::Result<()> {
     let directory = tempfile::tempdir()?;
@@ -246,7 +247,8 @@ fn every_kind_of_summary_read_by_tensorboard() -> io::Result<()> {
 }
 
 fn check_data(found: &serde_json::Value, image: &Image) {
-    // TensorBoard counts in the buckets between the least and the greatest value, and takes these for the outer limits.
+    // TensorBoard counts in the buckets between the least and the greatest value, and takes these
+    // for the outer limits.
     let histograms = &found["histograms"];
     let statistics = |tag: &str, point: usize| &histograms[tag][point]["statistics"];
     assert_eq!(*statistics("w", 0), json!([-2.0, 4.0, 4.0, 4.0, 22.0]));

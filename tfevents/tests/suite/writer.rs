@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// So long that only what is asked for is written.
 const NEVER: Duration = Duration::MAX;
 
-// ---- A sink ---------------------------------------------------------------------------------------------------------
+// ---- A sink
+// ---------------------------------------------------------------------------------------------------------
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Mode {
@@ -121,7 +122,8 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-// ---- What goes well -------------------------------------------------------------------------------------------------
+// ---- What goes well
+// -------------------------------------------------------------------------------------------------
 
 #[test]
 fn flush_hands_over_what_came_before_it() {
@@ -261,7 +263,8 @@ fn callers_wait_for_a_disk_that_hangs_and_go_on_when_it_is_back() {
     assert!(errors.lock().unwrap().is_empty());
 }
 
-// ---- What goes wrong ------------------------------------------------------------------------------------------------
+// ---- What goes wrong
+// ------------------------------------------------------------------------------------------------
 
 #[test]
 fn failing_sink_is_reported_once_and_loses_nothing_when_it_recovers() {
@@ -305,7 +308,8 @@ fn failing_sink_is_tried_again_by_itself() {
     until("an error", || !errors.lock().unwrap().is_empty());
     // More than 64 KiB, which otherwise would be written at once.
     (1..=2000).for_each(|step| events.scalar("loss", step, 0.5));
-    // Not as often as it can, which would heat the machine, but ten times a second; an attempt is two writes.
+    // Not as often as it can, which would heat the machine, but ten times a second; an attempt is
+    // two writes.
     std::thread::sleep(Duration::from_millis(500));
     let writes = sink.inside(|inside| inside.writes);
     let attempts = begin.elapsed().as_millis() as usize / 100 + 2;
@@ -412,7 +416,8 @@ fn error_callback_may_log_but_not_wait() {
         .write_to(sink.clone())
         .unwrap();
     *writer.lock().unwrap() = Some(events.clone());
-    // The callback is called while the sink fails, and again, for what was refused, when it works. Nobody would make room.
+    // The callback is called while the sink fails, and again, for what was refused, when it works.
+    // Nobody would make room.
     for mode in [Mode::Fails, Mode::Healthy] {
         sink.set(mode);
         events.flush().unwrap_err();
@@ -477,7 +482,8 @@ fn full_device_is_reported_by_flush_and_close() -> io::Result<()> {
     Ok(())
 }
 
-// ---- Settings -------------------------------------------------------------------------------------------------------
+// ---- Settings
+// -------------------------------------------------------------------------------------------------------
 
 #[test]
 fn steps_that_go_backwards_are_written_or_left_out_as_asked() {
