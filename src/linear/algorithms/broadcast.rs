@@ -56,6 +56,11 @@ pub(super) fn examples() -> [Broadcast; 2] {
 }
 
 impl Broadcast {
+    /// How threads get at the left factor, in a word.
+    fn way(self) -> &'static str {
+        if self.shuffle { "shuffle" } else { "broadcast" }
+    }
+
     /// Threads of a workgroup.
     fn lanes(self) -> u32 {
         if self.shuffle { 8 } else { 16 }
@@ -73,7 +78,7 @@ impl Room for Broadcast {
 
     fn name(&self) -> String {
         let [rows, columns] = self.tile();
-        let way = if self.shuffle { "shuffle" } else { "broadcast" };
+        let way = self.way();
         format!("{way}_{rows}x{columns}")
     }
 
@@ -153,7 +158,7 @@ impl Room for Broadcast {
 impl fmt::Display for Broadcast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [rows, columns] = self.tile();
-        let way = if self.shuffle { "shuffle" } else { "broadcast" };
+        let way = self.way();
         write!(f, "{way} {rows}×{columns}")
     }
 }

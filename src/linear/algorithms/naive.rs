@@ -41,10 +41,7 @@ impl Room for Naive {
 
     /// Blocks are numbered across rows.
     fn workgroups(&self, rows: u32, columns: u32) -> u64 {
-        let [block_rows, block_columns] = self.tile();
-        let blocks =
-            u64::from(rows.div_ceil(block_rows)) * u64::from(columns.div_ceil(block_columns));
-        blocks.div_ceil(u64::from(WORKGROUP))
+        self.tiles(rows, columns).div_ceil(u64::from(WORKGROUP))
     }
 
     fn loops(&self) -> Loops {

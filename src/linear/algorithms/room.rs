@@ -41,6 +41,11 @@ pub(in crate::linear) trait Room: fmt::Display {
 
     /// Workgroups for `rows` × `columns` results.
     fn workgroups(&self, rows: u32, columns: u32) -> u64 {
+        self.tiles(rows, columns)
+    }
+
+    /// Tiles that cover `rows` × `columns` results.
+    fn tiles(&self, rows: u32, columns: u32) -> u64 {
         let [tile_rows, tile_columns] = self.tile();
         u64::from(rows.div_ceil(tile_rows)) * u64::from(columns.div_ceil(tile_columns))
     }
