@@ -62,7 +62,7 @@ fn matmul_broadcast(
 
     let inside = (row + TILE_ROWS <= dims.end_row)
         & (first_column + TILE_COLUMNS <= dims.end_column);
-    if STORE_DIRECTLY && !(ACCUMULATE || ACTIVATE || TIMES_SLOPE) && inside {
+    if STORE_DIRECTLY && !(ACCUMULATE || ACTIVATE || STORED_LATER) && inside {
         for (var v = 0u; v < VECTORS; v++) {
             let first = addend(column + 4u * LANES * v);
             for (var g = 0u; g < GROUPS; g++) {

@@ -14,7 +14,8 @@ mod device;
 pub use device::{AdapterChoice, Element, Gpu, GpuError, GpuOptions};
 pub use kernel::{Access, Binding, Dispatch, Kernel, Matrix, PrepareError, ShaderChecks, Vector};
 pub use linear::{
-    BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, LinearKernels, WeightGrad,
+    BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
+    LinearKernels, WeightGrad,
 };
 /// TensorBoard event files, written and read: the crate `tfevents`, which knows nothing of GPUs.
 #[doc(inline)]

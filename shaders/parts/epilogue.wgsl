@@ -12,8 +12,12 @@ const ADD_BIAS: bool = false; // product = sum + bias
 const ACCUMULATE: bool = false; // product = product + sum
 const ACTIVATE: bool = false; // activated = f(product)
 const TIMES_SLOPE: bool = false; // product = sum · f′(t)
+const ACTIVATE_ALONE: bool = false; // product = f(sum)
 const SUM_COLUMNS: bool = false; // db = column sums of the right factor
 const TO_SLAB: bool = false;
+
+// Whether `activate` stores the product, so that the sum itself need not be stored.
+const STORED_LATER: bool = TIMES_SLOPE || ACTIVATE_ALONE;
 
 fn value4(x: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(value(x.x), value(x.y), value(x.z), value(x.w));
@@ -32,7 +36,7 @@ fn addend(column: u32) -> vec4<f32> {
 }
 
 // Stores columns `column` to `column + 3` of `row`, which lie inside, as far as there are so many.
-// Returns what it has stored.
+// Returns the sum as far as it goes.
 fn store_sum(row: u32, column: u32, slab: u32, sum: vec4<f32>) -> vec4<f32> {
     if TO_SLAB {
         store_product(slab * dims.slab_rows + row, column, sum);
@@ -40,20 +44,29 @@ fn store_sum(row: u32, column: u32, slab: u32, sum: vec4<f32>) -> vec4<f32> {
     }
     if ACCUMULATE {
         let total = load_product(row, column) + sum;
-        store_product(row, column, total);
+        store_unless_later(row, column, total);
         return total;
     }
-    store_product(row, column, sum);
+    store_unless_later(row, column, sum);
     return sum;
 }
 
-// The activation on four elements that store_sum has stored.
-fn activate(row: u32, column: u32, stored: vec4<f32>) {
+fn store_unless_later(row: u32, column: u32, sum: vec4<f32>) {
+    if !STORED_LATER {
+        store_product(row, column, sum);
+    }
+}
+
+// The activation of what store_sum has returned.
+fn activate(row: u32, column: u32, sum: vec4<f32>) {
     if TIMES_SLOPE {
-        store_product(row, column, stored * derivative4(load_t(row, column)));
+        store_product(row, column, sum * derivative4(load_t(row, column)));
+    }
+    if ACTIVATE_ALONE {
+        store_product(row, column, value4(sum));
     }
     if ACTIVATE {
-        store_activated(row, column, value4(stored));
+        store_activated(row, column, value4(sum));
     }
 }
 

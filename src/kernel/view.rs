@@ -1,5 +1,7 @@
 //! Operand views: which part of a buffer is which matrix.
 
+use super::error::PrepareError;
+
 /// A dense row-major f32 matrix inside a buffer the caller owns.
 ///
 /// Element (i, j) lies `offset_bytes + 4 (i · columns + j)` bytes into `buffer`. A view is two
@@ -35,6 +37,27 @@ impl<'a> Matrix<'a> {
     pub fn at(self, offset_bytes: u64) -> Self {
         Self {
             offset_bytes,
+            ..self
+        }
+    }
+
+    /// The same elements as a vector, which may have fewer.
+    pub(crate) fn flat(self, operation: &'static str) -> Result<Vector<'a>, PrepareError> {
+        let len = u32::try_from(self.elements()).map_err(|_| PrepareError::Limit {
+            operation,
+            name: "elements of an operand",
+            required: self.elements(),
+            allowed: u64::from(u32::MAX),
+        })?;
+        Ok(Vector::new(self.buffer, len).at(self.offset_bytes))
+    }
+
+    /// `rows` rows from row `first` on.
+    pub(crate) fn rows(self, first: u32, rows: u32) -> Self {
+        let first_bytes = u64::from(first) * u64::from(self.columns) * 4;
+        Self {
+            offset_bytes: self.offset_bytes + first_bytes,
+            rows,
             ..self
         }
     }

@@ -44,6 +44,8 @@ pub(super) struct Variant {
     pub(super) add_bias: bool,
     /// Also store f(product).
     pub(super) activate: Option<Activation>,
+    /// Store f(product) in its place.
+    pub(super) activate_alone: Option<Activation>,
     /// Multiply by f′(t).
     pub(super) times_slope: Option<Activation>,
     /// Also sum the columns of the right factor.
@@ -113,7 +115,8 @@ impl Variant {
     /// The activation that the kernel applies, or whose slope it multiplies by.
     fn function(&self, to_slab: bool) -> Option<Activation> {
         let wanted = !self.unfinished && !to_slab;
-        self.activate.or(self.times_slope).filter(|_| wanted)
+        let function = self.activate.or(self.activate_alone);
+        function.or(self.times_slope).filter(|_| wanted)
     }
 
     fn choices(&self, of_algorithm: &[File], to_slab: bool) -> Vec<File> {
@@ -136,6 +139,7 @@ impl Variant {
                 ("ACCUMULATE", self.accumulate),
                 ("ACTIVATE", self.activate.is_some() && finished),
                 ("TIMES_SLOPE", self.times_slope.is_some() && finished),
+                ("ACTIVATE_ALONE", self.activate_alone.is_some() && finished),
             ]
         };
         [("SUM_COLUMNS", self.sum_columns)]
@@ -186,7 +190,7 @@ pub(crate) fn all() -> Vec<Kernel> {
             let fitting = algorithms::examples().into_iter().filter(fits);
             kernels.extend(fitting.map(multiply));
             // Slabs do not know of activations.
-            if variant.activate.or(variant.times_slope).is_none() {
+            if variant.function(false).is_none() {
                 kernels.push(variant.multiply(Algorithm::Naive, true));
                 let later = Variant {
                     accumulate: true,
@@ -200,7 +204,7 @@ pub(crate) fn all() -> Vec<Kernel> {
     kernels
 }
 
-fn variants(aligned: bool) -> [Variant; 5] {
+fn variants(aligned: bool) -> [Variant; 6] {
     let forward = Variant {
         label: FORWARD,
         aligned,
@@ -229,6 +233,10 @@ fn variants(aligned: bool) -> [Variant; 5] {
         forward,
         Variant {
             activate: gelu,
+            ..forward
+        },
+        Variant {
+            activate_alone: gelu,
             ..forward
         },
         input_grad,

@@ -26,7 +26,8 @@ pub use activation::Activation;
 pub use algorithms::{Algorithm, Broadcast, SmallBatch, Tiled};
 pub use capabilities::Capabilities;
 pub use operands::{
-    BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, WeightGrad,
+    BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
+    WeightGrad,
 };
 pub use operations::LinearKernels;
 pub use plan::{Plan, candidates, plan, ranked_candidates};

@@ -33,6 +33,21 @@ pub struct ForwardActivated<'a> {
     pub a: Matrix<'a>,
 }
 
+/// Operands of [`LinearKernels::forward_inference`](crate::LinearKernels::forward_inference).
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardInference<'a> {
+    /// X, batch × inputs; read.
+    pub x: Matrix<'a>,
+    /// W, inputs × outputs; read. PyTorch's `nn.Linear` stores the transpose.
+    pub w: Matrix<'a>,
+    /// b, outputs elements; read. `None` for none.
+    pub b: Option<Vector<'a>>,
+    /// f.
+    pub function: Activation,
+    /// A = f(X·W + b), batch × outputs; overwritten.
+    pub a: Matrix<'a>,
+}
+
 /// Operands of [`LinearKernels::input_grad`](crate::LinearKernels::input_grad).
 #[derive(Clone, Copy, Debug)]
 pub struct InputGrad<'a> {

@@ -13,7 +13,7 @@ use super::algorithms::{BIAS_GRAD, prepare_sum_rows};
 use super::capabilities::Capabilities;
 use super::kernels;
 use super::operands::{
-    BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, WeightGrad,
+    BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated, WeightGrad,
 };
 use super::plan::{Plan, plan};
 use super::product::Product;
@@ -130,7 +130,8 @@ impl LinearKernels {
     /// buffer with another operand; `Refused` where the device refuses.
     pub fn forward(&self, operands: Forward<'_>) -> Result<Dispatch, PrepareError> {
         let Forward { x, w, b, t } = operands;
-        self.prepare_forward([x, w, t], b, None)
+        let plain = Forwarded::default();
+        self.prepare_forward([x, w], b, ("t", t), plain)
     }
 
     /// T = X·W + b and A = f(T), in one pass over memory.
@@ -157,14 +158,49 @@ impl LinearKernels {
             t,
             a,
         } = operands;
-        self.prepare_forward([x, w, t], b, Some((function, a)))
+        let both = Forwarded {
+            activated: Some((function, a)),
+            alone: None,
+        };
+        self.prepare_forward([x, w], b, ("t", t), both)
+    }
+
+    /// A = f(X·W + b), without T: what inference needs.
+    ///
+    /// | operand | shape | |
+    /// |---|---|---|
+    /// | `x` | batch × inputs | read |
+    /// | `w` | inputs × outputs | read |
+    /// | `b` | outputs | read, optional |
+    /// | `a` | batch × outputs | overwritten |
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_inference(
+        &self,
+        operands: ForwardInference<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        let ForwardInference {
+            x,
+            w,
+            b,
+            function,
+            a,
+        } = operands;
+        let alone = Forwarded {
+            activated: None,
+            // Without an activation it is the plain forward pass, by the same kernel.
+            alone: Some(function).filter(|function| *function != Activation::Identity),
+        };
+        self.prepare_forward([x, w], b, ("a", a), alone)
     }
 
     fn prepare_forward(
         &self,
-        [x, w, t]: [Matrix<'_>; 3],
+        [x, w]: [Matrix<'_>; 2],
         b: Option<Vector<'_>>,
-        activated: Option<(Activation, Matrix<'_>)>,
+        (name, product): (&'static str, Matrix<'_>),
+        Forwarded { activated, alone }: Forwarded<'_>,
     ) -> Result<Dispatch, PrepareError> {
         let label = kernels::FORWARD;
         let shape = Shape {
@@ -173,7 +209,7 @@ impl LinearKernels {
             outputs: w.columns,
         };
         expect_matrix(label, "w", w, shape.inputs, shape.outputs)?;
-        expect_matrix(label, "t", t, shape.batch, shape.outputs)?;
+        expect_matrix(label, name, product, shape.batch, shape.outputs)?;
         if let Some((_, a)) = activated {
             expect_matrix(label, "a", a, shape.batch, shape.outputs)?;
         }
@@ -187,8 +223,9 @@ impl LinearKernels {
             right: Operand::matrix("w", w),
             bias: b.map(|b| Operand::vector("b", b)),
             t: None,
-            product: Operand::matrix("t", t),
+            product: Operand::matrix(name, product),
             activated: activated.map(|(function, a)| (function, Operand::matrix("a", a))),
+            activated_alone: alone,
             db: None,
         };
         product.prepare(&self.cache, &self.plan(shape, Operation::Forward))
@@ -261,6 +298,7 @@ impl LinearKernels {
             t: t_below.map(|(function, t)| (function, Operand::matrix("t_below", t))),
             product: Operand::matrix(name, product),
             activated: None,
+            activated_alone: None,
             db: None,
         };
         product.prepare(&self.cache, &self.plan(shape, Operation::InputGrad))
@@ -300,6 +338,7 @@ impl LinearKernels {
             t: None,
             product: Operand::matrix("dw", dw),
             activated: None,
+            activated_alone: None,
             db: db.map(|db| Operand::vector("db", db)),
         };
         let dispatch = product.prepare(&self.cache, &self.plan(shape, Operation::WeightGrad))?;
@@ -333,6 +372,13 @@ impl LinearKernels {
         let plan = self.plan(shape, Operation::BiasGrad);
         prepare_sum_rows(&self.cache, plan.terms_per_pass, dt, db)
     }
+}
+
+/// What becomes of T beside, or in its place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Forwarded<'a> {
+    activated: Option<(Activation, Matrix<'a>)>,
+    alone: Option<Activation>,
 }
 
 /// Sizes of the product that `operation` is, and which of its factors is stored transposed.

@@ -28,6 +28,8 @@ pub(super) struct Product<'a> {
     pub(super) product: Operand<'a>,
     /// Where the activation of the product goes.
     pub(super) activated: Option<(Activation, Operand<'a>)>,
+    /// The activation that takes the place of the product.
+    pub(super) activated_alone: Option<Activation>,
     pub(super) db: Option<Operand<'a>>,
 }
 
@@ -111,6 +113,7 @@ impl<'a> Product<'a> {
                     .all(|operand| operand.offset_bytes.is_multiple_of(16)),
             add_bias: self.bias.is_some(),
             activate: self.activated.map(|(function, _)| function),
+            activate_alone: self.activated_alone,
             times_slope: self.t.map(|(function, _)| function),
             sum_columns: self.db.is_some(),
             terms: factors.k,
@@ -241,6 +244,7 @@ impl<'a> Product<'a> {
             ..
         } = &pass.chunk;
         let function = self.activated.or(self.t).map(|(function, _)| function);
+        let function = function.or(self.activated_alone);
         ProductDims {
             m: self.factors.m,
             k: self.factors.k,

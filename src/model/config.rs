@@ -3,11 +3,13 @@
 use super::error::ModelError;
 use super::initialization::Initialization;
 use super::loss::Loss;
+use super::network::NetworkConfig;
 use super::optimizer::{AdamSettings, Optimizer};
 use crate::linear::Activation;
 
-/// A multi-layer perceptron: linear layers with an activation between them, and none behind the
-/// last.
+/// A multi-layer perceptron: linear layers with the same activation between them.
+///
+/// [`NetworkConfig`] gives each layer an activation of its own.
 ///
 /// ```
 /// use wgpu_linear::model::{Activation, MlpConfig};
@@ -20,6 +22,8 @@ pub struct MlpConfig {
     pub layer_sizes: Vec<usize>,
     /// The activation after every layer but the last.
     pub activation: Activation,
+    /// The activation after the last layer; usually none.
+    pub output_activation: Activation,
     /// The loss.
     pub loss: Loss,
     /// The optimizer.
@@ -31,12 +35,13 @@ pub struct MlpConfig {
 }
 
 impl MlpConfig {
-    /// ReLU, softmax cross-entropy, Adam with its usual settings, He initialisation, seed 0.
+    /// ReLU, none behind the last layer, softmax cross-entropy, Adam with its usual settings, He initialisation, seed 0.
     #[must_use]
     pub fn new(layer_sizes: &[usize]) -> Self {
         Self {
             layer_sizes: layer_sizes.to_vec(),
             activation: Activation::Relu,
+            output_activation: Activation::Identity,
             loss: Loss::SoftmaxCrossEntropy,
             optimizer: Optimizer::Adam(AdamSettings::default()),
             initialization: Initialization::He,
@@ -46,24 +51,31 @@ impl MlpConfig {
 
     /// Refuses sizes and settings that make no network.
     pub(crate) fn check(&self) -> Result<(), ModelError> {
-        let sizes = &self.layer_sizes;
-        let sized = |size: &usize| *size > 0 && u32::try_from(*size).is_ok();
-        // As many bytes as an array may have on this machine.
-        let fits = |ends: &[usize]| {
-            ends[0]
-                .checked_mul(ends[1])
-                .is_some_and(|w| w <= isize::MAX as usize / 8)
-        };
-        if sizes.len() < 2 || !sizes.iter().all(sized) || !sizes.windows(2).all(fits) {
-            return Err(ModelError::LayerSizes {
-                sizes: sizes.clone(),
-            });
+        let network = NetworkConfig::from(self).check();
+        match network {
+            Err(ModelError::LayerSizes { .. }) => Err(ModelError::LayerSizes {
+                sizes: self.layer_sizes.clone(),
+            }),
+            result => result,
         }
-        if let Some((name, value)) = self.activation.parameter()
-            && !value.is_finite()
-        {
-            return Err(ModelError::Setting { name, value });
+    }
+}
+
+impl From<&MlpConfig> for NetworkConfig {
+    fn from(config: &MlpConfig) -> Self {
+        let (inputs, outputs) = config.layer_sizes.split_first().unwrap_or((&0, &[]));
+        let mut network = Self::new(*inputs)
+            .loss(config.loss)
+            .optimizer(config.optimizer)
+            .seed(config.seed);
+        for (i, size) in outputs.iter().enumerate() {
+            let activation = if i + 1 == outputs.len() {
+                config.output_activation
+            } else {
+                config.activation
+            };
+            network = network.layer_drawn(*size, activation, config.initialization);
         }
-        self.optimizer.check()
+        network
     }
 }

@@ -2,12 +2,12 @@
 
 use ndarray::{Array1, Array2};
 
-use super::config::MlpConfig;
 use super::initialization::Initialization;
+use super::network::{LayerConfig, NetworkConfig};
 use super::parameters::LayerParameters;
 
 /// The first weights and biases of a network: uniform weights according to
-/// [`MlpConfig::initialization`], biases of 0.
+/// [`LayerConfig::initialization`], biases of 0.
 ///
 /// Depends on nothing but sizes, initialisation and seed; only additions, multiplications and one
 /// correctly rounded square root are involved, so every platform gets the same bits.
@@ -19,11 +19,12 @@ use super::parameters::LayerParameters;
 /// assert!(layers[0].w.iter().all(|w| w.abs() <= 0.5)); // √(6 / 24)
 /// ```
 #[must_use]
-pub fn initial_parameters(config: &MlpConfig) -> Vec<LayerParameters> {
+pub fn initial_parameters(config: impl Into<NetworkConfig>) -> Vec<LayerParameters> {
+    let config = config.into();
     let mut random = fastrand::Rng::with_seed(config.seed);
-    let layer = |ends: &[usize]| {
-        let (inputs, outputs) = (ends[0], ends[1]);
-        let fan = match config.initialization {
+    let layer = |layer: &LayerConfig| {
+        let (inputs, outputs) = (layer.inputs, layer.outputs);
+        let fan = match layer.initialization {
             Initialization::He => inputs,
             Initialization::Xavier => inputs + outputs,
         };
@@ -35,5 +36,5 @@ pub fn initial_parameters(config: &MlpConfig) -> Vec<LayerParameters> {
             b: Array1::zeros(outputs),
         }
     };
-    config.layer_sizes.windows(2).map(layer).collect()
+    config.layers().iter().map(layer).collect()
 }

@@ -127,7 +127,7 @@ impl Optimizer {
         Ok(())
     }
 
-    pub(super) fn check(&self) -> Result<(), ModelError> {
+    pub(crate) fn check(&self) -> Result<(), ModelError> {
         let tiny = f32::MIN_POSITIVE;
         let settings = match *self {
             Self::Sgd(s) => vec![

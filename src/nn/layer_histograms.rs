@@ -3,11 +3,13 @@
 
 use crate::device::Gpu;
 use crate::events::{Histogram, HistogramError};
-use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
+use crate::kernel::{Dispatch, PrepareError, Vector};
 use crate::model::{LayerHistograms, ModelError};
 
 use super::ops::{HISTOGRAM_WORDS, HistogramOf, NetworkKernels, histogram_from_words};
 use super::parameters::Parameters;
+
+const OPERATION: &str = "wgpu_linear::histogram";
 
 /// Dispatches that count, and where: four results a layer, one behind the other, each where the
 /// device can bind it.
@@ -57,23 +59,13 @@ fn counted(parameters: &Parameters) -> Result<Vec<Vector<'_>>, PrepareError> {
     let mut operands = Vec::new();
     for layer in 0..parameters.layers() {
         operands.extend([
-            elements(parameters.w(layer))?,
+            parameters.w(layer).flat(OPERATION)?,
             parameters.b(layer),
-            elements(parameters.dw(layer))?,
+            parameters.dw(layer).flat(OPERATION)?,
             parameters.db(layer),
         ]);
     }
     Ok(operands)
-}
-
-fn elements(matrix: Matrix<'_>) -> Result<Vector<'_>, PrepareError> {
-    let len = u32::try_from(matrix.elements()).map_err(|_| PrepareError::Limit {
-        operation: "wgpu_linear::histogram",
-        name: "elements of an operand",
-        required: matrix.elements(),
-        allowed: u64::from(u32::MAX),
-    })?;
-    Ok(Vector::new(matrix.buffer, len).at(matrix.offset_bytes))
 }
 
 fn layers(words: &[u32], stride: usize) -> Result<Vec<LayerHistograms>, HistogramError> {

@@ -12,14 +12,13 @@ use crate::model::{
 
 use super::layer_histograms::Histograms;
 use super::loss_ring::{LossRing, mean_loss};
-use super::parameters::Parameters;
+use super::network::Network;
 use super::queue::Queue;
 use super::resident::Resident;
-use super::steps::{Network, Steps, batch_rows};
+use super::steps::{Steps, batch_rows};
 
-/// Rows that [`Mlp::predict_async`] sends through the network at a time, where the widest layer
-/// allows it.
-const PREDICT_ROWS: usize = 1024;
+/// What [`Mlp::predict_async`] copies at a time, in bytes of the wider of inputs and outputs.
+const PREDICTED_BYTES: u64 = 16 << 20;
 
 /// A multi-layer perceptron whose weights, gradients and optimizer state stay on the device.
 ///
@@ -44,9 +43,7 @@ const PREDICT_ROWS: usize = 1024;
 pub struct Mlp {
     pub(super) gpu: Gpu,
     pub(super) config: MlpConfig,
-    pub(super) parameters: Parameters,
-    /// Sum of losses and number of examples since they were last read.
-    pub(super) total: wgpu::Buffer,
+    pub(super) network: Network,
     pub(super) losses: LossRing,
     pub(super) steps: Steps,
     /// The data set on the device.
@@ -65,11 +62,11 @@ impl Mlp {
     /// [`ModelError::Gpu`] where the device has not enough memory.
     pub fn new(gpu: &Gpu, config: MlpConfig) -> Result<Self, ModelError> {
         config.check()?;
+        let network = Network::new(gpu, &config)?;
         Ok(Self {
-            parameters: Parameters::new(gpu, &config)?,
-            total: gpu.zeros("wgpu_linear::total", 2)?,
             losses: LossRing::new(gpu)?,
-            steps: Steps::new(gpu, &config.layer_sizes)?,
+            steps: Steps::new(gpu, &network)?,
+            network,
             resident: None,
             histograms: None,
             queue: Mutex::new(Queue::new()),
@@ -92,32 +89,25 @@ impl Mlp {
         let mut values = Vec::with_capacity(x.nrows() * outputs);
         for rows in x.axis_chunks_iter(ndarray::Axis(0), self.predict_rows()) {
             let batch = rows.nrows() as u32;
-            self.reserve(batch)?;
-            write_f32(&self.gpu, &self.steps.buffers().x, rows);
-            let network = Network {
-                config: &self.config,
-                parameters: &self.parameters,
-                total: &self.total,
-            };
-            self.gpu.run(self.steps.predict(network, batch)?);
-            let buffer = self.steps.buffers().outputs();
+            let (buffers, dispatches) = self.steps.predict(&self.gpu, &self.network, batch)?;
+            write_f32(&self.gpu, &buffers.x, rows);
+            self.gpu.run(dispatches);
             let len = rows.nrows() * outputs;
-            values.extend(self.gpu.read_range_async::<f32>(buffer, 0, len).await?);
+            let part = self.gpu.read_range_async::<f32>(&buffers.outputs, 0, len);
+            values.extend(part.await?);
         }
         // The number of values is right by construction.
         Ok(Array2::from_shape_vec((x.nrows(), outputs), values).unwrap_or_default())
     }
 
-    /// As many rows as every layer's buffer can hold within one binding.
+    /// Rows that are copied at a time.
     fn predict_rows(&self) -> usize {
-        let widest = self
-            .config
-            .layer_sizes
-            .iter()
-            .max()
-            .map_or(1, |size| *size as u64);
-        let allowed = self.gpu.device().limits().max_storage_buffer_binding_size / (4 * widest);
-        usize::try_from(allowed).map_or(PREDICT_ROWS, |allowed| allowed.clamp(1, PREDICT_ROWS))
+        let sizes = &self.config.layer_sizes;
+        let widest = sizes[0].max(sizes[sizes.len() - 1]) as u64;
+        let allowed = self.gpu.device().limits().max_storage_buffer_binding_size;
+        let rows = allowed.min(PREDICTED_BYTES) / (4 * widest);
+        // At most four million.
+        rows.max(1) as usize
     }
 
     /// One optimizer step on one batch; see
@@ -146,7 +136,7 @@ impl Mlp {
     }
 
     fn upload_batch(&self, x: ArrayView2<'_, f32>, targets: Targets<'_>) {
-        let buffers = self.steps.buffers();
+        let buffers = self.steps.batch();
         write_f32(&self.gpu, &buffers.x, x);
         match targets {
             Targets::Classes(classes) => {
@@ -158,15 +148,28 @@ impl Mlp {
         }
     }
 
+    /// The network that does the work, for those who want to record it by themselves: its layers,
+    /// its parameters on the device, predictions between buffers of their own.
+    ///
+    /// Steps that wait are submitted first, so that whatever you submit comes behind them.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn network(&self) -> Result<&Network, ModelError> {
+        self.submit()?;
+        Ok(&self.network)
+    }
+
     /// The mean loss since the last call; see [`Model::take_loss`](crate::model::Model::take_loss).
     ///
     /// # Errors
     /// As [`Model::take_loss`](crate::model::Model::take_loss).
     pub async fn take_loss_async(&mut self) -> Result<MeanLoss, ModelError> {
         self.submit()?;
-        let total = self.gpu.read_range_async::<u32>(&self.total, 0, 2).await?;
-        self.gpu.queue().write_buffer(&self.total, 0, &[0; 8]);
-        Ok(mean_loss([total[0], total[1]]))
+        let total = self.network.total();
+        let words = self.gpu.read_range_async::<u32>(total, 0, 2).await?;
+        self.gpu.queue().write_buffer(total, 0, &[0; 8]);
+        Ok(mean_loss([words[0], words[1]]))
     }
 
     /// A copy of weights and biases; see [`Model::parameters`](crate::model::Model::parameters).
@@ -175,9 +178,7 @@ impl Mlp {
     /// As [`Model::parameters`](crate::model::Model::parameters).
     pub async fn parameters_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
         self.submit()?;
-        self.parameters
-            .read(&self.gpu, self.parameters.values())
-            .await
+        self.network.parameters_async().await
     }
 
     /// The gradients of the last batch, in the shapes of the parameters; zeros before the first.
@@ -186,9 +187,8 @@ impl Mlp {
     /// What the device reports.
     pub async fn gradients_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
         self.submit()?;
-        self.parameters
-            .read(&self.gpu, self.parameters.gradients())
-            .await
+        let parameters = self.network.storage();
+        parameters.read(&self.gpu, parameters.gradients()).await
     }
 
     /// How weights, biases and gradients are spread; see
@@ -201,7 +201,7 @@ impl Mlp {
         self.submit()?;
         let histograms = match self.histograms.take() {
             Some(prepared) => prepared,
-            None => Histograms::new(&self.gpu, self.steps.kernels(), &self.parameters)?,
+            None => Histograms::new(&self.gpu, self.network.kernels(), self.network.storage())?,
         };
         self.histograms.insert(histograms).count(&self.gpu).await
     }
@@ -210,8 +210,7 @@ impl Mlp {
     pub(super) fn reserve(&mut self, rows: u32) -> Result<(), ModelError> {
         if !self.steps.have_room_for(rows) {
             self.submit()?;
-            self.steps
-                .make_room(&self.gpu, &self.config.layer_sizes, rows)?;
+            self.steps.make_room(&self.gpu, &self.network, rows)?;
         }
         Ok(())
     }
@@ -222,13 +221,7 @@ impl Mlp {
         if !self.steps.can_train(rows) {
             // The dispatches of steps that wait may go.
             self.submit()?;
-            let network = Network {
-                config: &self.config,
-                parameters: &self.parameters,
-                total: &self.total,
-            };
-            let limits = self.gpu.device().limits();
-            self.steps.prepare_train(network, &limits, rows)?;
+            self.steps.prepare_train(&self.network, rows)?;
         }
         Ok(())
     }

@@ -52,10 +52,8 @@ impl Model for Mlp {
     fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
         // Steps that wait still take the old one.
         self.submit()?;
-        self.config.optimizer.set_learning_rate(learning_rate)?;
-        self.parameters
-            .write_settings(&self.gpu, &self.config.optimizer);
-        Ok(())
+        self.network.set_learning_rate(learning_rate)?;
+        self.config.optimizer.set_learning_rate(learning_rate)
     }
 
     fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
@@ -65,8 +63,7 @@ impl Model for Mlp {
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
         check_parameters(&self.config.layer_sizes, parameters)?;
         self.submit()?;
-        self.parameters.write(&self.gpu, parameters);
-        Ok(())
+        self.network.set_parameters(parameters)
     }
 
     fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {

@@ -5,59 +5,46 @@ use std::collections::HashMap;
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
-use crate::linear::{Forward, ForwardActivated, InputGradActivated, LinearKernels, WeightGrad};
-use crate::model::{MlpConfig, ModelError};
+use crate::model::{ModelError, TargetKind};
 
-use super::ops::{Gather, LossStep, NetworkKernels, loss_step};
-use super::parameters::Parameters;
+use super::network::Network;
+use super::ops::Gather;
+use super::prediction::Prediction;
 use super::resident::Resident;
+use super::training::{Goal, Training, TrainingStep};
+use super::workspace::Workspace;
 
 /// Batch sizes whose dispatches are kept: more than a training run has, few enough to bound memory.
 const KEPT_BATCH_SIZES: usize = 64;
 
-/// The network that steps are made for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Network<'a> {
-    pub(super) config: &'a MlpConfig,
-    pub(super) parameters: &'a Parameters,
-    /// Sum of losses and number of examples.
-    pub(super) total: &'a wgpu::Buffer,
-}
-
-/// What prepares steps and keeps them.
+/// What is prepared for a network, and kept.
 #[derive(Debug)]
 pub(super) struct Steps {
-    linear: LinearKernels,
-    kernels: NetworkKernels,
-    buffers: BatchBuffers,
-    predict: HashMap<u32, Vec<Dispatch>>,
-    train: HashMap<u32, Vec<Dispatch>>,
+    batch: BatchBuffers,
+    train: HashMap<u32, TrainingStep>,
     gather: HashMap<u32, Dispatch>,
+    rows: RowBuffers,
+    predict: HashMap<u32, Prediction>,
 }
 
 impl Steps {
-    pub(super) fn new(gpu: &Gpu, layer_sizes: &[usize]) -> Result<Self, GpuError> {
+    pub(super) fn new(gpu: &Gpu, network: &Network) -> Result<Self, GpuError> {
         Ok(Self {
-            linear: LinearKernels::new(gpu.device()),
-            kernels: NetworkKernels::new(gpu.device()),
-            buffers: BatchBuffers::new(gpu, layer_sizes, 0)?,
-            predict: HashMap::new(),
+            batch: BatchBuffers::new(gpu, network, 0)?,
             train: HashMap::new(),
             gather: HashMap::new(),
+            rows: RowBuffers::new(gpu, network, 0)?,
+            predict: HashMap::new(),
         })
     }
 
-    pub(super) fn kernels(&self) -> &NetworkKernels {
-        &self.kernels
-    }
-
-    pub(super) fn buffers(&self) -> &BatchBuffers {
-        &self.buffers
+    pub(super) fn batch(&self) -> &BatchBuffers {
+        &self.batch
     }
 
     /// Whether batches of so many rows have room.
     pub(super) fn have_room_for(&self, rows: u32) -> bool {
-        rows <= self.buffers.capacity
+        self.batch.workspace.has_room_for(rows)
     }
 
     /// Makes room for batches of `rows` rows. What was prepared refers to the old buffers, and
@@ -65,27 +52,35 @@ impl Steps {
     pub(super) fn make_room(
         &mut self,
         gpu: &Gpu,
-        layer_sizes: &[usize],
+        network: &Network,
         rows: u32,
     ) -> Result<(), GpuError> {
-        self.buffers = BatchBuffers::new(gpu, layer_sizes, rows)?;
-        self.predict.clear();
+        self.batch = BatchBuffers::new(gpu, network, rows)?;
         self.train.clear();
         self.gather.clear();
         Ok(())
     }
 
-    /// The dispatches that turn X into outputs.
+    /// The buffers for so many rows, and the dispatches that turn X into outputs.
     pub(super) fn predict(
         &mut self,
-        network: Network<'_>,
+        gpu: &Gpu,
+        network: &Network,
         rows: u32,
-    ) -> Result<&[Dispatch], PrepareError> {
-        if !self.predict.contains_key(&rows) {
-            let step = self.builder(network, rows).forward()?;
-            keep(&mut self.predict, rows, step);
+    ) -> Result<(&RowBuffers, &[Dispatch]), ModelError> {
+        if rows > self.rows.capacity {
+            self.rows = RowBuffers::new(gpu, network, rows)?;
+            self.predict.clear();
         }
-        Ok(&self.predict[&rows])
+        if !self.predict.contains_key(&rows) {
+            let sizes = network.config().layers();
+            let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
+            let x = Matrix::new(&self.rows.x, rows, inputs as u32);
+            let outputs = Matrix::new(&self.rows.outputs, rows, outputs as u32);
+            let prediction = network.predict_into(x, outputs)?;
+            keep(&mut self.predict, rows, prediction);
+        }
+        Ok((&self.rows, self.predict[&rows].dispatches()))
     }
 
     /// Whether [`Self::prepare_train`] has nothing to do.
@@ -94,31 +89,33 @@ impl Steps {
     }
 
     /// Forward, loss, backward and update.
-    pub(super) fn prepare_train(
-        &mut self,
-        network: Network<'_>,
-        limits: &wgpu::Limits,
-        rows: u32,
-    ) -> Result<(), PrepareError> {
-        let builder = self.builder(network, rows);
-        let step = [
-            builder.forward()?,
-            builder.loss()?,
-            builder.backward()?,
-            network.parameters.update(&self.kernels, limits)?,
-        ];
-        keep(&mut self.train, rows, step.concat());
+    pub(super) fn prepare_train(&mut self, network: &Network, rows: u32) -> Result<(), ModelError> {
+        let sizes = network.config().layers();
+        let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
+        let BatchBuffers {
+            x,
+            targets,
+            workspace,
+        } = &self.batch;
+        let goal = match network.config().loss.targets() {
+            TargetKind::Classes => Goal::Classes(Vector::new(targets, rows)),
+            TargetKind::Values => Goal::Values(Matrix::new(targets, rows, outputs as u32)),
+        };
+        let operands = Training::new(Matrix::new(x, rows, inputs as u32), goal);
+        let step = network.training_in(workspace, operands)?;
+        keep(&mut self.train, rows, step);
         Ok(())
     }
 
     /// The dispatches of [`Self::prepare_train`].
     pub(super) fn train(&self, rows: u32) -> &[Dispatch] {
-        self.train.get(&rows).map_or(&[], Vec::as_slice)
+        self.train.get(&rows).map_or(&[], TrainingStep::dispatches)
     }
 
     /// The dispatch that picks a batch out of a data set on the device.
     pub(super) fn prepare_gather(
         &mut self,
+        network: &Network,
         resident: &Resident,
         rows: u32,
     ) -> Result<(), PrepareError> {
@@ -127,12 +124,12 @@ impl Steps {
         }
         let data = resident.data();
         let wanted = data.wanted();
-        let gather = self.kernels.gather(Gather {
+        let gather = network.kernels().gather(Gather {
             indices: Vector::new(resident.order().buffer(), rows),
             data: data.examples(),
             wanted,
-            x: Matrix::new(&self.buffers.x, rows, data.inputs() as u32),
-            targets: Matrix::new(&self.buffers.targets, rows, wanted.columns),
+            x: Matrix::new(&self.batch.x, rows, data.inputs() as u32),
+            targets: Matrix::new(&self.batch.targets, rows, wanted.columns),
         })?;
         keep(&mut self.gather, rows, gather);
         Ok(())
@@ -157,16 +154,6 @@ impl Steps {
     pub(super) fn recorded(&self, rows: u32) -> impl Iterator<Item = &Dispatch> {
         self.gather.get(&rows).into_iter().chain(self.train(rows))
     }
-
-    fn builder<'a>(&'a self, network: Network<'a>, rows: u32) -> Builder<'a> {
-        Builder {
-            linear: &self.linear,
-            kernels: &self.kernels,
-            buffers: &self.buffers,
-            network,
-            rows,
-        }
-    }
 }
 
 /// Adds the dispatches for a batch size; when too many have gathered, all others go.
@@ -177,146 +164,46 @@ fn keep<T>(steps: &mut HashMap<u32, T>, rows: u32, step: T) {
     steps.insert(rows, step);
 }
 
-/// Buffers for batches of up to `capacity` rows. Each is a buffer of its own, because WebGPU does
-/// not let one operation read and write the same buffer.
+/// Buffers for training.
 #[derive(Debug)]
 pub(super) struct BatchBuffers {
-    capacity: u32,
     pub(super) x: wgpu::Buffer,
     /// Labels, or the values wanted.
     pub(super) targets: wgpu::Buffer,
-    losses: wgpu::Buffer,
-    /// Per layer: the linear layer's result, and its gradient.
-    t: Vec<wgpu::Buffer>,
-    dt: Vec<wgpu::Buffer>,
-    /// Per hidden layer: the activation's result.
-    a: Vec<wgpu::Buffer>,
+    workspace: Workspace,
 }
 
 impl BatchBuffers {
-    fn new(gpu: &Gpu, layer_sizes: &[usize], capacity: u32) -> Result<Self, GpuError> {
+    fn new(gpu: &Gpu, network: &Network, capacity: u32) -> Result<Self, GpuError> {
+        let RowBuffers { x, outputs, .. } = RowBuffers::new(gpu, network, capacity)?;
+        Ok(Self {
+            x,
+            targets: outputs,
+            workspace: Workspace::new(gpu, network.config().layers(), capacity)?,
+        })
+    }
+}
+
+/// What goes into a network and what comes out, for up to `capacity` rows.
+#[derive(Debug)]
+pub(super) struct RowBuffers {
+    capacity: u32,
+    pub(super) x: wgpu::Buffer,
+    pub(super) outputs: wgpu::Buffer,
+}
+
+impl RowBuffers {
+    fn new(gpu: &Gpu, network: &Network, capacity: u32) -> Result<Self, GpuError> {
+        let sizes = network.config().layers();
+        let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
         let rows = |label: &str, columns: usize| {
             gpu.zeros(label, (capacity as usize).saturating_mul(columns))
         };
-        let each = |label: &str, sizes: &[usize]| {
-            sizes
-                .iter()
-                .map(|size| rows(label, *size))
-                .collect::<Result<_, _>>()
-        };
-        let last = layer_sizes.len() - 1;
         Ok(Self {
             capacity,
-            x: rows("wgpu_linear::x", layer_sizes[0])?,
-            targets: rows("wgpu_linear::targets", layer_sizes[last])?,
-            losses: rows("wgpu_linear::losses", layer_sizes[last])?,
-            t: each("wgpu_linear::t", &layer_sizes[1..])?,
-            dt: each("wgpu_linear::dt", &layer_sizes[1..])?,
-            a: each("wgpu_linear::a", &layer_sizes[1..last])?,
+            x: rows("wgpu_linear::x", inputs)?,
+            outputs: rows("wgpu_linear::outputs", outputs)?,
         })
-    }
-
-    /// The buffer with the network's outputs after a forward pass.
-    pub(super) fn outputs(&self) -> &wgpu::Buffer {
-        &self.t[self.t.len() - 1]
-    }
-}
-
-/// Writes down the dispatches of a step for batches of `rows` rows.
-#[derive(Clone, Copy, Debug)]
-struct Builder<'a> {
-    linear: &'a LinearKernels,
-    kernels: &'a NetworkKernels,
-    buffers: &'a BatchBuffers,
-    network: Network<'a>,
-    rows: u32,
-}
-
-type Dispatches = Result<Vec<Dispatch>, PrepareError>;
-
-impl<'a> Builder<'a> {
-    /// T_l = A_(l−1)·W_l + b_l and A_l = f(T_l), layer by layer.
-    fn forward(&self) -> Dispatches {
-        let layer = |layer| {
-            let x = self.input(layer);
-            let w = self.network.parameters.w(layer);
-            let b = Some(self.network.parameters.b(layer));
-            let t = self.t(layer);
-            match self.buffers.a.get(layer) {
-                None => self.linear.forward(Forward { x, w, b, t }),
-                Some(a) => self.linear.forward_activated(ForwardActivated {
-                    x,
-                    w,
-                    b,
-                    function: self.network.config.activation,
-                    t,
-                    a: self.matrix(layer, a),
-                }),
-            }
-        };
-        (0..self.network.parameters.layers()).map(layer).collect()
-    }
-
-    /// The loss, its gradient dT of the last layer, and its sum in the total.
-    fn loss(&self) -> Dispatches {
-        let last = self.network.parameters.layers() - 1;
-        let operands = LossStep {
-            t: self.t(last),
-            targets: &self.buffers.targets,
-            losses: &self.buffers.losses,
-            dt: self.dt(last),
-            total: Vector::new(self.network.total, 2),
-        };
-        loss_step(self.kernels, self.network.config.loss, &operands)
-    }
-
-    /// dW_l, db_l and dT_(l−1) = dT_l·W_lᵀ ⊙ f′(T_(l−1)), last layer first.
-    fn backward(&self) -> Dispatches {
-        let parameters = self.network.parameters;
-        let mut dispatches = Vec::new();
-        for layer in (0..parameters.layers()).rev() {
-            let dt = self.dt(layer);
-            dispatches.push(self.linear.weight_grad(WeightGrad {
-                x: self.input(layer),
-                dt,
-                dw: parameters.dw(layer),
-                db: Some(parameters.db(layer)),
-            })?);
-            if let Some(below) = layer.checked_sub(1) {
-                dispatches.push(self.linear.input_grad_activated(InputGradActivated {
-                    dt,
-                    w: parameters.w(layer),
-                    function: self.network.config.activation,
-                    t_below: self.t(below),
-                    dt_below: self.dt(below),
-                })?);
-            }
-        }
-        Ok(dispatches)
-    }
-
-    /// What layer `layer` takes in: X, or the activation below.
-    fn input(&self, layer: usize) -> Matrix<'a> {
-        match layer.checked_sub(1) {
-            None => {
-                let inputs = self.network.parameters.w(0).rows;
-                Matrix::new(&self.buffers.x, self.rows, inputs)
-            }
-            Some(below) => self.matrix(below, &self.buffers.a[below]),
-        }
-    }
-
-    fn t(&self, layer: usize) -> Matrix<'a> {
-        self.matrix(layer, &self.buffers.t[layer])
-    }
-
-    fn dt(&self, layer: usize) -> Matrix<'a> {
-        self.matrix(layer, &self.buffers.dt[layer])
-    }
-
-    /// `buffer` as rows × outputs of `layer`.
-    fn matrix(&self, layer: usize, buffer: &'a wgpu::Buffer) -> Matrix<'a> {
-        Matrix::new(buffer, self.rows, self.network.parameters.b(layer).len)
     }
 }
 

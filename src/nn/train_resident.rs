@@ -85,7 +85,7 @@ impl Mlp {
         }
         self.prepare_train(rows)?;
         if let Some(resident) = &mut self.resident {
-            self.steps.prepare_gather(resident, rows)?;
+            self.steps.prepare_gather(&self.network, resident, rows)?;
             resident.advance(&self.gpu, i)?;
         }
         if self.queue().push(i) {
@@ -115,7 +115,7 @@ impl Mlp {
         if self.losses.is_full() {
             return Ok(false);
         }
-        self.submit_with(Some(&|encoder| self.losses.record(encoder, &self.total)))?;
+        self.submit_with(Some(&|encoder| self.losses.record(encoder, self.network.total())))?;
         self.losses.request();
         Ok(true)
     }

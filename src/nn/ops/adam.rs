@@ -165,6 +165,10 @@ impl OptimizerState for AdamState {
         kernels.adam_advance(settings, corrections).map(Some)
     }
 
+    fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
+        vec![("corrections", &self.corrections), ("m", &self.m), ("v", &self.v)]
+    }
+
     fn step(
         &self,
         kernels: &NetworkKernels,

@@ -24,4 +24,9 @@ impl NetworkKernels {
             edges: OnceLock::new(),
         }
     }
+
+    /// Limits of the device.
+    pub(in crate::nn) fn limits(&self) -> &wgpu::Limits {
+        self.cache.limits()
+    }
 }

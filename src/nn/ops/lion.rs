@@ -101,6 +101,10 @@ impl LionState {
 }
 
 impl OptimizerState for LionState {
+    fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
+        vec![("m", &self.m)]
+    }
+
     fn step(
         &self,
         kernels: &NetworkKernels,

@@ -10,8 +10,8 @@ use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
 pub(in crate::nn) struct LossStep<'a> {
     /// The outputs of the network.
     pub(in crate::nn) t: Matrix<'a>,
-    /// What they should be: labels, or values in the shape of `t`.
-    pub(in crate::nn) targets: &'a wgpu::Buffer,
+    /// What they should be: labels in one column, or values in the shape of `t`.
+    pub(in crate::nn) targets: Matrix<'a>,
     /// Room for as many numbers as `t` has.
     pub(in crate::nn) losses: &'a wgpu::Buffer,
     /// The gradient of the mean loss, in the shape of `t`; overwritten.

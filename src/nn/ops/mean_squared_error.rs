@@ -79,12 +79,11 @@ pub(super) fn step(
     kernels: &NetworkKernels,
     operands: &LossStep<'_>,
 ) -> Result<Vec<Dispatch>, PrepareError> {
-    let LossStep { t, dt, .. } = *operands;
-    let like_t = |buffer| Matrix::new(buffer, t.rows, t.columns);
+    let LossStep { t, targets, dt, .. } = *operands;
     let measure = kernels.mean_squared_error(MeanSquaredError {
         t,
-        y: like_t(operands.targets),
-        element_loss: like_t(operands.losses),
+        y: targets,
+        element_loss: Matrix::new(operands.losses, t.rows, t.columns),
         dt,
     })?;
     let losses = Vector::new(operands.losses, t.rows.saturating_mul(t.columns));

@@ -31,6 +31,9 @@ pub(in crate::nn) trait OptimizerState: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Its buffers, under the names of its formulas.
+    fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)>;
+
     /// The step of a part of the parameters. Each element is treated by itself.
     fn step(
         &self,

@@ -106,6 +106,10 @@ impl SgdState {
 }
 
 impl OptimizerState for SgdState {
+    fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
+        vec![("velocity", &self.velocity)]
+    }
+
     fn step(
         &self,
         kernels: &NetworkKernels,

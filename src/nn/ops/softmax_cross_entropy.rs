@@ -169,8 +169,14 @@ pub(super) fn step(
     kernels: &NetworkKernels,
     operands: &LossStep<'_>,
 ) -> Result<Vec<Dispatch>, PrepareError> {
-    let LossStep { t, dt, total, .. } = *operands;
-    let labels = Vector::new(operands.targets, t.rows);
+    let LossStep {
+        t,
+        targets,
+        dt,
+        total,
+        ..
+    } = *operands;
+    let labels = targets.flat(SOFTMAX_CROSS_ENTROPY.label)?;
     if t.elements() <= SMALL_LOSS_ELEMENTS {
         let operands = SoftmaxCrossEntropySmall {
             t,

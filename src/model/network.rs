@@ -1,0 +1,159 @@
+//! The description of a network whose layers each have an activation of their own.
+
+use super::error::ModelError;
+use super::initialization::Initialization;
+use super::loss::Loss;
+use super::optimizer::{AdamSettings, Optimizer};
+use crate::linear::Activation;
+
+/// A layer A = f(X·W + b) of a [`NetworkConfig`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerConfig {
+    /// Columns of X.
+    pub inputs: usize,
+    /// Columns of A.
+    pub outputs: usize,
+    /// f.
+    pub activation: Activation,
+    /// The distribution of the first weights.
+    pub initialization: Initialization,
+}
+
+impl LayerConfig {
+    /// A layer drawn with [`Initialization::He`].
+    #[must_use]
+    pub const fn new(inputs: usize, outputs: usize, activation: Activation) -> Self {
+        Self {
+            inputs,
+            outputs,
+            activation,
+            initialization: Initialization::He,
+        }
+    }
+}
+
+/// A network of linear layers, each with an activation of its own, the last one too.
+///
+/// [`MlpConfig`](super::MlpConfig) describes the usual case in fewer words; it converts into one of these.
+///
+/// ```
+/// use wgpu_linear::model::{Activation, Loss, NetworkConfig};
+///
+/// let config = NetworkConfig::new(32)
+///     .layer(64, Activation::Relu)
+///     .layer(3, Activation::Sigmoid)
+///     .loss(Loss::MeanSquaredError);
+/// assert_eq!(config.layer_sizes(), [32, 64, 3]);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkConfig {
+    inputs: usize,
+    /// The layers, first to last; each takes what the one before gives.
+    layers: Vec<LayerConfig>,
+    /// The loss.
+    pub loss: Loss,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Seed of the first weights: equal seeds give equal weights, on the GPU and in the reference.
+    pub seed: u64,
+}
+
+impl NetworkConfig {
+    /// No layers yet, softmax cross-entropy, Adam with its usual settings, seed 0.
+    #[must_use]
+    pub fn new(inputs: usize) -> Self {
+        Self {
+            inputs,
+            layers: Vec::new(),
+            loss: Loss::SoftmaxCrossEntropy,
+            optimizer: Optimizer::Adam(AdamSettings::default()),
+            seed: 0,
+        }
+    }
+
+    /// A network of one layer.
+    pub(crate) fn of_layer(layer: LayerConfig) -> Self {
+        Self::new(layer.inputs).layer_drawn(layer.outputs, layer.activation, layer.initialization)
+    }
+
+    /// The same with one more layer at the end, drawn with [`Initialization::He`].
+    #[must_use]
+    pub fn layer(self, outputs: usize, activation: Activation) -> Self {
+        self.layer_drawn(outputs, activation, Initialization::He)
+    }
+
+    /// [`Self::layer`], with first weights of another distribution.
+    #[must_use]
+    pub fn layer_drawn(
+        mut self,
+        outputs: usize,
+        activation: Activation,
+        initialization: Initialization,
+    ) -> Self {
+        let inputs = self.layers.last().map_or(self.inputs, |last| last.outputs);
+        self.layers.push(LayerConfig {
+            inputs,
+            outputs,
+            activation,
+            initialization,
+        });
+        self
+    }
+
+    /// The same with another loss.
+    #[must_use]
+    pub fn loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// The same with another optimizer.
+    #[must_use]
+    pub fn optimizer(self, optimizer: Optimizer) -> Self {
+        Self { optimizer, ..self }
+    }
+
+    /// The same with another seed.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The layers, first to last.
+    #[must_use]
+    pub fn layers(&self) -> &[LayerConfig] {
+        &self.layers
+    }
+
+    /// Sizes of input, hidden layers and output.
+    #[must_use]
+    pub fn layer_sizes(&self) -> Vec<usize> {
+        let outputs = self.layers.iter().map(|layer| layer.outputs);
+        [self.inputs].into_iter().chain(outputs).collect()
+    }
+
+    /// Refuses sizes and settings that make no network.
+    pub(crate) fn check(&self) -> Result<(), ModelError> {
+        let sized = |size: usize| size > 0 && u32::try_from(size).is_ok();
+        // As many bytes as an array may have on this machine.
+        let fits = |layer: &LayerConfig| {
+            sized(layer.outputs)
+                && layer
+                    .inputs
+                    .checked_mul(layer.outputs)
+                    .is_some_and(|w| w <= isize::MAX as usize / 8)
+        };
+        if self.layers.is_empty() || !sized(self.inputs) || !self.layers.iter().all(fits) {
+            return Err(ModelError::LayerSizes {
+                sizes: self.layer_sizes(),
+            });
+        }
+        for layer in &self.layers {
+            if let Some((name, value)) = layer.activation.parameter()
+                && !value.is_finite()
+            {
+                return Err(ModelError::Setting { name, value });
+            }
+        }
+        self.optimizer.check()
+    }
+}

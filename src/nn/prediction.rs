@@ -1,0 +1,150 @@
+//! Inference between the caller's buffers: part by part, through memory for two layers.
+
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Dispatch, Matrix, PrepareError};
+use crate::model::ModelError;
+
+use super::linear::Linear;
+
+/// What a part's widest layer may take, so that it stays in caches, and no dispatch takes long.
+const PART_BYTES: u64 = 4 << 20;
+/// Rows of a part are a multiple of these, so that every part begins where a device can bind it:
+/// 64 rows of f32 are a multiple of 256 bytes, whatever the number of columns.
+const ROWS: u64 = 64;
+/// No more gain anything.
+const MOST_ROWS: u64 = 1 << 16;
+
+const LABEL: &str = "wgpu_linear::predict";
+
+/// The outputs of a network for a number of rows, prepared once and recorded into any compute pass
+/// of the device, as often as you like.
+///
+/// Large batches are taken in parts, one behind the other. Between them lie two buffers, which
+/// belong to this object.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    dispatches: Vec<Dispatch>,
+    /// Dispatches of a part.
+    layers: usize,
+}
+
+impl Prediction {
+    pub(super) fn new(
+        gpu: &Gpu,
+        layers: &[Linear],
+        x: Matrix<'_>,
+        outputs: Matrix<'_>,
+    ) -> Result<Self, ModelError> {
+        expect_rows(x, outputs)?;
+        let hidden = &layers[..layers.len() - 1];
+        let widest = hidden.iter().map(|layer| layer.b().len).max().unwrap_or(1);
+        let most = part_rows(widest, &gpu.device().limits()).min(x.rows);
+        let scratch = Scratch::new(gpu, hidden.len(), most, widest)?;
+        let mut dispatches = Vec::new();
+        let mut first = 0;
+        while first < x.rows {
+            let rows = most.min(x.rows - first);
+            let ends = (x.rows(first, rows), outputs.rows(first, rows));
+            scratch.record(layers, ends, &mut dispatches)?;
+            first += rows;
+        }
+        if x.rows == 0 {
+            // Nothing to do, but shapes are to be checked all the same.
+            scratch.record(layers, (x, outputs), &mut dispatches)?;
+        }
+        Ok(Self {
+            dispatches,
+            layers: layers.len(),
+        })
+    }
+
+    /// Records everything.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        for dispatch in &self.dispatches {
+            dispatch.record(pass);
+        }
+    }
+
+    /// The parts, each the dispatches of some rows, for those who spread them over several passes
+    /// or frames. They are recorded in order: they share the buffers between the layers.
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = &[Dispatch]> {
+        self.dispatches.chunks(self.layers)
+    }
+
+    /// What [`Self::record`] records, in order.
+    #[must_use]
+    pub fn dispatches(&self) -> &[Dispatch] {
+        &self.dispatches
+    }
+}
+
+/// Rows of a part.
+fn part_rows(widest: u32, limits: &wgpu::Limits) -> u32 {
+    let bytes = limits.max_storage_buffer_binding_size.min(PART_BYTES);
+    let rows = bytes / (4 * u64::from(widest)) / ROWS * ROWS;
+    // Below 2¹⁶ by then.
+    rows.clamp(ROWS, MOST_ROWS) as u32
+}
+
+/// What lies between the layers: each reads one buffer and writes the other.
+#[derive(Debug)]
+struct Scratch {
+    buffers: Vec<wgpu::Buffer>,
+}
+
+impl Scratch {
+    fn new(gpu: &Gpu, hidden: usize, rows: u32, widest: u32) -> Result<Self, GpuError> {
+        let elements = (rows as usize).saturating_mul(widest as usize);
+        let buffer = |_| gpu.zeros(LABEL, elements);
+        let buffers = (0..hidden.min(2)).map(buffer).collect::<Result<_, _>>()?;
+        Ok(Self { buffers })
+    }
+
+    /// The dispatches of a part, layer by layer.
+    fn record(
+        &self,
+        layers: &[Linear],
+        (x, outputs): (Matrix<'_>, Matrix<'_>),
+        dispatches: &mut Vec<Dispatch>,
+    ) -> Result<(), PrepareError> {
+        let mut input = x;
+        for (i, layer) in layers.iter().enumerate() {
+            let output = if i + 1 == layers.len() {
+                outputs
+            } else {
+                Matrix::new(&self.buffers[i % 2], x.rows, layer.b().len)
+            };
+            dispatches.push(layer.infer(input, output)?);
+            input = output;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses outputs that are not as many rows as inputs.
+fn expect_rows(x: Matrix<'_>, outputs: Matrix<'_>) -> Result<(), PrepareError> {
+    if x.rows == outputs.rows {
+        return Ok(());
+    }
+    Err(PrepareError::Shape {
+        operation: LABEL,
+        operand: "outputs",
+        expected: [x.rows, outputs.columns],
+        actual: [outputs.rows, outputs.columns],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part_rows;
+
+    #[test]
+    fn parts_are_bounded_and_begin_where_they_can_be_bound() {
+        let limits = wgpu::Limits::default();
+        for widest in [1, 3, 64, 1000, 100_000, u32::MAX / 4] {
+            let rows = part_rows(widest, &limits);
+            assert!(rows.is_multiple_of(64) && (64..=1 << 16).contains(&rows));
+        }
+        assert_eq!(part_rows(64, &limits), 16_384);
+    }
+}

@@ -1,0 +1,275 @@
+//! A training step between the caller's buffers: forward, loss, backward, update.
+
+use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
+use crate::linear::Activation;
+use crate::model::Loss;
+
+use super::linear::{Below, Linear, LinearBackward, LinearForward};
+use super::ops::{ActivationGrad, LossStep, NetworkKernels, loss_step};
+use super::update::Update;
+use super::workspace::Workspace;
+
+/// Operands of [`Network::training`](super::Network::training), in the caller's buffers.
+///
+/// ```no_run
+/// # use wgpu_linear::{Matrix, nn::{Goal, Training}, wgpu};
+/// # fn operands<'a>(x: &'a wgpu::Buffer, y: &'a wgpu::Buffer) -> Training<'a> {
+/// Training::new(Matrix::new(x, 256, 32), Goal::Values(Matrix::new(y, 256, 3)))
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Training<'a> {
+    /// X, batch × inputs; read.
+    pub x: Matrix<'a>,
+    /// What the outputs should be.
+    pub goal: Goal<'a>,
+    /// Where the outputs go, batch × outputs; overwritten. `None` where nobody looks at them.
+    pub outputs: Option<Matrix<'a>>,
+    /// The gradient with respect to X, batch × inputs; overwritten. `None` where nobody needs it.
+    pub dx: Option<Matrix<'a>>,
+}
+
+impl<'a> Training<'a> {
+    /// A step that keeps neither outputs nor the gradient with respect to X.
+    #[must_use]
+    pub fn new(x: Matrix<'a>, goal: Goal<'a>) -> Self {
+        Self {
+            x,
+            goal,
+            outputs: None,
+            dx: None,
+        }
+    }
+
+    /// The same, with the outputs stored.
+    #[must_use]
+    pub fn outputs(self, outputs: Matrix<'a>) -> Self {
+        Self {
+            outputs: Some(outputs),
+            ..self
+        }
+    }
+
+    /// The same, with the gradient with respect to X stored.
+    #[must_use]
+    pub fn dx(self, dx: Matrix<'a>) -> Self {
+        Self {
+            dx: Some(dx),
+            ..self
+        }
+    }
+}
+
+/// What the outputs of a training step are compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal<'a> {
+    /// The class of each row, batch elements of u32, each below the number of outputs; read. The
+    /// values are not checked.
+    Classes(Vector<'a>),
+    /// The outputs wanted, batch × outputs; read.
+    Values(Matrix<'a>),
+    /// The gradient with respect to the outputs, batch × outputs, of a loss of your own; read by
+    /// [`TrainingStep::record_backward`]. Nothing is added to the running loss.
+    Gradient(Matrix<'a>),
+}
+
+/// A training step, prepared once and recorded into any compute pass of the device, as often as
+/// you like: nothing is allocated, and no object made.
+///
+/// It holds the buffers between the layers, and keeps alive those that it was given.
+#[derive(Clone, Debug)]
+pub struct TrainingStep {
+    dispatches: Vec<Dispatch>,
+    /// Where the loss begins, and where the update does.
+    loss: usize,
+    update: usize,
+}
+
+impl TrainingStep {
+    /// Records everything: forward, loss, backward, update.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        record(&self.dispatches, pass);
+    }
+
+    /// Records the forward pass alone: outputs, and what the backward pass needs.
+    pub fn record_forward(&self, pass: &mut wgpu::ComputePass<'_>) {
+        record(&self.dispatches[..self.loss], pass);
+    }
+
+    /// Records the loss, which is added to the running total, and the gradients of parameters and
+    /// inputs, behind a forward pass.
+    pub fn record_backward(&self, pass: &mut wgpu::ComputePass<'_>) {
+        record(&self.dispatches[self.loss..self.update], pass);
+    }
+
+    /// Records the optimizer's step, behind a backward pass.
+    pub fn record_update(&self, pass: &mut wgpu::ComputePass<'_>) {
+        record(&self.dispatches[self.update..], pass);
+    }
+
+    /// What [`Self::record`] records, in order.
+    #[must_use]
+    pub fn dispatches(&self) -> &[Dispatch] {
+        &self.dispatches
+    }
+}
+
+fn record(dispatches: &[Dispatch], pass: &mut wgpu::ComputePass<'_>) {
+    for dispatch in dispatches {
+        dispatch.record(pass);
+    }
+}
+
+/// Writes down the dispatches of a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Builder<'a> {
+    pub(super) layers: &'a [Linear],
+    pub(super) kernels: &'a NetworkKernels,
+    pub(super) loss: Loss,
+    /// Sum of losses and number of examples.
+    pub(super) total: &'a wgpu::Buffer,
+    pub(super) update: &'a Update,
+    pub(super) workspace: &'a Workspace,
+    pub(super) operands: Training<'a>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn step(&self) -> Result<TrainingStep, PrepareError> {
+        let mut dispatches = self.forward()?;
+        let loss = dispatches.len();
+        dispatches.extend(self.loss()?);
+        dispatches.extend(self.backward()?);
+        let update = dispatches.len();
+        dispatches.extend(self.update.dispatches(self.kernels)?);
+        Ok(TrainingStep {
+            dispatches,
+            loss,
+            update,
+        })
+    }
+
+    /// T_l = A_(l−1)·W_l + b_l and A_l = f(T_l), layer by layer.
+    fn forward(&self) -> Result<Vec<Dispatch>, PrepareError> {
+        let layer = |layer: usize| {
+            self.layers[layer].forward(LinearForward {
+                x: self.input(layer),
+                t: self.t(layer),
+                a: self.a(layer),
+            })
+        };
+        (0..=self.last()).map(layer).collect()
+    }
+
+    /// The loss, its gradient dT of the last layer, and its sum in the total.
+    fn loss(&self) -> Result<Vec<Dispatch>, PrepareError> {
+        let last = self.last();
+        let outputs = self.a(last).unwrap_or(self.t(last));
+        let targets = match self.operands.goal {
+            Goal::Gradient(da) => {
+                let through = self.activation_grad(da)?;
+                return Ok(Vec::from_iter(through));
+            }
+            Goal::Classes(labels) => Matrix {
+                buffer: labels.buffer,
+                offset_bytes: labels.offset_bytes,
+                rows: labels.len,
+                columns: 1,
+            },
+            Goal::Values(values) => values,
+        };
+        let da = match &self.workspace.da {
+            Some(da) => self.matrix(last, da),
+            None => self.dt(last),
+        };
+        let operands = LossStep {
+            t: outputs,
+            targets,
+            losses: &self.workspace.losses,
+            dt: da,
+            total: Vector::new(self.total, 2),
+        };
+        let mut dispatches = loss_step(self.kernels, self.loss, &operands)?;
+        dispatches.extend(self.activation_grad(da)?);
+        Ok(dispatches)
+    }
+
+    /// dT = dA ⊙ f′(T) of the last layer; nothing where it has no activation.
+    fn activation_grad(&self, da: Matrix<'a>) -> Result<Option<Dispatch>, PrepareError> {
+        let last = self.last();
+        let function = self.layers[last].activation();
+        if function == Activation::Identity {
+            return Ok(None);
+        }
+        let flat = |matrix: Matrix<'a>| matrix.flat("wgpu_linear::activation_grad");
+        let operands = ActivationGrad {
+            t: flat(self.t(last))?,
+            da: flat(da)?,
+            dt: flat(self.dt(last))?,
+            function,
+        };
+        self.kernels.activation_grad(operands).map(Some)
+    }
+
+    /// dW_l, db_l and dT_(l−1) = dT_l·W_lᵀ ⊙ f′(T_(l−1)), last layer first.
+    fn backward(&self) -> Result<Vec<Dispatch>, PrepareError> {
+        let mut dispatches = Vec::new();
+        for (layer, linear) in self.layers.iter().enumerate().rev() {
+            let below = match layer.checked_sub(1) {
+                None => self.operands.dx.map(Below::Inputs),
+                Some(below) => Some(Below::Activated {
+                    function: self.layers[below].activation(),
+                    t: self.t(below),
+                    dt: self.dt(below),
+                }),
+            };
+            dispatches.extend(linear.backward(LinearBackward {
+                x: self.input(layer),
+                dt: self.dt(layer),
+                below,
+            })?);
+        }
+        Ok(dispatches)
+    }
+
+    fn last(&self) -> usize {
+        self.layers.len() - 1
+    }
+
+    /// What layer `layer` takes in: X, or the activation below.
+    fn input(&self, layer: usize) -> Matrix<'a> {
+        match layer.checked_sub(1) {
+            None => self.operands.x,
+            Some(below) => self.matrix(below, &self.workspace.a[below]),
+        }
+    }
+
+    fn t(&self, layer: usize) -> Matrix<'a> {
+        match self.operands.outputs {
+            Some(outputs) if self.workspace.a.get(layer).is_none() => outputs,
+            _ => self.matrix(layer, &self.workspace.t[layer]),
+        }
+    }
+
+    fn a(&self, layer: usize) -> Option<Matrix<'a>> {
+        let a = self.workspace.a.get(layer)?;
+        match self.operands.outputs {
+            Some(outputs) if layer == self.last() => Some(outputs),
+            _ => Some(self.matrix(layer, a)),
+        }
+    }
+
+    /// The gradient with respect to T: the caller's, where it gives one and the last layer has no
+    /// activation.
+    fn dt(&self, layer: usize) -> Matrix<'a> {
+        match self.operands.goal {
+            Goal::Gradient(dt) if layer == self.last() && self.workspace.da.is_none() => dt,
+            _ => self.matrix(layer, &self.workspace.dt[layer]),
+        }
+    }
+
+    /// `buffer` as rows × outputs of `layer`.
+    fn matrix(&self, layer: usize, buffer: &'a wgpu::Buffer) -> Matrix<'a> {
+        let outputs = self.layers[layer].b().len;
+        Matrix::new(buffer, self.operands.x.rows, outputs)
+    }
+}

@@ -1,0 +1,171 @@
+//! The optimizer on the device: its settings, its state, and the dispatches of a step.
+
+use std::sync::Arc;
+
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Dispatch, PrepareError, uniform_buffer};
+use crate::model::{ModelError, Optimizer};
+
+use super::linear::Linear;
+use super::ops::{Flat, NetworkKernels, OptimizerState, optimizer_settings, optimizer_state};
+use super::parameters::Parameters;
+
+/// An optimizer for the parameters of some layers: settings and state on the device.
+///
+/// [`Network`](super::Network) has one. This is for those who put [`Linear`] layers together by
+/// themselves.
+#[derive(Debug)]
+pub struct Update {
+    optimizer: Optimizer,
+    settings: wgpu::Buffer,
+    parts: Vec<Part>,
+}
+
+/// A buffer of parameters, with everything that is laid out like it.
+#[derive(Debug)]
+struct Part {
+    values: wgpu::Buffer,
+    gradients: wgpu::Buffer,
+    state: Box<dyn OptimizerState>,
+}
+
+impl Update {
+    /// An optimizer of `layers` that has seen nothing yet.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] where a setting is out of range, [`ModelError::Gpu`] where the
+    /// device has not enough memory.
+    pub fn new(gpu: &Gpu, optimizer: Optimizer, layers: &[Linear]) -> Result<Self, ModelError> {
+        optimizer.check()?;
+        let mut storages: Vec<&Arc<Parameters>> = Vec::new();
+        for layer in layers {
+            let storage = layer.storage();
+            if !storages.iter().any(|known| Arc::ptr_eq(known, storage)) {
+                storages.push(storage);
+            }
+        }
+        let mut parts = Vec::new();
+        for storage in storages {
+            for (values, gradients) in storage.values().iter().zip(storage.gradients()) {
+                parts.push(Part::new(gpu, &optimizer, values, gradients)?);
+            }
+        }
+        Ok(Self {
+            settings: uniform_buffer(gpu.device(), &optimizer_settings(&optimizer)),
+            optimizer,
+            parts,
+        })
+    }
+
+    /// The optimizer with its settings.
+    #[must_use]
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    /// Sets the step size of whatever is submitted from now on.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] where it is negative or not finite; the old one stays then.
+    pub fn set_learning_rate(&mut self, gpu: &Gpu, learning_rate: f32) -> Result<(), ModelError> {
+        self.optimizer.set_learning_rate(learning_rate)?;
+        let settings = optimizer_settings(&self.optimizer).padded();
+        gpu.queue().write_buffer(&self.settings, 0, &settings);
+        Ok(())
+    }
+
+    /// What the optimizer remembers, under the names of its formulas, such as `velocity`: each laid
+    /// out like the buffer that the parameters are in.
+    pub fn state(&self) -> impl Iterator<Item = (&'static str, &wgpu::Buffer)> {
+        self.parts.iter().flat_map(|part| part.state.buffers())
+    }
+
+    /// A step: one dispatch or two, more where the parameters are in several buffers or larger than
+    /// one binding may be.
+    ///
+    /// # Errors
+    /// As [`LinearKernels::forward`](crate::LinearKernels::forward).
+    pub fn dispatches(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
+        let mut dispatches = Vec::new();
+        for part in &self.parts {
+            dispatches.extend(part.dispatches(kernels, &self.settings)?);
+        }
+        Ok(dispatches)
+    }
+}
+
+impl Part {
+    fn new(
+        gpu: &Gpu,
+        optimizer: &Optimizer,
+        values: &wgpu::Buffer,
+        gradients: &wgpu::Buffer,
+    ) -> Result<Self, GpuError> {
+        Ok(Self {
+            state: optimizer_state(gpu, optimizer, (values.size() / 4) as usize)?,
+            values: values.clone(),
+            gradients: gradients.clone(),
+        })
+    }
+
+    fn dispatches(
+        &self,
+        kernels: &NetworkKernels,
+        settings: &wgpu::Buffer,
+    ) -> Result<Vec<Dispatch>, PrepareError> {
+        let mut dispatches = Vec::from_iter(self.state.begin(kernels, settings)?);
+        for piece in pieces(self.values.size(), kernels.limits()) {
+            let flat = Flat {
+                gradients: &self.gradients,
+                parameters: &self.values,
+                offset_bytes: piece.offset_bytes,
+                elements: piece.elements,
+            };
+            dispatches.push(self.state.step(kernels, settings, &flat)?);
+        }
+        Ok(dispatches)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    offset_bytes: u64,
+    elements: u32,
+}
+
+/// Cuts a flat buffer into pieces that can be bound. Any cut will do: the optimizers treat each
+/// element by itself.
+fn pieces(bytes: u64, limits: &wgpu::Limits) -> impl Iterator<Item = Piece> {
+    let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
+    let largest = limits
+        .max_storage_buffer_binding_size
+        .min(u64::from(u32::MAX))
+        / alignment
+        * alignment;
+    let piece = move |i| {
+        let offset_bytes = i * largest;
+        Piece {
+            offset_bytes,
+            elements: ((bytes - offset_bytes).min(largest) / 4) as u32,
+        }
+    };
+    (0..bytes.div_ceil(largest)).map(piece)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_a_buffer_larger_than_a_binding() {
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: 1000,
+            ..wgpu::Limits::default()
+        };
+        let expected = [(0, 192), (768, 192), (1536, 64)].map(|(offset_bytes, elements)| Piece {
+            offset_bytes,
+            elements,
+        });
+        assert_eq!(pieces(1792, &limits).collect::<Vec<_>>(), expected);
+    }
+}
