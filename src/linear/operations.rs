@@ -13,7 +13,8 @@ use super::algorithms::{BIAS_GRAD, prepare_sum_rows};
 use super::capabilities::Capabilities;
 use super::kernels;
 use super::operands::{
-    BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated, WeightGrad,
+    BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
+    WeightGrad,
 };
 use super::plan::{Plan, plan};
 use super::product::Product;

@@ -89,7 +89,10 @@ impl ParameterLayout {
 
     /// The contents of each buffer.
     pub(super) fn pack(&self, parameters: &[LayerParameters]) -> Vec<Vec<f32>> {
-        let mut flat: Vec<_> = self.elements().map(|elements| vec![0.0; elements]).collect();
+        let mut flat: Vec<_> = self
+            .elements()
+            .map(|elements| vec![0.0; elements])
+            .collect();
         for (place, layer) in self.layers.iter().zip(parameters) {
             place.w.fill(&mut flat, layer.w.iter());
             place.b.fill(&mut flat, layer.b.iter());

@@ -10,7 +10,9 @@ use crate::linear::{
     Activation, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
     LinearKernels, WeightGrad,
 };
-use crate::model::{LayerConfig, LayerParameters, ModelError, NetworkConfig, check_parameters, initial_parameters};
+use crate::model::{
+    LayerConfig, LayerParameters, ModelError, NetworkConfig, check_parameters, initial_parameters,
+};
 
 use super::parameters::Parameters;
 
@@ -151,7 +153,11 @@ impl Linear {
     /// # Errors
     /// [`ModelError::Shape`] where a shape differs, [`ModelError::NonFinite`]; nothing is changed
     /// then.
-    pub fn set_parameters(&self, gpu: &Gpu, parameters: &LayerParameters) -> Result<(), ModelError> {
+    pub fn set_parameters(
+        &self,
+        gpu: &Gpu,
+        parameters: &LayerParameters,
+    ) -> Result<(), ModelError> {
         let sizes = [self.w().rows as usize, self.w().columns as usize];
         check_parameters(&sizes, std::slice::from_ref(parameters))?;
         self.parameters.write_layer(gpu, self.index, parameters);

@@ -115,7 +115,9 @@ impl Mlp {
         if self.losses.is_full() {
             return Ok(false);
         }
-        self.submit_with(Some(&|encoder| self.losses.record(encoder, self.network.total())))?;
+        self.submit_with(Some(&|encoder| {
+            self.losses.record(encoder, self.network.total())
+        }))?;
         self.losses.request();
         Ok(true)
     }

@@ -8,8 +8,8 @@ use super::loss::sum_losses;
 use super::pass::Workspace;
 use super::update::Moments;
 use crate::model::{
-    LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets,
-    check_batch, check_inputs, check_parameters, initial_parameters,
+    Activation, LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError,
+    NetworkConfig, Targets, check_batch, check_inputs, check_parameters, initial_parameters,
 };
 
 /// A multi-layer perceptron on the CPU: the network that [`crate::nn::Mlp`] is, in ndarray.
@@ -32,7 +32,11 @@ use crate::model::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Mlp<F = f32> {
-    config: MlpConfig,
+    config: Option<MlpConfig>,
+    network: NetworkConfig,
+    sizes: Vec<usize>,
+    /// The activation of each layer.
+    functions: Vec<Activation>,
     layers: Vec<LayerParameters<F>>,
     gradients: Vec<LayerParameters<F>>,
     moments: Moments<F>,
@@ -51,12 +55,30 @@ impl<F: NdFloat> Mlp<F> {
     /// [`ModelError::LayerSizes`] or [`ModelError::Setting`] where `config` describes no network.
     pub fn new(config: MlpConfig) -> Result<Self, ModelError> {
         config.check()?;
-        let layers: Vec<_> = initial_parameters(&config).iter().map(from_f32).collect();
+        let network = NetworkConfig::from(&config);
+        Ok(Self {
+            config: Some(config),
+            ..Self::of_network(network)?
+        })
+    }
+
+    /// The twin of [`crate::nn::Network`]: a network whose layers each have an activation of their
+    /// own.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_network(network: NetworkConfig) -> Result<Self, ModelError> {
+        network.check()?;
+        let layers = initial_parameters(network.clone());
+        let layers: Vec<_> = layers.iter().map(from_f32).collect();
         let zeros = || layers.iter().map(zeros_like).collect::<Vec<_>>();
         let moments = Moments::new(zeros);
         Ok(Self {
             gradients: zeros(),
-            config,
+            config: None,
+            sizes: network.layer_sizes(),
+            functions: network.layers().iter().map(|l| l.activation).collect(),
+            network,
             layers,
             moments,
             workspace: Workspace::new(),
@@ -99,9 +121,9 @@ impl<F: NdFloat> Mlp<F> {
         x: ArrayView2<'_, f32>,
         targets: Targets<'_>,
     ) -> Result<F, ModelError> {
-        check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
+        check_batch(&self.sizes, self.network.loss, x, targets)?;
         let t = self.outputs(x)?;
-        Ok(sum_losses(self.config.loss, t.view(), targets) / count(targets.len()))
+        Ok(sum_losses(self.network.loss, t.view(), targets) / count(targets.len()))
     }
 
     /// Computes [`Self::gradients`] of the mean loss over a batch, changes no parameter, and
@@ -114,17 +136,17 @@ impl<F: NdFloat> Mlp<F> {
         x: ArrayView2<'_, f32>,
         targets: Targets<'_>,
     ) -> Result<F, ModelError> {
-        check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
+        check_batch(&self.sizes, self.network.loss, x, targets)?;
         Ok(self.differentiate(x, targets))
     }
 
     /// [`Self::backward`] on a batch that fits.
     fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> F {
-        let (function, loss) = (self.config.activation, self.config.loss);
-        self.workspace.forward(function, &self.layers, x);
+        let (functions, loss) = (&self.functions, self.network.loss);
+        self.workspace.forward(functions, &self.layers, x);
         let gradients = &mut self.gradients;
         self.workspace
-            .backward((function, loss), &self.layers, targets, gradients)
+            .backward((functions, loss), &self.layers, targets, gradients)
     }
 
     /// [`Self::outputs`] in a given workspace.
@@ -133,14 +155,14 @@ impl<F: NdFloat> Mlp<F> {
         workspace: &mut Workspace<F>,
         x: ArrayView2<'_, f32>,
     ) -> Result<Array2<F>, ModelError> {
-        let sizes = &self.config.layer_sizes;
+        let sizes = &self.sizes;
         check_inputs(sizes, x)?;
         let mut t = Array2::zeros((x.nrows(), sizes[sizes.len() - 1]));
         // In parts: a workspace for a whole data set would be as large again as the data, several
         // times over.
         let parts = x.axis_chunks_iter(Axis(0), PREDICTED_ROWS);
         for (x, mut t) in parts.zip(t.axis_chunks_iter_mut(Axis(0), PREDICTED_ROWS)) {
-            let outputs = workspace.forward(self.config.activation, &self.layers, x);
+            let outputs = workspace.forward(&self.functions, &self.layers, x);
             for (t, output) in t.iter_mut().zip(outputs) {
                 *t = *output;
             }
@@ -151,7 +173,7 @@ impl<F: NdFloat> Mlp<F> {
 
 impl<F: NdFloat> Model for Mlp<F> {
     fn layer_sizes(&self) -> &[usize] {
-        &self.config.layer_sizes
+        &self.sizes
     }
 
     fn device(&self) -> String {
@@ -159,7 +181,7 @@ impl<F: NdFloat> Model for Mlp<F> {
     }
 
     fn config(&self) -> Option<&MlpConfig> {
-        Some(&self.config)
+        self.config.as_ref()
     }
 
     fn train_batch(
@@ -167,14 +189,14 @@ impl<F: NdFloat> Model for Mlp<F> {
         x: ArrayView2<'_, f32>,
         targets: Targets<'_>,
     ) -> Result<(), ModelError> {
-        check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
+        check_batch(&self.sizes, self.network.loss, x, targets)?;
         if targets.is_empty() {
             return Ok(());
         }
         let loss = self.differentiate(x, targets);
         self.total_loss += loss;
         self.examples += targets.len() as u64;
-        let (optimizer, gradients) = (&self.config.optimizer, &self.gradients);
+        let (optimizer, gradients) = (&self.network.optimizer, &self.gradients);
         self.moments.update(optimizer, gradients, &mut self.layers);
         Ok(())
     }
@@ -196,15 +218,19 @@ impl<F: NdFloat> Model for Mlp<F> {
     }
 
     fn loss(&self) -> Loss {
-        self.config.loss
+        self.network.loss
     }
 
     fn learning_rate(&self) -> f32 {
-        self.config.optimizer.learning_rate()
+        self.network.optimizer.learning_rate()
     }
 
     fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
-        self.config.optimizer.set_learning_rate(learning_rate)
+        self.network.optimizer.set_learning_rate(learning_rate)?;
+        if let Some(config) = &mut self.config {
+            config.optimizer = self.network.optimizer;
+        }
+        Ok(())
     }
 
     fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
@@ -216,7 +242,7 @@ impl<F: NdFloat> Model for Mlp<F> {
     }
 
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
-        check_parameters(&self.config.layer_sizes, parameters)?;
+        check_parameters(&self.sizes, parameters)?;
         self.layers = parameters.iter().map(from_f32).collect();
         Ok(())
     }

@@ -51,11 +51,11 @@ impl<F: NdFloat> Workspace<F> {
         }
     }
 
-    /// T = f(X·W + b) layer after layer, without f behind the last. Returns the last, batch ×
+    /// A = f(X·W + b) layer after layer, with a function for each. Returns the last, batch ×
     /// outputs.
     pub(super) fn forward(
         &mut self,
-        function: Activation,
+        functions: &[Activation],
         layers: &[LayerParameters<F>],
         x: ArrayView2<'_, f32>,
     ) -> &[F] {
@@ -64,34 +64,31 @@ impl<F: NdFloat> Workspace<F> {
             t: Vec::new(),
             a: Vec::new(),
         });
-        for (i, layer) in layers.iter().enumerate() {
+        for (i, (layer, function)) in layers.iter().zip(functions).enumerate() {
             let (below, rest) = self.results.split_at_mut(i);
             let input = below.last().map_or(self.x.as_slice(), LayerResult::output);
-            let is_last = i + 1 == layers.len();
-            let function = if is_last {
-                Activation::Identity
-            } else {
-                function
-            };
-            rest[0].compute(&mut self.scratch, function, input, layer, x.nrows());
+            rest[0].compute(&mut self.scratch, *function, input, layer, x.nrows());
         }
-        self.results.last().map_or(&[], |last| &last.t)
+        self.results.last().map_or(&[], LayerResult::output)
     }
 
     /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sum of
     /// losses.
     pub(super) fn backward(
         &mut self,
-        (function, loss): (Activation, Loss),
+        (functions, loss): (&[Activation], Loss),
         layers: &[LayerParameters<F>],
         targets: Targets<'_>,
         gradients: &mut [LayerParameters<F>],
     ) -> F {
-        let (Some(last), Some(layer)) = (self.results.last(), layers.last()) else {
+        let (Some(last), [.., layer], [.., function]) = (self.results.last(), layers, functions)
+        else {
             return F::zero();
         };
-        self.dt.clone_from(&last.t);
+        self.dt.clear();
+        self.dt.extend_from_slice(last.output());
         let loss = measure(loss, &mut self.dt, layer.b.len(), targets);
+        activation_grad_in_place(*function, &mut self.dt, &last.t);
         for i in (0..layers.len()).rev() {
             let (inputs, outputs) = layers[i].w.dim();
             let (dt, scratch) = (&self.dt, &mut self.scratch);
@@ -112,7 +109,7 @@ impl<F: NdFloat> Workspace<F> {
                 let (dt_rows, w_rows) = (Lines::rows(dt, outputs), Lines::rows(slice(&w), outputs));
                 self.below.resize(t.len(), F::zero());
                 product(scratch, dt_rows, w_rows, &mut self.below, |row, da| {
-                    activation_grad_in_place(function, da, &t[row * inputs..][..inputs]);
+                    activation_grad_in_place(functions[i - 1], da, &t[row * inputs..][..inputs]);
                 });
                 std::mem::swap(&mut self.dt, &mut self.below);
             }

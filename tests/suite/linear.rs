@@ -6,8 +6,8 @@ use ndarray::{Array1, Array2};
 use wgpu_linear::linear::{Algorithm, Broadcast, Capabilities, Operation, Plan, Shape, candidates};
 use wgpu_linear::model::Activation;
 use wgpu_linear::{
-    BiasGrad, Forward, ForwardActivated, InputGrad, InputGradActivated, LinearKernels, Matrix,
-    ShaderChecks, Vector, WeightGrad, reference,
+    BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
+    LinearKernels, Matrix, ShaderChecks, Vector, WeightGrad, reference,
 };
 
 use crate::compare::{hard_bound, magnitude, regression_bound, same, within};
@@ -33,6 +33,8 @@ struct Results<F = f32> {
     /// T, f(T) and dT below of the operations with an activation.
     t_activated: Array2<F>,
     a: Array2<F>,
+    /// f(T) without T.
+    a_alone: Array2<F>,
     dt_below: Array2<F>,
 }
 
@@ -66,8 +68,8 @@ impl Case {
             outputs,
         ]
         .map(Guarded::output);
-        let [t_activated, a, dt_below] =
-            [batch * outputs, batch * outputs, batch * inputs].map(Guarded::output);
+        let [t_activated, a, a_alone] = [batch * outputs; 3].map(Guarded::output);
+        let dt_below = Guarded::output(batch * inputs);
         let (x_view, w_view, dt_view) = (
             x.matrix(batch, inputs),
             w.matrix(inputs, outputs),
@@ -118,6 +120,15 @@ impl Case {
                 })
                 .unwrap(),
             kernels
+                .forward_inference(ForwardInference {
+                    x: x_view,
+                    w: w_view,
+                    b: Some(b.vector()),
+                    function: LEAKY,
+                    a: a_alone.matrix(batch, outputs),
+                })
+                .unwrap(),
+            kernels
                 .input_grad_activated(InputGradActivated {
                     dt: dt_view,
                     w: w_view,
@@ -131,6 +142,7 @@ impl Case {
             db_beside: db_beside.read().into(),
             t_activated: t_activated.read_matrix(batch, outputs),
             a: a.read_matrix(batch, outputs),
+            a_alone: a_alone.read_matrix(batch, outputs),
             dt_below: dt_below.read_matrix(batch, inputs),
             t: t.read_matrix(batch, outputs),
             t_without_bias: t_without_bias.read_matrix(batch, outputs),
@@ -152,6 +164,7 @@ impl Case {
             db_beside: db.clone(),
             db,
             a: reference::activation(LEAKY, t.view()),
+            a_alone: reference::activation(LEAKY, t.view()),
             t_activated: t.clone(),
             t,
             dt_below: reference::activation_grad(LEAKY, x.view(), dx.view()),
@@ -182,6 +195,8 @@ impl Case {
             .unwrap_or_else(|e| panic!("t of forward_activated {shape:?}: {e}"));
         same(actual.a.view(), expected.a.view())
             .unwrap_or_else(|e| panic!("a of forward_activated {shape:?}: {e}"));
+        same(actual.a_alone.view(), expected.a_alone.view())
+            .unwrap_or_else(|e| panic!("forward_inference {shape:?}: {e}"));
         same(actual.dt_below.view(), expected.dt_below.view())
             .unwrap_or_else(|e| panic!("input_grad_activated {shape:?}: {e}"));
     }

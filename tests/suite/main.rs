@@ -19,6 +19,7 @@ mod documents;
 mod gpu;
 mod graph;
 mod histogram;
+mod layers;
 mod linear;
 mod mlp;
 mod network;

@@ -4,8 +4,8 @@ use ndarray::{Array1, Array2};
 use wgpu_linear::linear::{Operation, Shape, candidates};
 use wgpu_linear::model::Activation;
 use wgpu_linear::{
-    Forward, ForwardActivated, Gpu, InputGrad, InputGradActivated, LinearKernels, Matrix,
-    PrepareError, Vector, WeightGrad, reference,
+    Forward, ForwardActivated, ForwardInference, Gpu, InputGrad, InputGradActivated, LinearKernels,
+    Matrix, PrepareError, Vector, WeightGrad, reference,
 };
 
 use crate::compare::same;
@@ -13,14 +13,19 @@ use crate::support::{integers, row};
 
 /// A device like that of the other tests, which binds no more than `binding_bytes` at once.
 pub(crate) fn narrow_gpu(binding_bytes: u64) -> Gpu {
+    gpu_with(|adapter| wgpu::Limits {
+        max_storage_buffer_binding_size: binding_bytes,
+        ..adapter
+    })
+}
+
+/// A device with limits made from those of its adapter.
+pub(crate) fn gpu_with(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> Gpu {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
     let descriptor = wgpu::DeviceDescriptor {
         required_features: adapter.features() & wgpu::Features::SUBGROUP,
-        required_limits: wgpu::Limits {
-            max_storage_buffer_binding_size: binding_bytes,
-            ..adapter.limits()
-        },
+        required_limits: limits(adapter.limits()),
         ..Default::default()
     };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
@@ -45,7 +50,8 @@ fn linear_operations_are_exact_in_parts() {
         let [x_buffer, w_buffer, dt_buffer] = [&x, &w, &dt].map(upload);
         let b_buffer = gpu.upload("b", b.as_slice().unwrap()).unwrap();
         let nan = |len: usize| gpu.upload("out", &vec![f32::NAN; len]).unwrap();
-        let [t, t2, a, dx, dx2, dw, db] = [
+        let [t, t2, a, a2, dx, dx2, dw, db] = [
+            batch * outputs,
             batch * outputs,
             batch * outputs,
             batch * outputs,
@@ -90,6 +96,15 @@ fn linear_operations_are_exact_in_parts() {
                 })
                 .unwrap(),
             kernels
+                .forward_inference(ForwardInference {
+                    x: xv,
+                    w: wv,
+                    b: bv,
+                    function,
+                    a: Matrix::new(&a2, m, n),
+                })
+                .unwrap(),
+            kernels
                 .input_grad(InputGrad {
                     dt: dtv,
                     w: wv,
@@ -124,6 +139,7 @@ fn linear_operations_are_exact_in_parts() {
             (&t, expected_t.clone()),
             (&t2, expected_t.clone()),
             (&a, reference::activation(function, expected_t.view())),
+            (&a2, reference::activation(function, expected_t.view())),
             (&dx, expected_dx.clone()),
             (
                 &dx2,

@@ -166,7 +166,11 @@ impl OptimizerState for AdamState {
     }
 
     fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
-        vec![("corrections", &self.corrections), ("m", &self.m), ("v", &self.v)]
+        vec![
+            ("corrections", &self.corrections),
+            ("m", &self.m),
+            ("v", &self.v),
+        ]
     }
 
     fn step(
