@@ -1,7 +1,8 @@
 //! What the examples with a command line share: the choice of a device, and how errors are shown.
 
-use std::error::Error;
-use std::process::ExitCode;
+mod errors;
+
+pub(crate) use errors::finish;
 
 use wgpu_linear::{Gpu, GpuError, GpuOptions};
 
@@ -45,18 +46,4 @@ impl Device {
             },
         }
     }
-}
-
-/// Shows an error with its causes, and turns it into the exit code.
-pub(crate) fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
-    let Err(error) = result else {
-        return ExitCode::SUCCESS;
-    };
-    eprintln!("error: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        eprintln!("  because: {error}");
-        cause = error.source();
-    }
-    ExitCode::FAILURE
 }
