@@ -14,9 +14,13 @@ mod decoder;
 mod errors;
 mod event_files;
 mod golden;
+#[cfg(unix)]
+mod gone;
+mod numbers;
 mod programs;
 mod proto;
 mod reader;
+mod steps;
 mod stream_writer;
 mod summary;
 mod tensorboard;
