@@ -69,6 +69,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod bridge;
 mod checksum;
 mod clock;
 mod error;
@@ -89,6 +91,10 @@ mod summary;
 mod wire;
 mod writer;
 
+#[cfg(feature = "metrics")]
+pub use bridge::MetricsRecorder;
+#[cfg(feature = "tracing")]
+pub use bridge::TracingLayer;
 pub use error::{CreateError, FileFate, Place, WriteError};
 pub use graph::{Graph, Node};
 pub use number::{Scalar, Step};

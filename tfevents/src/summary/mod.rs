@@ -6,12 +6,14 @@ mod hparams;
 mod image;
 #[cfg(feature = "ndarray")]
 mod image_array;
+#[cfg(feature = "image")]
+mod image_buffer;
 mod layout;
 mod pr_curve;
 mod tensor;
 mod text;
 
-pub use image::{Image, ImageError};
+pub use self::image::{Image, ImageError};
 pub use histogram::{Histogram, HistogramError};
 pub use hparams::{HParamValue, HParams, SessionStatus};
 pub use layout::{Category, Layout, Margin};

@@ -16,6 +16,8 @@ mod event_files;
 mod golden;
 #[cfg(unix)]
 mod gone;
+mod image_buffers;
+mod metrics_recorder;
 mod numbers;
 mod programs;
 mod proto;
@@ -24,4 +26,5 @@ mod steps;
 mod stream_writer;
 mod summary;
 mod tensorboard;
+mod tracing_layer;
 mod writer;
