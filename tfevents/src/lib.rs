@@ -63,6 +63,11 @@
 //! [`Writer::create`] on the same directory: it opens a new file, and TensorBoard shows the files
 //! of a directory as one run. With [`resume_at`](WriterBuilder::resume_at) it forgets what the
 //! earlier files have from that step on.
+//!
+//! # Features
+//!
+//! All of them are off by default: `image` (`Image::from_dynamic`), `metrics` (`MetricsRecorder`),
+//! `ndarray` (`Image::from_array`) and `tracing` (`TracingLayer`).
 
 /// The examples of `README.md` are compiled with the tests.
 #[cfg(doctest)]

@@ -16,7 +16,8 @@ use crate::mutex::lock;
 pub(super) struct Instruments<I> {
     /// Every call of a macro asks by its key, and a key knows its hash.
     by_key: HashMap<Key, Arc<I>>,
-    /// Keys with the same labels in another order have the same tag.
+    /// Names that differ in `.` and `::` alone have the same tag, and so have, to some versions of
+    /// `metrics`, unequal keys with the same labels in another order.
     by_tag: BTreeMap<String, Arc<I>>,
 }
 

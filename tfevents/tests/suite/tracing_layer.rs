@@ -1,5 +1,7 @@
 //! Scalars from events of `tracing`.
 
+use std::cell::Cell;
+
 use tempfile::TempDir;
 use tfevents::{StepPolicy, TracingLayer, Writer};
 use tracing::{Level, debug, error, event, info, info_span, subscriber};
@@ -166,21 +168,28 @@ fn two_layers_share_a_subscriber() {
     assert_eq!(scalars(directories[1].path()), [point("s/loss", 2, 0.5)]);
 }
 
+/// `tracing` by itself keeps back what is logged within a layer, but not where the subscriber is that
+/// of the whole program. No other test sets that one, and none logs without one of its own.
 #[test]
 fn what_the_writer_logs_does_not_come_back() {
+    thread_local! {
+        static DEPTH: Cell<u32> = const { Cell::new(0) };
+    }
     let directory = TempDir::new().unwrap();
     // The clock is asked while an event is written, and logs one of its own.
     let clock = || {
-        info!(target: "tensorboard", step = 1, echo = 1.0);
+        if DEPTH.replace(DEPTH.get() + 1) == 0 {
+            info!(target: "tensorboard", step = 1, echo = 1.0);
+        }
+        DEPTH.set(DEPTH.get() - 1);
         1.5
     };
     let builder = Writer::builder().backwards_steps(StepPolicy::Allow);
     let events = builder.clock(clock).create(directory.path()).unwrap();
     let subscriber = registry().with(TracingLayer::new(events.clone()));
-    subscriber::with_default(subscriber, || {
-        info!(target: "tensorboard", step = 1, loss = 0.5);
-        info!(target: "tensorboard", step = 2, loss = 0.5);
-    });
+    subscriber::set_global_default(subscriber).unwrap();
+    info!(target: "tensorboard", step = 1, loss = 0.5);
+    info!(target: "tensorboard", step = 2, loss = 0.5);
     events.close().unwrap();
     let expected = [point("loss", 1, 0.5), point("loss", 2, 0.5)];
     assert_eq!(scalars(directory.path()), expected);
