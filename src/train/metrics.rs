@@ -58,6 +58,7 @@ impl Metrics {
 
     /// Closes the file. An error means that points are missing from it.
     pub(super) fn close(self) -> Result<(), WriteError> {
-        self.events.map_or(Ok(()), Writer::close)
+        self.events
+            .map_or(Ok(()), |events| events.close().map(drop))
     }
 }

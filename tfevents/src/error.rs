@@ -152,6 +152,20 @@ pub enum WriteError {
         /// Where.
         place: Place,
     },
+    /// The event file no longer stands where it was made, so that nobody finds it there. What was
+    /// written to it can be had back before the writer is closed, by
+    /// [`Writer::restore`](super::Writer::restore).
+    Gone {
+        /// Where it stood.
+        place: Place,
+        /// What became of it.
+        fate: FileFate,
+    },
+    /// A file that was gone could not be made again. The writer goes on as before.
+    Restore {
+        /// Why.
+        source: Arc<CreateError>,
+    },
     /// The event file for one curve of a group could not be opened. Its points are not kept.
     Group {
         /// Why.
@@ -197,7 +211,8 @@ impl fmt::Display for WriteError {
                     "{place}: the error callback cannot wait for its own thread"
                 )
             }
-            Self::Group { source } => source.fmt(f),
+            Self::Gone { place, fate } => write!(f, "{place}: {fate}"),
+            Self::Restore { source } | Self::Group { source } => source.fmt(f),
         }
     }
 }
@@ -208,13 +223,36 @@ impl Error for WriteError {
             Self::Sink { source, .. }
             | Self::Sync { source, .. }
             | Self::Refused { source, .. } => Some(source),
-            // It says what its source says.
-            Self::Group { source } => source.source(),
-            Self::WallTime { .. }
+            // They say what their source says.
+            Self::Restore { source } | Self::Group { source } => source.source(),
+            Self::Gone { .. }
+            | Self::WallTime { .. }
             | Self::Closed { .. }
             | Self::Panicked { .. }
             | Self::InCallback { .. } => None,
         }
+    }
+}
+
+/// What became of an event file that no longer stands where it was made.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFate {
+    /// It was removed. Outside of Unix, where that cannot be told apart, or moved.
+    Removed,
+    /// It, or its directory, was moved or renamed: everything is written there.
+    Moved,
+    /// Another file stands in its place. Outside of Unix this is not noticed.
+    Replaced,
+}
+
+impl fmt::Display for FileFate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Removed => "the event file was removed",
+            Self::Moved => "the event file, or its directory, was moved away",
+            Self::Replaced => "another file stands in the place of the event file",
+        })
     }
 }
 
@@ -249,6 +287,8 @@ impl From<WriteError> for io::Error {
             WriteError::Sink { source, .. }
             | WriteError::Sync { source, .. }
             | WriteError::Refused { source, .. } => source.kind(),
+            WriteError::Gone { .. } => io::ErrorKind::NotFound,
+            WriteError::Restore { source } | WriteError::Group { source } => kind_of(source),
             WriteError::WallTime { .. } => io::ErrorKind::InvalidInput,
             _ => io::ErrorKind::Other,
         };
@@ -259,14 +299,15 @@ impl From<WriteError> for io::Error {
 /// The kind of the file system's error is kept.
 impl From<CreateError> for io::Error {
     fn from(error: CreateError) -> Self {
-        let kind = match &error {
-            CreateError::File { source, .. } | CreateError::Thread { source } => source.kind(),
-            CreateError::InUse { .. } => io::ErrorKind::ResourceBusy,
-            CreateError::NamesTaken { .. } => io::ErrorKind::AlreadyExists,
-            CreateError::NoNameAfter { .. } | CreateError::Suffix { .. } => {
-                io::ErrorKind::InvalidInput
-            }
-        };
-        Self::new(kind, error)
+        Self::new(kind_of(&error), error)
+    }
+}
+
+fn kind_of(error: &CreateError) -> io::ErrorKind {
+    match error {
+        CreateError::File { source, .. } | CreateError::Thread { source } => source.kind(),
+        CreateError::InUse { .. } => io::ErrorKind::ResourceBusy,
+        CreateError::NamesTaken { .. } => io::ErrorKind::AlreadyExists,
+        CreateError::NoNameAfter { .. } | CreateError::Suffix { .. } => io::ErrorKind::InvalidInput,
     }
 }

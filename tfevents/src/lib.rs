@@ -63,19 +63,29 @@
 //! [`Writer::create`] on the same directory: it opens a new file, and TensorBoard shows the files
 //! of a directory as one run. With [`resume_at`](WriterBuilder::resume_at) it forgets what the
 //! earlier files have from that step on.
+//!
+//! # Features
+//!
+//! All of them are off by default: `image` (`Image::from_dynamic`), `metrics` (`MetricsRecorder`),
+//! `ndarray` (`Image::from_array`) and `tracing` (`TracingLayer`).
 
 /// The examples of `README.md` are compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod bridge;
 mod checksum;
 mod clock;
 mod error;
 mod graph;
+mod identity;
 mod lock;
 mod message;
+mod mutex;
 mod name;
+mod number;
 mod outbox;
 pub mod reader;
 mod record;
@@ -86,10 +96,15 @@ mod summary;
 mod wire;
 mod writer;
 
-pub use error::{CreateError, Place, WriteError};
+#[cfg(feature = "metrics")]
+pub use bridge::MetricsRecorder;
+#[cfg(feature = "tracing")]
+pub use bridge::TracingLayer;
+pub use error::{CreateError, FileFate, Place, WriteError};
 pub use graph::{Graph, Node};
+pub use number::{Scalar, Step};
 pub use reader::{Point, ReadError, Reader, Value};
-pub use steps::StepPolicy;
+pub use steps::{BackwardSteps, StepPolicy};
 pub use stream_writer::StreamWriter;
 pub use summary::Summary;
 pub use summary::{Category, Layout, Margin};
@@ -97,4 +112,4 @@ pub use summary::{HParamValue, HParams, SessionStatus};
 pub use summary::{Histogram, HistogramError};
 pub use summary::{Image, ImageError};
 pub use summary::{PrCurve, PrCurveError};
-pub use writer::{Writer, WriterBuilder};
+pub use writer::{Closed, Writer, WriterBuilder};

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use super::error::CreateError;
+use super::identity;
 
 /// Stays in the directory: to remove it would let two others lock two different files of this name.
 const NAME: &str = ".wgpu-linear-events.lock";
@@ -11,6 +12,13 @@ const NAME: &str = ".wgpu-linear-events.lock";
 /// Ends when it is dropped, with the process at the latest.
 #[derive(Debug)]
 pub(super) struct DirectoryLock(File);
+
+impl DirectoryLock {
+    /// Whether it is still this directory's, which may have been removed and made again.
+    pub(super) fn is_of(&self, directory: &Path) -> bool {
+        identity::is_at(&self.0, &directory.join(NAME)).unwrap_or(false)
+    }
+}
 
 impl Drop for DirectoryLock {
     fn drop(&mut self) {
@@ -23,7 +31,7 @@ impl Drop for DirectoryLock {
 }
 
 /// Locks `directory`; `None` where the file system knows no locks.
-pub(super) fn lock(directory: &Path) -> Result<Option<DirectoryLock>, CreateError> {
+pub(super) fn lock_directory(directory: &Path) -> Result<Option<DirectoryLock>, CreateError> {
     let path = directory.join(NAME);
     let file = OpenOptions::new()
         .create(true)

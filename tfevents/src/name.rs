@@ -36,7 +36,7 @@ pub(super) fn create_last_file(
     for _ in 0..MAX_ATTEMPTS {
         let name = next_name(directory, suffix)?;
         let path = directory.join(&name);
-        let file = match OpenOptions::new().append(true).create_new(true).open(&path) {
+        let file = match create_new(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(error) => return Err(at(&path, error)),
@@ -54,6 +54,13 @@ pub(super) fn create_last_file(
         directory: directory.to_owned(),
         attempts: MAX_ATTEMPTS,
     })
+}
+
+/// Creates the file at `path`, to be appended to. Reading is for whoever has to copy it when it has
+/// lost its name.
+pub(super) fn create_new(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create_new(true).open(path)
 }
 
 /// The error with its path, without which "File exists" says little.

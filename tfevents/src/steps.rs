@@ -1,11 +1,21 @@
 //! Steps that go backwards.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::error::Place;
 
 /// What to do about an event whose step is smaller than the one before it under the same tag.
 ///
-/// TensorBoard draws such a curve as a line that runs back. It is mostly a mistake: a counter that
-/// started again, or a run resumed without [`resume_at`](super::WriterBuilder::resume_at).
+/// TensorBoard's data server takes such a step for a run that began again: it forgets the points of
+/// this tag that it has at the new step and behind it. Without the data server the curve runs back.
+/// It is mostly a mistake: a counter that started again, or a run resumed without
+/// [`resume_at`](super::WriterBuilder::resume_at).
+///
+/// A writer watches as many tags as 16 MiB have room for, some 100,000. Those that come later are
+/// written without looking, whatever the policy; [`Closed::all_watched`](super::Closed::all_watched)
+/// tells.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StepPolicy {
@@ -18,15 +28,57 @@ pub enum StepPolicy {
     Allow,
 }
 
+/// A tag whose steps went backwards.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackwardSteps {
+    /// The file, which for curves of a [group](super::Writer::scalar_group) is that of the curve.
+    pub place: Place,
+    /// The tag.
+    pub tag: String,
+    /// How often a step was smaller than the one before it. Under [`StepPolicy::Drop`], how many
+    /// values were left out.
+    pub times: u64,
+    /// The step before the first of them.
+    pub from: i64,
+    /// The first of them.
+    pub to: i64,
+}
+
+impl fmt::Display for BackwardSteps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            tag,
+            times,
+            from,
+            to,
+        } = self;
+        write!(
+            f,
+            "{place}: {tag:?} went back {times} times, first from step {from} to {to}"
+        )
+    }
+}
+
+/// What the names of watched tags, and what is kept of them, may take.
+const WATCHED_BYTES: usize = 16 << 20;
+/// Of a tag beside its name: its entry, its place by name, and the rooms that the growth of both
+/// leaves.
+const TAG_BYTES: usize = 128;
+
 /// The last step under each tag.
 #[derive(Debug)]
 pub(super) struct Steps {
     policy: StepPolicy,
     tags: Vec<Tag>,
-    places: HashMap<Box<str>, usize>,
+    places: HashMap<Arc<str>, usize>,
     /// The tag that follows the last one. Training loops repeat themselves, so it is mostly the
     /// right one, and nothing needs to be hashed.
     expected: usize,
+    /// How much more may be kept.
+    room_bytes: usize,
+    all_watched: bool,
 }
 
 /// What [`Steps::left_out`] leaves.
@@ -41,15 +93,18 @@ pub(super) fn admitted<T>(
 
 #[derive(Debug)]
 struct Tag {
-    name: Box<str>,
+    name: Arc<str>,
     last: i64,
-    warned: bool,
+    /// How often it went backwards, and the first time from where to where.
+    times: u64,
+    from: i64,
+    to: i64,
 }
 
 /// A step that went backwards, to be told outside of any lock.
 #[derive(Debug)]
 pub(super) struct Backwards {
-    tag: Box<str>,
+    tag: Arc<str>,
     step: i64,
     last: i64,
 }
@@ -74,6 +129,8 @@ impl Steps {
             tags: Vec::new(),
             places: HashMap::new(),
             expected: 0,
+            room_bytes: WATCHED_BYTES,
+            all_watched: true,
         }
     }
 
@@ -85,7 +142,10 @@ impl Steps {
         }
         let place = match self.tags.get(self.expected) {
             Some(expected) if *expected.name == *tag => self.expected,
-            _ => self.find(tag, step),
+            _ => match self.find(tag, step) {
+                Some(place) => place,
+                None => return true,
+            },
         };
         self.expected = if place + 1 < self.tags.len() {
             place + 1
@@ -97,14 +157,7 @@ impl Steps {
             known.last = step;
             return true;
         }
-        if !known.warned {
-            known.warned = true;
-            warnings.push(Backwards {
-                tag: known.name.clone(),
-                step,
-                last: known.last,
-            });
-        }
+        known.go_back(step, warnings);
         if self.policy == StepPolicy::Warn {
             known.last = step;
         }
@@ -127,17 +180,59 @@ impl Steps {
         left_out
     }
 
-    fn find(&mut self, tag: &str, step: i64) -> usize {
+    /// The tags that went backwards, in the order in which they first came.
+    pub(super) fn backwards(&self, place: &Place) -> Vec<BackwardSteps> {
+        let backwards = self.tags.iter().filter(|tag| tag.times > 0);
+        let told = |tag: &Tag| BackwardSteps {
+            place: place.clone(),
+            tag: tag.name.as_ref().to_owned(),
+            times: tag.times,
+            from: tag.from,
+            to: tag.to,
+        };
+        backwards.map(told).collect()
+    }
+
+    /// Whether no tag was left unwatched.
+    pub(super) fn all_watched(&self) -> bool {
+        self.all_watched && self.policy != StepPolicy::Allow
+    }
+
+    /// The place of a tag, which is new where it is not known; `None` where no more are watched.
+    fn find(&mut self, tag: &str, step: i64) -> Option<usize> {
         if let Some(place) = self.places.get(tag) {
-            return *place;
+            return Some(*place);
         }
+        let Some(room_bytes) = self.room_bytes.checked_sub(tag.len() + TAG_BYTES) else {
+            self.all_watched = false;
+            return None;
+        };
+        self.room_bytes = room_bytes;
         let place = self.tags.len();
+        let name: Arc<str> = tag.into();
         self.tags.push(Tag {
-            name: tag.into(),
+            name: Arc::clone(&name),
             last: step,
-            warned: false,
+            times: 0,
+            from: 0,
+            to: 0,
         });
-        self.places.insert(tag.into(), place);
-        place
+        self.places.insert(name, place);
+        Some(place)
+    }
+}
+
+impl Tag {
+    #[cold]
+    fn go_back(&mut self, step: i64, warnings: &mut Vec<Backwards>) {
+        if self.times == 0 {
+            (self.from, self.to) = (self.last, step);
+            warnings.push(Backwards {
+                tag: Arc::clone(&self.name),
+                step,
+                last: self.last,
+            });
+        }
+        self.times += 1;
     }
 }

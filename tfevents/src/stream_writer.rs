@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::clock::{self, Clock};
 use super::error::{Place, WriteError};
+use super::number::{stored_step, stored_value};
 use super::outbox::{CAPACITY_BYTES, Outbox, WRITE_OUT_BYTES, uninterrupted};
-use super::{Graph, Summary, message, record};
+use super::{Graph, Scalar, Step, Summary, message, record};
 
 /// Writes TensorBoard events to any [`Write`], in the caller's thread. The format is described in
 /// the [module](super); [`Writer`](super::Writer) is the one for training runs.
@@ -101,7 +102,12 @@ impl<W: Write> StreamWriter<W> {
     /// # Errors
     /// Those of the sink when this call writes to it. The event is kept nevertheless, unless the
     /// error is [`WriteError::Refused`]: see [above](Self#when-the-sink-fails).
-    pub fn scalar(&mut self, tag: &str, step: i64, value: f32) -> Result<(), WriteError> {
+    pub fn scalar(
+        &mut self,
+        tag: &str,
+        step: impl Step,
+        value: impl Scalar,
+    ) -> Result<(), WriteError> {
         self.scalar_at(self.clock.now(), tag, step, value)
     }
 
@@ -122,9 +128,10 @@ impl<W: Write> StreamWriter<W> {
         &mut self,
         wall_time_seconds: f64,
         tag: &str,
-        step: i64,
-        value: f32,
+        step: impl Step,
+        value: impl Scalar,
     ) -> Result<(), WriteError> {
+        let (step, value) = (stored_step(step), stored_value(value));
         self.append(wall_time_seconds, |data| {
             message::scalar(data, wall_time_seconds, step, tag, value);
         })
@@ -134,14 +141,19 @@ impl<W: Write> StreamWriter<W> {
     ///
     /// # Errors
     /// As [`scalar`](Self::scalar).
-    pub fn scalars(&mut self, step: i64, values: &[(&str, f32)]) -> Result<(), WriteError> {
+    pub fn scalars(
+        &mut self,
+        step: impl Step,
+        values: &[(&str, impl Scalar)],
+    ) -> Result<(), WriteError> {
         if values.is_empty() {
             return Ok(());
         }
-        let now = self.clock.now();
-        self.append(now, |data| {
-            message::scalars(data, now, step, values.iter().copied());
-        })
+        let (now, step) = (self.clock.now(), stored_step(step));
+        let values = values
+            .iter()
+            .map(|(tag, value)| (*tag, stored_value(*value)));
+        self.append(now, |data| message::scalars(data, now, step, values))
     }
 
     /// Adds the values of `summary` as one event, at the present wall time. An empty summary adds
@@ -149,7 +161,7 @@ impl<W: Write> StreamWriter<W> {
     ///
     /// # Errors
     /// As [`scalar`](Self::scalar).
-    pub fn summary(&mut self, step: i64, summary: &Summary) -> Result<(), WriteError> {
+    pub fn summary(&mut self, step: impl Step, summary: &Summary) -> Result<(), WriteError> {
         self.summary_at(self.clock.now(), step, summary)
     }
 
@@ -160,12 +172,13 @@ impl<W: Write> StreamWriter<W> {
     pub fn summary_at(
         &mut self,
         wall_time_seconds: f64,
-        step: i64,
+        step: impl Step,
         summary: &Summary,
     ) -> Result<(), WriteError> {
         if summary.is_empty() {
             return Ok(());
         }
+        let step = stored_step(step);
         let values = summary.values().map(|(_, value)| value);
         self.append(wall_time_seconds, |data| {
             message::summary(data, wall_time_seconds, step, values);

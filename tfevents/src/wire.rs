@@ -21,12 +21,14 @@ pub(super) const fn key(field_number: u8, wire_type: u8) -> u8 {
 }
 
 /// A `double` field, whatever its value.
+#[inline]
 pub(super) fn put_f64(buffer: &mut Vec<u8>, number: u8, value: f64) {
     buffer.push(key(number, FIXED64));
     buffer.extend_from_slice(&value.to_le_bytes());
 }
 
 /// A `double` field, left out where it is +0.
+#[inline]
 pub(super) fn put_f64_unless_zero(buffer: &mut Vec<u8>, number: u8, value: f64) {
     // Bits, not `== 0.0`: negative zero is not the default value.
     if value.to_bits() != 0 {
@@ -44,6 +46,7 @@ pub(super) fn put_packed_f64(buffer: &mut Vec<u8>, number: u8, values: &[f64]) {
 }
 
 /// A `float` field, whatever its value.
+#[inline]
 pub(super) fn put_f32(buffer: &mut Vec<u8>, number: u8, value: f32) {
     buffer.push(key(number, FIXED32));
     buffer.extend_from_slice(&value.to_le_bytes());
@@ -59,6 +62,7 @@ pub(super) fn put_packed_f32(buffer: &mut Vec<u8>, number: u8, values: &[f32]) {
 }
 
 /// An integer or enum field, left out where it is 0.
+#[inline]
 pub(super) fn put_integer_unless_zero(buffer: &mut Vec<u8>, number: u8, value: i64) {
     if value != 0 {
         put_integer(buffer, number, value);
@@ -67,12 +71,14 @@ pub(super) fn put_integer_unless_zero(buffer: &mut Vec<u8>, number: u8, value: i
 
 /// An integer, enum or `bool` field, whatever its value. int64 travels as its two's complement: ten
 /// bytes for a negative one.
+#[inline]
 pub(super) fn put_integer(buffer: &mut Vec<u8>, number: u8, value: i64) {
     buffer.push(key(number, VARINT));
     put_varint(buffer, value.cast_unsigned());
 }
 
 /// A `bytes` or `string` field, whatever its value.
+#[inline]
 pub(super) fn put_bytes(buffer: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     buffer.push(key(number, LENGTH_DELIMITED));
     put_varint(buffer, bytes.len() as u64);
@@ -80,6 +86,7 @@ pub(super) fn put_bytes(buffer: &mut Vec<u8>, number: u8, bytes: &[u8]) {
 }
 
 /// A `string` field, left out where it is empty.
+#[inline]
 pub(super) fn put_text(buffer: &mut Vec<u8>, number: u8, text: &str) {
     if !text.is_empty() {
         put_bytes(buffer, number, text.as_bytes());
@@ -129,10 +136,12 @@ fn varint(bytes: &mut [u8; MAX_VARINT_BYTES], mut number: u64) -> &[u8] {
 }
 
 /// Size of a length-delimited field, with its key and its length.
+#[inline]
 pub(super) fn delimited_bytes(content_bytes: usize) -> usize {
     1 + varint_bytes(content_bytes as u64) + content_bytes
 }
 
+#[inline]
 fn varint_bytes(number: u64) -> usize {
     // Zero takes one byte as well.
     let bits = u64::BITS - (number | 1).leading_zeros();

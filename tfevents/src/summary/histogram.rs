@@ -169,7 +169,7 @@ impl Histogram {
     }
 
     /// The neutral elements of minimum, maximum and sum.
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
@@ -181,7 +181,7 @@ impl Histogram {
         }
     }
 
-    fn count(&mut self, value: f64) {
+    pub(crate) fn count(&mut self, value: f64) {
         if !value.is_finite() {
             self.non_finite += 1;
             return;
@@ -194,7 +194,7 @@ impl Histogram {
         self.buckets[Self::bucket_of(value)] += 1;
     }
 
-    fn normalized(mut self) -> Self {
+    pub(crate) fn normalized(mut self) -> Self {
         if self.num == 0 {
             (self.min, self.max) = (0.0, 0.0);
         }

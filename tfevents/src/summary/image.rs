@@ -96,16 +96,35 @@ impl Image {
         &self.png
     }
 
+    /// Pixels of 8 bits a channel.
     pub(super) fn encode(size: [u32; 2], channels: u8, pixels: &[u8]) -> Result<Self, ImageError> {
-        check_size(size)?;
-        let [width, height] = size;
-        // At most 2³³ times 2³¹: no overflow.
-        let expected = u64::from(width) * u64::from(channels) * u64::from(height);
-        if pixels.len() as u64 != expected {
-            let actual = pixels.len();
-            return Err(ImageError::Pixels { expected, actual });
-        }
-        let png = encode_png(size, channels, pixels).map_err(|error| ImageError::Encode {
+        check_pixels(size, channels, pixels.len())?;
+        Self::store(size, channels, png::BitDepth::Eight, pixels)
+    }
+
+    /// Pixels of 16 bits a channel.
+    #[cfg(feature = "image")]
+    pub(super) fn encode_16(
+        size: [u32; 2],
+        channels: u8,
+        pixels: &[u16],
+    ) -> Result<Self, ImageError> {
+        check_pixels(size, channels, pixels.len())?;
+        // As PNG has it.
+        let bytes: Vec<u8> = pixels
+            .iter()
+            .flat_map(|value| value.to_be_bytes())
+            .collect();
+        Self::store(size, channels, png::BitDepth::Sixteen, &bytes)
+    }
+
+    fn store(
+        size: [u32; 2],
+        channels: u8,
+        depth: png::BitDepth,
+        bytes: &[u8],
+    ) -> Result<Self, ImageError> {
+        let png = encode_png(size, channels, depth, bytes).map_err(|error| ImageError::Encode {
             source: error.into(),
         })?;
         Self::new(size, channels, png)
@@ -133,14 +152,34 @@ fn check_size([width, height]: [u32; 2]) -> Result<(), ImageError> {
     }
 }
 
+/// Whether an image of this size has so many values, and can be stored.
+fn check_pixels(size: [u32; 2], channels: u8, actual: usize) -> Result<(), ImageError> {
+    check_size(size)?;
+    let [width, height] = size;
+    // At most 2³³ times 2³¹: no overflow.
+    let expected = u64::from(width) * u64::from(channels) * u64::from(height);
+    match actual as u64 == expected {
+        true => Ok(()),
+        false => Err(ImageError::Pixels { expected, actual }),
+    }
+}
+
+/// The bytes of values from 0 to 1; others are clipped.
+#[cfg(any(feature = "image", feature = "ndarray"))]
+pub(super) fn bytes<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
+    // The conversion clips.
+    values.map(|value| (255.0 * value).round() as u8).collect()
+}
+
 fn encode_png(
     [width, height]: [u32; 2],
     channels: u8,
+    depth: png::BitDepth,
     pixels: &[u8],
 ) -> Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_depth(depth);
     encoder.set_color(match channels {
         1 => png::ColorType::Grayscale,
         2 => png::ColorType::GrayscaleAlpha,

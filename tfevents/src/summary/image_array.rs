@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayView3, Axis};
 
-use super::{Image, ImageError};
+use super::{Image, ImageError, image};
 
 impl Image {
     /// Encodes an array of rows × columns × channels with values in 0..=1: gray, gray and opacity,
@@ -43,9 +43,7 @@ impl Image {
         }
         // Too long is too long: the largest number is refused as well.
         let [width, height] = [columns, rows].map(|side| side.try_into().unwrap_or(u32::MAX));
-        // The conversion clips.
-        let pixels: Vec<u8> = array.iter().map(|v| (255.0 * v).round() as u8).collect();
-        Self::encode([width, height], channels, &pixels)
+        Self::encode([width, height], channels, &image::bytes(array.iter()))
     }
 
     /// Encodes an array of rows × columns with values from 0, black, to 1, white; otherwise as

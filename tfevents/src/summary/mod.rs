@@ -6,18 +6,21 @@ mod hparams;
 mod image;
 #[cfg(feature = "ndarray")]
 mod image_array;
+#[cfg(feature = "image")]
+mod image_buffer;
 mod layout;
 mod pr_curve;
 mod tensor;
 mod text;
 
+pub use self::image::{Image, ImageError};
 pub use histogram::{Histogram, HistogramError};
 pub use hparams::{HParamValue, HParams, SessionStatus};
-pub use image::{Image, ImageError};
 pub use layout::{Category, Layout, Margin};
 pub use pr_curve::{PrCurve, PrCurveError};
 
-use super::wire;
+use super::number::stored_value;
+use super::{Scalar, wire};
 
 /// Values of one moment, each under a tag: the content of one event.
 ///
@@ -51,7 +54,8 @@ impl Summary {
     /// Adds a point of the curve `tag`. TensorBoard groups tags by what precedes their first slash.
     /// NaN and infinities are kept.
     #[must_use]
-    pub fn scalar(self, tag: &str, value: f32) -> Self {
+    pub fn scalar(self, tag: &str, value: impl Scalar) -> Self {
+        let value = stored_value(value);
         self.value(tag, |data| wire::put_f32(data, SIMPLE_VALUE, value))
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::report::Report;
 use crate::clock::Clock;
 use crate::error::WriteError;
+use crate::number::{Step, stored_step};
 use crate::steps::StepPolicy;
 
 const ONE_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -79,8 +80,8 @@ impl WriterBuilder {
     ///
     /// Default: nothing is forgotten. Either way a file of its own is written, and the earlier ones
     /// are left as they are.
-    pub fn resume_at(mut self, step: i64) -> Self {
-        self.resume_at = Some(step);
+    pub fn resume_at(mut self, step: impl Step) -> Self {
+        self.resume_at = Some(stored_step(step));
         self
     }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::shared::lock;
 use super::{Handle, Writer};
 use crate::error::WriteError;
+use crate::mutex::lock;
+use crate::number::{Scalar, Step, stored_step, stored_value};
 
 impl Writer {
     /// Adds a point to each curve of a group that TensorBoard draws into one chart, as PyTorch's
@@ -15,11 +16,13 @@ impl Writer {
     /// Each curve has a file and a thread of its own, opened with its first point and closed with
     /// this writer. Without a directory ([`write_to`](crate::WriterBuilder::write_to)) the values
     /// become scalars `tag/name`.
-    pub fn scalar_group(&self, tag: &str, step: i64, values: &[(&str, f32)]) {
+    pub fn scalar_group(&self, tag: &str, step: impl Step, values: &[(&str, impl Scalar)]) {
+        let step = stored_step(step);
         for (name, value) in values {
+            let value = stored_value(*value);
             match self.path() {
-                Some(path) => self.handle.add_to_group(path, tag, name, step, *value),
-                None => self.scalar(&format!("{tag}/{name}"), step, *value),
+                Some(path) => self.handle.add_to_group(path, tag, name, step, value),
+                None => self.scalar(&format!("{tag}/{name}"), step, value),
             }
         }
     }

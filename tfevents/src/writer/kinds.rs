@@ -1,24 +1,24 @@
 //! The kinds of values other than scalars, a call each.
 
 use super::Writer;
-use crate::{Graph, HParams, Histogram, Image, SessionStatus, Summary, message, record};
+use crate::{Graph, HParams, Histogram, Image, SessionStatus, Step, Summary, message};
 
 /// What takes no step.
 const NO_STEP: i64 = 0;
 
 impl Writer {
     /// Adds a histogram: TensorBoard shows it under *Histograms* and *Distributions*.
-    pub fn histogram(&self, tag: &str, step: i64, histogram: &Histogram) {
+    pub fn histogram(&self, tag: &str, step: impl Step, histogram: &Histogram) {
         self.summary(step, &Summary::new().histogram(tag, histogram));
     }
 
     /// Adds an image.
-    pub fn image(&self, tag: &str, step: i64, image: &Image) {
+    pub fn image(&self, tag: &str, step: impl Step, image: &Image) {
         self.summary(step, &Summary::new().image(tag, image));
     }
 
     /// Adds a text, in which TensorBoard understands Markdown.
-    pub fn text(&self, tag: &str, step: i64, text: &str) {
+    pub fn text(&self, tag: &str, step: impl Step, text: &str) {
         self.summary(step, &Summary::new().text(tag, text));
     }
 
@@ -41,7 +41,7 @@ impl Writer {
         let now = self.handle.settings.clock.now();
         let graph = graph.encoded();
         self.handed_in(self.handle.shared.append(|state| {
-            record::append(&mut state.buffer, |data| message::graph(data, now, &graph));
+            state.record(|data| message::graph(data, now, &graph));
         }));
     }
 }

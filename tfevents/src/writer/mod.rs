@@ -2,17 +2,18 @@
 //! out.
 
 mod builder;
+mod closed;
 mod curves;
+mod event_file;
 mod group;
 mod kinds;
 mod open;
 mod report;
 mod shared;
 mod thread;
+mod wait;
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::mem;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,13 +21,17 @@ use std::thread::JoinHandle;
 
 use super::error::{CreateError, Place, WriteError};
 use super::lock::DirectoryLock;
+use super::mutex::lock;
+use super::number::{Scalar, Step, stored_step, stored_value};
 use super::steps::{self, Backwards};
 use super::{Summary, clock, message, record};
+use event_file::{EventFile, Watch};
 use group::Group;
-use shared::{Shared, lock};
+use shared::Shared;
 use thread::Thread;
 
 pub use builder::WriterBuilder;
+pub use closed::Closed;
 
 /// Writes TensorBoard events to a file that is opened once. Clones are cheap and write to the same
 /// file, from any thread.
@@ -71,6 +76,9 @@ pub use builder::WriterBuilder;
 ///   buffer makes callers wait. While it *fails*, they do not wait: events that do not fit are
 ///   refused, counted and reported, and whatever was accepted is written when the disk has
 ///   recovered.
+/// - **A file that has gone is noticed.** `flush`, `sync` and `close` say so when the file, or its
+///   directory, was removed, moved or replaced, and [`restore`](Self::restore) makes it again. The
+///   thread looks once a second while it writes, and reports it as other errors.
 /// - **One writer a directory**, by an advisory lock; a second one gets [`CreateError::InUse`].
 /// - **Values are values**: NaN and infinities are kept, since it is news that a loss is NaN. Wall
 ///   times are finite.
@@ -94,9 +102,9 @@ struct Handle {
 /// What is open beside the thread's sink.
 #[derive(Debug, Default)]
 struct Files {
-    /// The sink, for `sync`.
-    file: Option<Arc<File>>,
-    #[expect(dead_code, reason = "dropping it unlocks the directory")]
+    /// The sink.
+    file: Option<Arc<EventFile>>,
+    /// Dropping it unlocks the directory.
     lock: Option<DirectoryLock>,
 }
 
@@ -117,8 +125,9 @@ impl Writer {
             });
         }
         drop(state);
-        let (period, report) = (settings.flush_every, settings.report.clone());
-        let thread = Thread::new(Arc::clone(&shared), sink, period, report);
+        let watch = files.file.clone().map(Watch::new);
+        let manners = (settings.flush_every, settings.report.clone());
+        let thread = Thread::new(Arc::clone(&shared), sink, watch, manners);
         let thread = std::thread::Builder::new()
             .name(String::from("events"))
             .spawn(move || thread.run())
@@ -143,14 +152,18 @@ impl Writer {
     /// Adds the point (`step`, `value`) to the curve `tag`, at the present wall time.
     ///
     /// TensorBoard groups tags by what precedes their first slash. NaN and infinities are kept.
-    pub fn scalar(&self, tag: &str, step: i64, value: f32) {
+    /// Steps are [integers](Step), values [numbers](Scalar).
+    #[inline]
+    pub fn scalar(&self, tag: &str, step: impl Step, value: impl Scalar) {
+        self.add_scalar(tag, stored_step(step), stored_value(value));
+    }
+
+    fn add_scalar(&self, tag: &str, step: i64, value: f32) {
         let now = self.handle.settings.clock.now();
         let mut warnings = Vec::new();
         self.handed_in(self.handle.shared.append(|state| {
             if state.steps.admit(tag, step, &mut warnings) {
-                record::append(&mut state.buffer, |data| {
-                    message::scalar(data, now, step, tag, value);
-                });
+                state.record(|data| message::scalar(data, now, step, tag, value));
             }
         }));
         self.handle.warn(&warnings);
@@ -158,17 +171,19 @@ impl Writer {
 
     /// Adds a point to each of several curves, as one event: for ten of them a third of the time
     /// and half the space of as many calls of [`scalar`](Self::scalar).
-    pub fn scalars(&self, step: i64, values: &[(&str, f32)]) {
+    pub fn scalars(&self, step: impl Step, values: &[(&str, impl Scalar)]) {
+        let step = stored_step(step);
         let now = self.handle.settings.clock.now();
         let mut warnings = Vec::new();
         self.handed_in(self.handle.shared.append(|state| {
             let tags = values.iter().map(|(tag, _)| *tag);
             let left_out = state.steps.left_out(tags, step, &mut warnings);
-            let values = steps::admitted(values.iter().copied(), &left_out);
+            let values = values
+                .iter()
+                .map(|(tag, value)| (*tag, stored_value(*value)));
+            let values = steps::admitted(values, &left_out);
             if values.clone().next().is_some() {
-                record::append(&mut state.buffer, |data| {
-                    message::scalars(data, now, step, values);
-                });
+                state.record(|data| message::scalars(data, now, step, values));
             }
         }));
         self.handle.warn(&warnings);
@@ -176,9 +191,9 @@ impl Writer {
 
     /// Adds the values of `summary` as one event, at the present wall time. An empty summary adds
     /// nothing.
-    pub fn summary(&self, step: i64, summary: &Summary) {
+    pub fn summary(&self, step: impl Step, summary: &Summary) {
         let now = self.handle.settings.clock.now();
-        self.add_summary(now, step, summary);
+        self.add_summary(now, stored_step(step), summary);
     }
 
     /// As [`summary`](Self::summary), at a given wall time, in seconds since 1970-01-01 00:00 UTC.
@@ -188,60 +203,12 @@ impl Writer {
     pub fn summary_at(
         &self,
         wall_time_seconds: f64,
-        step: i64,
+        step: impl Step,
         summary: &Summary,
     ) -> Result<(), WriteError> {
         clock::check(wall_time_seconds)?;
-        self.add_summary(wall_time_seconds, step, summary);
+        self.add_summary(wall_time_seconds, stored_step(step), summary);
         Ok(())
-    }
-
-    /// Hands everything to the operating system: when this returns `Ok`, readers see it, and a
-    /// killed process loses nothing of it. See [`sync`](Self::sync) for power cuts.
-    ///
-    /// # Errors
-    /// - [`WriteError::Sink`]: the sink failed. Everything is kept and tried again; call this to
-    ///   try at once.
-    /// - [`WriteError::Refused`]: events were refused since the last call; the others are written.
-    /// - [`WriteError::Closed`], [`WriteError::Panicked`], [`WriteError::InCallback`].
-    pub fn flush(&self) -> Result<(), WriteError> {
-        let group = self.handle.each_curve(Writer::flush);
-        self.handle.shared.flush().and(group)
-    }
-
-    /// Flushes, and returns when the operating system says that the bytes are on the device, and
-    /// the file's name in its directory, where a power cut does no harm to them. (fdatasync(2) of
-    /// the file, fsync(2) of the directory.)
-    ///
-    /// This takes milliseconds. It is meant for checkpoints, not for every step.
-    ///
-    /// # Errors
-    /// As [`flush`](Self::flush); [`WriteError::Sync`].
-    pub fn sync(&self) -> Result<(), WriteError> {
-        self.handle.each_curve(Writer::sync)?;
-        self.handle.shared.flush()?;
-        let file = lock(&self.handle.files).file.clone();
-        let Some(file) = file else {
-            return Ok(());
-        };
-        file.sync_data()
-            .and_then(|()| sync_directory(self.path()))
-            .map_err(|error| WriteError::Sync {
-                place: self.handle.shared.place.clone(),
-                source: Arc::new(error),
-            })
-    }
-
-    /// Writes out everything and closes the file, for all clones: what they hand in afterwards is
-    /// not kept.
-    ///
-    /// # Errors
-    /// As [`flush`](Self::flush), but [`WriteError::Refused`] counts all events that were ever
-    /// refused: `Ok` means that the file is complete. What a failing sink did not take is lost;
-    /// call [`flush`](Self::flush) first if you mean to retry.
-    pub fn close(self) -> Result<(), WriteError> {
-        self.handle.shared.check()?;
-        self.handle.close()
     }
 
     fn add_summary(&self, wall_time: f64, step: i64, summary: &Summary) {
@@ -251,9 +218,7 @@ impl Writer {
             let left_out = state.steps.left_out(tags, step, &mut warnings);
             let values = steps::admitted(summary.values().map(|(_, value)| value), &left_out);
             if values.clone().next().is_some() {
-                record::append(&mut state.buffer, |data| {
-                    message::summary(data, wall_time, step, values);
-                });
+                state.record(|data| message::summary(data, wall_time, step, values));
             }
         }));
         self.handle.warn(&warnings);
@@ -269,29 +234,6 @@ impl Writer {
 }
 
 impl Handle {
-    fn close(&self) -> Result<(), WriteError> {
-        let group = mem::take(&mut *lock(&self.group));
-        let group = first_error(group.into_curves(), Writer::close);
-        self.shared.ask_to_close();
-        let thread = lock(&self.thread).take();
-        // A thread cannot wait for itself, but it will end.
-        if let Some(thread) = thread.filter(|it| it.thread().id() != std::thread::current().id()) {
-            // Its panic is known by the phase.
-            let _ = thread.join();
-        }
-        *lock(&self.files) = Files::default();
-        self.shared.outcome_of_all().and(group)
-    }
-
-    /// Calls all curves of the group, without the lock, and returns the first error.
-    fn each_curve(
-        &self,
-        call: impl Fn(&Writer) -> Result<(), WriteError>,
-    ) -> Result<(), WriteError> {
-        let curves = lock(&self.group).curves();
-        first_error(curves.iter(), call)
-    }
-
     #[inline]
     fn warn(&self, warnings: &[Backwards]) {
         for warning in warnings {
@@ -315,21 +257,5 @@ impl Drop for Handle {
         if let Err(error) = self.close() {
             log::error!("lost on dropping the writer: {error}");
         }
-    }
-}
-
-fn first_error<W>(
-    writers: impl IntoIterator<Item = W>,
-    call: impl Fn(W) -> Result<(), WriteError>,
-) -> Result<(), WriteError> {
-    writers.into_iter().map(call).fold(Ok(()), Result::and)
-}
-
-/// A new file is safe when its directory is.
-fn sync_directory(file: Option<&Path>) -> io::Result<()> {
-    match file.and_then(Path::parent) {
-        Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
-        // Elsewhere directories cannot be opened, and need not be.
-        _ => Ok(()),
     }
 }

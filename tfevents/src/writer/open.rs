@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::builder::WriterBuilder;
+use super::event_file::{EventFile, FileSink};
 use super::{Files, Writer};
 use crate::error::CreateError;
-use crate::{lock, name};
+use crate::lock::lock_directory;
+use crate::name;
 
 impl Writer {
     /// Opens a new event file in `directory`, with default settings. The directory is created where
@@ -40,15 +42,13 @@ impl WriterBuilder {
         fs::create_dir_all(directory).map_err(|error| name::at(directory, error))?;
         let lock = match self.allow_others {
             true => None,
-            false => lock::lock(directory)?,
+            false => lock_directory(directory)?,
         };
         let (file, path) = name::create_last_file(directory, &self.suffix)?;
-        let file = Arc::new(file);
-        let files = Files {
-            file: Some(Arc::clone(&file)),
-            lock,
-        };
-        Writer::spawn(self, file, files, Some(path))
+        let file = Arc::new(EventFile::new(file, &path)?);
+        let sink = FileSink(Arc::clone(&file));
+        let file = Some(file);
+        Writer::spawn(self, sink, Files { file, lock }, Some(path))
     }
 
     /// Writes to `sink` instead of a file. It should be empty, and needs no buffer of its own.

@@ -5,8 +5,11 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
+use super::closed::Closed;
 use crate::error::{Place, WriteError};
+use crate::mutex::lock;
 use crate::outbox::{CAPACITY_BYTES, WRITE_OUT_BYTES};
+use crate::record;
 use crate::steps::{StepPolicy, Steps};
 
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     /// Events that the thread has not taken yet.
     pub(super) buffer: Vec<u8>,
+    /// Events that were accepted.
+    pub(super) events: u64,
     pub(super) steps: Steps,
     /// The thread sleeps, and is to be woken when the buffer holds this much.
     pub(super) wake_at: usize,
@@ -65,6 +70,15 @@ pub(super) enum Phase {
 /// The thread is awake.
 pub(super) const AWAKE: usize = usize::MAX;
 
+impl State {
+    /// Accepts an event; `encode` appends its message.
+    #[inline]
+    pub(super) fn record(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.events += 1;
+        record::append(&mut self.buffer, encode);
+    }
+}
+
 impl Shared {
     pub(super) fn new(place: Place, policy: StepPolicy) -> Self {
         Self {
@@ -72,6 +86,7 @@ impl Shared {
             state: Mutex::new(State {
                 // Room for the record that crosses the mark.
                 buffer: Vec::with_capacity(2 * WRITE_OUT_BYTES),
+                events: 0,
                 steps: Steps::new(policy),
                 wake_at: AWAKE,
                 asked: 0,
@@ -182,12 +197,17 @@ impl Shared {
     }
 
     /// What became of everything, after the thread has ended.
-    pub(super) fn outcome_of_all(&self) -> Result<(), WriteError> {
+    pub(super) fn outcome_of_all(&self) -> Result<Closed, WriteError> {
         let state = self.lock();
-        match state.phase {
-            Phase::Panicked => Err(self.panicked()),
-            _ => self.outcome(&state, 0),
+        if state.phase == Phase::Panicked {
+            return Err(self.panicked());
         }
+        self.outcome(&state, 0)?;
+        Ok(Closed {
+            events: state.events,
+            backwards: state.steps.backwards(&self.place),
+            all_watched: state.steps.all_watched(),
+        })
     }
 
     /// Takes down how an attempt went; the error, if it is news: an episode of failures is told
@@ -247,7 +267,9 @@ impl Shared {
         })
     }
 
-    fn check_open(&self, state: &State) -> Result<(), WriteError> {
+    /// # Errors
+    /// [`WriteError::Closed`] and [`WriteError::Panicked`].
+    pub(super) fn check_open(&self, state: &State) -> Result<(), WriteError> {
         match state.phase {
             Phase::Open => Ok(()),
             Phase::Closing | Phase::Closed => Err(WriteError::Closed {
@@ -271,9 +293,4 @@ impl Shared {
             place: self.place.clone(),
         }
     }
-}
-
-/// What is guarded stays sound wherever a panic strikes.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::event_file::Watch;
 use super::report::Report;
 use super::shared::{AWAKE, Phase, Shared, State};
 use crate::outbox::{CAPACITY_BYTES, Outbox, WRITE_OUT_BYTES, uninterrupted};
@@ -22,6 +23,7 @@ pub(super) struct Thread<W> {
     sink: W,
     period: Duration,
     report: Report,
+    watch: Option<Watch>,
     outbox: Outbox,
     /// When what waits is due at the latest.
     due: Option<Instant>,
@@ -30,12 +32,18 @@ pub(super) struct Thread<W> {
 }
 
 impl<W: Write> Thread<W> {
-    pub(super) fn new(shared: Arc<Shared>, sink: W, period: Duration, report: Report) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sink: W,
+        watch: Option<Watch>,
+        (period, report): (Duration, Report),
+    ) -> Self {
         Self {
             shared,
             sink,
             period,
             report,
+            watch,
             outbox: Outbox::new(Vec::with_capacity(2 * WRITE_OUT_BYTES)),
             due: None,
             busy: false,
@@ -119,6 +127,9 @@ impl<W: Write> Thread<W> {
         drop(state);
         shared.done.notify_all();
         if let Some(error) = news {
+            self.report.tell(&error);
+        }
+        if let Some(error) = self.watch.as_mut().and_then(Watch::news) {
             self.report.tell(&error);
         }
     }

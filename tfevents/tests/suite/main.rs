@@ -14,10 +14,17 @@ mod decoder;
 mod errors;
 mod event_files;
 mod golden;
+#[cfg(unix)]
+mod gone;
+mod image_buffers;
+mod metrics_recorder;
+mod numbers;
 mod programs;
 mod proto;
 mod reader;
+mod steps;
 mod stream_writer;
 mod summary;
 mod tensorboard;
+mod tracing_layer;
 mod writer;

@@ -116,6 +116,22 @@ fn metrics_are_written_and_inspected() {
 }
 
 #[test]
+fn facades_are_written_and_inspected() {
+    let directory = tempfile::tempdir().unwrap();
+    let facades = directory.path().join("facades");
+    let said = run("facades", &[&facades]).output();
+    assert!(said.contains("\n60 events\n"), "{said}");
+    let said = inspect(&facades).output();
+    let tags = ["examples", "learning_rate", "train/accuracy", "train/loss"];
+    for tag in tags {
+        let parts = [" scalar ", " 30 points,", " steps 0 to 29"];
+        assert!(has_line(&said, &format!("  {tag} "), &parts), "{said}");
+    }
+    let parts = [" histogram ", " 30 points,"];
+    assert!(has_line(&said, "  gradient/norm ", &parts), "{said}");
+}
+
+#[test]
 fn metrics_fail_with_the_path_where_no_directory_can_be() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("read.csv");

@@ -4,12 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::rc::Rc;
-use std::sync::{Mutex, Once};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tfevents::{StreamWriter, WriteError};
 
 use crate::decoder::{self, Event, decode};
+use crate::support::logged;
 
 // ---- Sinks
 // ----------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ fn scalar_bytes_equal_those_of_tensorboard() -> Result<(), WriteError> {
     events.scalar_at(1_700_000_000.25, "train/loss", 1, 0.25)?;
     events.scalar_at(1_700_000_001.5, "lr", -1, -0.0)?;
     events.scalar_at(0.0, "", 0, 0.0)?;
-    events.scalar_at(1.0, &long_tag, (1 << 53) + 1, f32::INFINITY)?;
+    events.scalar_at(1.0, &long_tag, (1_i64 << 53) + 1, f32::INFINITY)?;
     events.close()?;
 
     let golden = [
@@ -393,26 +393,8 @@ fn drop_flushes() -> Result<(), WriteError> {
 
 #[test]
 fn drop_logs_an_error_when_sink_fails() -> Result<(), WriteError> {
-    struct Log(Mutex<Vec<String>>);
-    impl log::Log for Log {
-        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-            true
-        }
-        fn log(&self, record: &log::Record<'_>) {
-            self.0.lock().unwrap().push(record.args().to_string());
-        }
-        fn flush(&self) {}
-    }
-    static LOG: Log = Log(Mutex::new(Vec::new()));
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&LOG).expect("no other test of this binary installs a logger");
-        log::set_max_level(log::LevelFilter::Error);
-    });
-
     let sink = Sink::new(Mode::Fails);
-    drop(StreamWriter::new(sink));
-    let lines = LOG.0.lock().unwrap();
+    let lines = logged::during(|| drop(StreamWriter::new(sink)));
     let ours = |line: &&String| line.contains("40 bytes") && line.contains("test's sink is full");
     assert_eq!(lines.iter().filter(ours).count(), 1, "{lines:?}");
     Ok(())

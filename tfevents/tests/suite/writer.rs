@@ -410,7 +410,7 @@ fn error_callback_may_log_but_not_wait() {
             for step in 0..100_000 {
                 events.scalar("errors", step, 1.0);
             }
-            let answers = [events.flush(), events.sync(), events.close()];
+            let answers = [events.flush(), events.sync(), events.close().map(drop)];
             send.send(answers).unwrap();
         })
         .write_to(sink.clone())
@@ -475,7 +475,7 @@ fn full_device_is_reported_by_flush_and_close() -> io::Result<()> {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full")?;
     let events = Writer::builder().write_to(full)?;
     events.scalar("loss", 0, 0.5);
-    for result in [events.flush(), events.sync(), events.close()] {
+    for result in [events.flush(), events.sync(), events.close().map(drop)] {
         let error = io::Error::from(result.unwrap_err());
         assert_eq!(error.kind(), ErrorKind::StorageFull);
     }
@@ -517,7 +517,7 @@ fn dropping_leaves_the_other_values_of_an_event() {
     events.summary(4, &Summary::new().scalar("c", 3.0).scalar("a", 1.0));
     events.scalars(3, &[("a", 1.0), ("b", 2.0)]);
     events.summary(3, &Summary::new().scalar("a", 1.0));
-    events.scalars(3, &[]);
+    events.scalars(3, &[("", 0.0); 0]);
     events.summary(3, &Summary::new());
     events.close().unwrap();
     let scalars = sink.scalars();

@@ -79,7 +79,8 @@ impl Writer for Ours {
     }
 
     fn close(self) -> Outcome<()> {
-        Ok(self.0.close()?)
+        self.0.close()?;
+        Ok(())
     }
 }
 
