@@ -13,6 +13,7 @@ mod gradcheck;
 mod histogram;
 mod linear;
 mod loss;
+mod memory;
 mod mlp;
 mod optimizer;
 mod pass;
