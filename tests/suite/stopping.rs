@@ -142,6 +142,9 @@ fn early_stopping_ends_the_run_and_keeps_the_best_weights() {
     // The loss is the square of the output.
     let by_loss = EarlyStopping::min("loss", 3);
     assert_eq!(stop(&falling, by_loss), (6, 3.0, Some(3)));
+    // Every improvement begins the waiting anew.
+    let waves = [5.0, 6.0, 4.0, 5.0, 3.0, 4.0, 2.0, 3.0];
+    assert_eq!(stop(&waves, min(2)), (8, 7.0, Some(7)));
     // Restored too where patience lasts.
     let late = [5.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0];
     assert_eq!(stop(&late, min(100)), (8, 2.0, Some(2)));
