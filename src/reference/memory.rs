@@ -116,5 +116,7 @@ mod tests {
     fn bytes_are_counted_without_overflow() {
         assert_eq!(bytes::<f64>(3, 5), 120);
         assert_eq!(bytes::<f32>(usize::MAX, 2), u64::MAX);
+        assert_eq!(bytes::<u8>(1 << 40, 1 << 24), u64::MAX);
+        assert_eq!(bytes::<f32>(1 << 40, 1 << 22), u64::MAX);
     }
 }
