@@ -22,14 +22,14 @@ pub struct TrainOptions {
     /// alone waits for the device.
     pub report_every: u64,
     /// Epochs between two looks at how weights and gradients are spread and which classes are
-    /// confused, in the event file; the last of [`Self::epochs`] always ends with one. 0 for none at
-    /// all.
+    /// confused, in the event file; the last of [`Self::epochs`] always ends with one. 0 for none
+    /// at all.
     pub histograms_every: u32,
 }
 
 impl Default for TrainOptions {
-    /// 50 epochs of batches of 64, seed 0, constant learning rate without warm-up, a value every 10 steps,
-    /// histograms every 10 epochs.
+    /// 50 epochs of batches of 64, seed 0, constant learning rate without warm-up, a value every 10
+    /// steps, histograms every 10 epochs.
     fn default() -> Self {
         Self {
             epochs: 50,
