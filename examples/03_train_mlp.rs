@@ -124,8 +124,8 @@ fn train_and_report(
                     Progress::Epoch(report) => bar.set_message(format!(
                         "epoch {}: loss {:.4}, accuracy {:.4}, {:.0} examples/s",
                         report.epoch,
-                        report.test.loss,
-                        report.test.accuracy,
+                        report.evaluation.loss,
+                        report.evaluation.accuracy,
                         report.examples_per_second
                     )),
                     _ => {}

@@ -1,6 +1,6 @@
 //! Batches, and whether a model can learn from them: both implementors answer alike.
 
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::error::ModelError;
 use super::loss::{Loss, TargetKind};
@@ -88,6 +88,7 @@ pub(crate) fn check_finite(
     }
 }
 
+/// Checks parameters against a network, all shapes first.
 pub(crate) fn check_parameters(
     sizes: &[usize],
     parameters: &[LayerParameters],
@@ -97,7 +98,30 @@ pub(crate) fn check_parameters(
         check_shape("w", [ends[0], ends[1]], [layer.w.nrows(), layer.w.ncols()])?;
         check_shape("b", [1, ends[1]], [1, layer.b.len()])?;
     }
+    for (number, layer) in (1..).zip(parameters) {
+        check_finite_parameter(number, "w", layer.w.view())?;
+        check_finite_parameter(number, "b", layer.b.view().insert_axis(Axis(0)))?;
+    }
     Ok(())
+}
+
+fn check_finite_parameter(
+    layer: usize,
+    what: &'static str,
+    values: ArrayView2<'_, f32>,
+) -> Result<(), ModelError> {
+    check_finite(what, values).map_err(|error| match error {
+        ModelError::NonFinite {
+            row, column, value, ..
+        } => ModelError::NonFiniteParameter {
+            layer,
+            what,
+            row,
+            column,
+            value,
+        },
+        other => other,
+    })
 }
 
 pub(crate) fn check_shape(

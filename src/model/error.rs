@@ -40,6 +40,20 @@ pub enum ModelError {
         /// What stands there.
         value: f32,
     },
+    /// A weight or bias is NaN or infinite.
+    #[error("layer {layer}, {what}: row {row}, column {column} is {value}, not a finite number")]
+    NonFiniteParameter {
+        /// Which layer, from 1.
+        layer: usize,
+        /// `w` or `b`.
+        what: &'static str,
+        /// From 0; a bias counts as one row.
+        row: usize,
+        /// From 0.
+        column: usize,
+        /// What stands there.
+        value: f32,
+    },
     /// A class is out of range.
     #[error("example {example} has class {class}, but the model has {classes} classes")]
     Class {
@@ -84,6 +98,12 @@ pub enum ModelError {
         name: &'static str,
         /// Its value.
         value: f32,
+    },
+    /// The machine has not as much memory.
+    #[error("{bytes} bytes of memory are needed, which is more than can be had")]
+    Memory {
+        /// What was asked for at once.
+        bytes: u64,
     },
     /// An operation could not be prepared.
     #[error(transparent)]

@@ -40,8 +40,9 @@ pub trait Model {
     ///
     /// # Errors
     /// [`ModelError::Shape`], [`ModelError::NonFinite`], [`ModelError::Class`] or
-    /// [`ModelError::TargetKind`] where batch and model do not fit; the model is unchanged then.
-    /// Otherwise what the device reports.
+    /// [`ModelError::TargetKind`] where batch and model do not fit, [`ModelError::Memory`] for a
+    /// batch that is too large for the host; the model is unchanged then. Otherwise what the device
+    /// reports.
     fn train_batch(
         &mut self,
         x: ArrayView2<'_, f32>,
@@ -59,7 +60,8 @@ pub trait Model {
     ///
     /// # Errors
     /// [`ModelError::Shape`] where `x` has other columns than the model has inputs,
-    /// [`ModelError::NonFinite`]; otherwise what the device reports.
+    /// [`ModelError::NonFinite`], [`ModelError::Memory`] where the outputs are too many for the
+    /// host; otherwise what the device reports.
     fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError>;
 
     /// The loss that the model minimizes.
@@ -82,8 +84,13 @@ pub trait Model {
 
     /// Replaces weights and biases; the optimizer's state stays.
     ///
+    /// Numbers must be finite, as those of a batch must: a GPU need not keep a NaN, since shaders
+    /// may assume that there is none, and a ReLU turns one into 0. In [`Self::parameters`] NaN and
+    /// infinities of a training that has diverged may or may not show.
+    ///
     /// # Errors
-    /// [`ModelError::Shape`] where a shape differs; nothing is changed then.
+    /// [`ModelError::Shape`] where a shape differs, [`ModelError::NonFiniteParameter`]; nothing is
+    /// changed then.
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError>;
 
     /// How weights, biases and the gradients of the last step are spread, first layer first. Waits

@@ -110,7 +110,7 @@ fn squared_errors<F: NdFloat>(row: &mut [F], y: ArrayView1<'_, f32>, batch: F) -
 }
 
 /// The sum of the losses of a batch.
-pub(super) fn sum_losses<F: NdFloat>(loss: Loss, t: ArrayView2<'_, F>, targets: Targets<'_>) -> F {
+pub(crate) fn sum_losses<F: NdFloat>(loss: Loss, t: ArrayView2<'_, F>, targets: Targets<'_>) -> F {
     match (loss, targets) {
         (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) => {
             softmax_cross_entropy(t, labels).0.sum()

@@ -5,6 +5,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 use super::float::{cast, count};
 use super::histogram::histogram;
 use super::loss::sum_losses;
+use super::memory;
 use super::pass::Workspace;
 use super::update::Moments;
 use crate::model::{
@@ -52,7 +53,8 @@ impl<F: NdFloat> Mlp<F> {
     /// A network with the weights of [`initial_parameters`].
     ///
     /// # Errors
-    /// [`ModelError::LayerSizes`] or [`ModelError::Setting`] where `config` describes no network.
+    /// [`ModelError::LayerSizes`] or [`ModelError::Setting`] where `config` describes no network,
+    /// [`ModelError::Memory`] where the machine has too little memory for it.
     pub fn new(config: MlpConfig) -> Result<Self, ModelError> {
         config.check()?;
         let network = NetworkConfig::from(&config);
@@ -69,6 +71,7 @@ impl<F: NdFloat> Mlp<F> {
     /// As [`Self::new`].
     pub fn of_network(network: NetworkConfig) -> Result<Self, ModelError> {
         network.check()?;
+        memory::ask(bytes_of_network::<F>(&network.layer_sizes()))?;
         let layers = initial_parameters(network.clone());
         let layers: Vec<_> = layers.iter().map(from_f32).collect();
         let zeros = || layers.iter().map(zeros_like).collect::<Vec<_>>();
@@ -107,7 +110,8 @@ impl<F: NdFloat> Mlp<F> {
     /// The outputs for each row of `x`, in full precision.
     ///
     /// # Errors
-    /// [`ModelError::Shape`] where `x` has other columns than the network has inputs.
+    /// [`ModelError::Shape`] where `x` has other columns than the network has inputs,
+    /// [`ModelError::NonFinite`], [`ModelError::Memory`] where the machine has too little memory.
     pub fn outputs(&self, x: ArrayView2<'_, f32>) -> Result<Array2<F>, ModelError> {
         self.outputs_in(&mut Workspace::new(), x)
     }
@@ -137,6 +141,7 @@ impl<F: NdFloat> Mlp<F> {
         targets: Targets<'_>,
     ) -> Result<F, ModelError> {
         check_batch(&self.sizes, self.network.loss, x, targets)?;
+        self.workspace.ask_for(&self.sizes, x.nrows())?;
         Ok(self.differentiate(x, targets))
     }
 
@@ -156,8 +161,12 @@ impl<F: NdFloat> Mlp<F> {
         x: ArrayView2<'_, f32>,
     ) -> Result<Array2<F>, ModelError> {
         let sizes = &self.sizes;
+        let outputs = sizes[sizes.len() - 1];
+        // Here, and once more in f32 for those who predict.
+        memory::ask(memory::bytes::<(F, f32)>(x.nrows(), outputs))?;
         check_inputs(sizes, x)?;
-        let mut t = Array2::zeros((x.nrows(), sizes[sizes.len() - 1]));
+        workspace.ask_for(sizes, x.nrows().min(PREDICTED_ROWS))?;
+        let mut t = Array2::zeros((x.nrows(), outputs));
         // In parts: a workspace for a whole data set would be as large again as the data, several
         // times over.
         let parts = x.axis_chunks_iter(Axis(0), PREDICTED_ROWS);
@@ -193,6 +202,8 @@ impl<F: NdFloat> Model for Mlp<F> {
         if targets.is_empty() {
             return Ok(());
         }
+        let sizes = &self.sizes;
+        self.workspace.ask_for(sizes, x.nrows())?;
         let loss = self.differentiate(x, targets);
         self.total_loss += loss;
         self.examples += targets.len() as u64;
@@ -258,6 +269,15 @@ impl<F: NdFloat> Model for Mlp<F> {
         let layers = self.layers.iter().zip(&self.gradients);
         Ok(layers.map(layer).collect())
     }
+}
+
+/// Parameters, gradients and two moments. The first weights are drawn in f32, and gone before the
+/// last of these is there.
+fn bytes_of_network<F>(sizes: &[usize]) -> u64 {
+    let layers = sizes.windows(2);
+    // A row more for the bias.
+    let layers = layers.map(|ends| memory::bytes::<[F; 4]>(ends[0].saturating_add(1), ends[1]));
+    layers.fold(0, u64::saturating_add)
 }
 
 fn from_f32<F: NdFloat>(layer: &LayerParameters) -> LayerParameters<F> {

@@ -13,6 +13,7 @@ mod gradcheck;
 mod histogram;
 mod linear;
 mod loss;
+mod memory;
 mod mlp;
 mod optimizer;
 mod pass;
@@ -29,3 +30,5 @@ pub use linear::{bias_grad, forward, input_grad, weight_grad};
 pub use loss::{mean_squared_error, softmax_cross_entropy};
 pub use mlp::Mlp;
 pub use optimizer::*;
+
+pub(crate) use loss::sum_losses;

@@ -6,9 +6,10 @@ use ndarray::{ArrayView2, CowArray, Dimension, NdFloat};
 use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument, value};
 use super::float::cast;
 use super::loss::measure;
+use super::memory;
 use super::product::{Lines, Scratch, product};
 use super::simd::with_best_instructions;
-use crate::model::{Activation, LayerParameters, Loss, Targets};
+use crate::model::{Activation, LayerParameters, Loss, ModelError, Targets};
 
 /// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest
 /// batch, and allocates nothing otherwise.
@@ -22,6 +23,8 @@ pub(super) struct Workspace<F> {
     dt: Vec<F>,
     below: Vec<F>,
     scratch: Vec<Scratch<F>>,
+    /// Rows of the largest batch that there was memory for.
+    rows: usize,
 }
 
 /// What a layer gives, batch × outputs.
@@ -48,7 +51,23 @@ impl<F: NdFloat> Workspace<F> {
             dt: Vec::new(),
             below: Vec::new(),
             scratch: Vec::new(),
+            rows: 0,
         }
+    }
+
+    /// Refuses a batch of `rows` rows where there is no memory for what a pass computes.
+    pub(super) fn ask_for(&mut self, sizes: &[usize], rows: usize) -> Result<(), ModelError> {
+        if rows <= self.rows {
+            return Ok(());
+        }
+        // x, t and f(t) of each layer, and two gradients as wide as the widest.
+        let widest = sizes.iter().max().copied().unwrap_or(0);
+        let widths = sizes
+            .iter()
+            .fold(widest, |sum, size| sum.saturating_add(*size));
+        memory::ask(memory::bytes::<[F; 2]>(rows, widths))?;
+        self.rows = rows;
+        Ok(())
     }
 
     /// A = f(X·W + b) layer after layer, with a function for each. Returns the last, batch ×

@@ -1,22 +1,44 @@
-//! Labelled examples in memory.
+//! Examples in memory, with what they should come out as.
 
-use ndarray::{Array2, Axis};
+use std::ops::Range;
 
-/// Examples with their classes.
+use ndarray::{Array2, ArrayView2, Axis, s};
+
+use crate::model::Targets;
+
+/// Examples with their classes, or with the values that a model should give for them.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::train::Dataset;
+///
+/// let x = array![[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]];
+/// let classes = Dataset::new(x.clone(), vec![0, 1, 1])?;
+/// assert_eq!(classes.labels(), [0, 1, 1]);
+/// let values = Dataset::with_values(x, array![[0.5], [1.5], [2.5]])?;
+/// assert_eq!(values.values(), Some(&array![[0.5], [1.5], [2.5]]));
+/// # Ok::<(), wgpu_linear::train::DatasetError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     x: Array2<f32>,
-    labels: Vec<u32>,
+    wanted: Wanted,
 }
 
-/// Examples and labels do not belong together.
+#[derive(Clone, Debug, PartialEq)]
+enum Wanted {
+    Classes(Vec<u32>),
+    Values(Array2<f32>),
+}
+
+/// Examples and targets do not belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{examples} examples, but {labels} labels")]
+#[error("{examples} examples, but {targets} targets")]
 pub struct DatasetError {
     /// Rows of x.
     pub examples: usize,
-    /// Number of labels.
-    pub labels: usize,
+    /// Number of labels, or rows of y.
+    pub targets: usize,
 }
 
 impl Dataset {
@@ -25,13 +47,26 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError`] where there are not as many labels as rows.
     pub fn new(x: Array2<f32>, labels: Vec<u32>) -> Result<Self, DatasetError> {
-        if x.nrows() == labels.len() {
-            return Ok(Self { x, labels });
+        let targets = labels.len();
+        Self::of(x, Wanted::Classes(labels), targets)
+    }
+
+    /// A data set of the rows of `x` and the values wanted for each: `y`, examples × outputs.
+    ///
+    /// # Errors
+    /// [`DatasetError`] where `y` has not as many rows as `x`.
+    pub fn with_values(x: Array2<f32>, y: Array2<f32>) -> Result<Self, DatasetError> {
+        let targets = y.nrows();
+        Self::of(x, Wanted::Values(y), targets)
+    }
+
+    fn of(x: Array2<f32>, wanted: Wanted, targets: usize) -> Result<Self, DatasetError> {
+        let examples = x.nrows();
+        if examples == targets {
+            Ok(Self { x, wanted })
+        } else {
+            Err(DatasetError { examples, targets })
         }
-        Err(DatasetError {
-            examples: x.nrows(),
-            labels: labels.len(),
-        })
     }
 
     /// The examples, one a row.
@@ -40,22 +75,56 @@ impl Dataset {
         &self.x
     }
 
-    /// The class of each example.
+    /// The class of each example; none where the data set has values.
     #[must_use]
     pub fn labels(&self) -> &[u32] {
-        &self.labels
+        match &self.wanted {
+            Wanted::Classes(labels) => labels,
+            Wanted::Values(_) => &[],
+        }
+    }
+
+    /// The values wanted, examples × outputs; `None` where the data set has classes.
+    #[must_use]
+    pub fn values(&self) -> Option<&Array2<f32>> {
+        match &self.wanted {
+            Wanted::Classes(_) => None,
+            Wanted::Values(y) => Some(y),
+        }
+    }
+
+    /// The classes or the values, as a model takes them.
+    #[must_use]
+    pub fn targets(&self) -> Targets<'_> {
+        match &self.wanted {
+            Wanted::Classes(labels) => Targets::Classes(labels),
+            Wanted::Values(y) => Targets::Values(y.view()),
+        }
+    }
+
+    /// [`Self::targets`] of some examples, with what belongs to the same rows of `outputs`.
+    pub(super) fn part<'a>(
+        &'a self,
+        outputs: ArrayView2<'a, f32>,
+        rows: Range<usize>,
+    ) -> (ArrayView2<'a, f32>, Targets<'a>) {
+        let targets = match &self.wanted {
+            Wanted::Classes(labels) => Targets::Classes(&labels[rows.clone()]),
+            Wanted::Values(y) => Targets::Values(y.slice(s![rows.clone(), ..])),
+        };
+        (outputs.slice_move(s![rows, ..]), targets)
     }
 
     /// Number of examples.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.x.nrows()
     }
 
     /// Whether there is no example.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.len() == 0
     }
 
     /// The examples at `indices`, in that order.
@@ -64,10 +133,15 @@ impl Dataset {
     /// Where an index is not below [`Self::len`].
     #[must_use]
     pub fn select(&self, indices: &[usize]) -> Self {
-        let labels = indices.iter().map(|index| self.labels[*index]).collect();
+        let wanted = match &self.wanted {
+            Wanted::Classes(labels) => {
+                Wanted::Classes(indices.iter().map(|index| labels[*index]).collect())
+            }
+            Wanted::Values(y) => Wanted::Values(y.select(Axis(0), indices)),
+        };
         Self {
             x: self.x.select(Axis(0), indices),
-            labels,
+            wanted,
         }
     }
 
@@ -79,9 +153,43 @@ impl Dataset {
     #[must_use]
     pub fn split_every(&self, every: usize) -> (Self, Self) {
         assert!(every > 0, "a split needs a positive interval");
-        let (test, train): (Vec<_>, Vec<_>) =
-            (0..self.len()).partition(|index| index.is_multiple_of(every));
-        (self.select(&train), self.select(&test))
+        self.split_where(|index| index.is_multiple_of(every))
+    }
+
+    /// (the rest, a part of the examples): each example is as likely in the part as any other, the
+    /// same ones for the same `seed`, and both keep their order. The part has `share` of the
+    /// examples, rounded to a whole number.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use wgpu_linear::train::Dataset;
+    ///
+    /// let all = Dataset::new(Array2::zeros((100, 3)), vec![0; 100])?;
+    /// let (rest, test) = all.split_random(0.2, 1);
+    /// let (train, validation) = rest.split_random(0.25, 2);
+    /// assert_eq!([train.len(), validation.len(), test.len()], [60, 20, 20]);
+    /// # Ok::<(), wgpu_linear::train::DatasetError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// Where `share` is not within 0 and 1.
+    #[must_use]
+    pub fn split_random(&self, share: f64, seed: u64) -> (Self, Self) {
+        assert!((0.0..=1.0).contains(&share), "a share is within 0 and 1");
+        let mut order: Vec<_> = (0..self.len()).collect();
+        fastrand::Rng::with_seed(seed).shuffle(&mut order);
+        let taken = (share * self.len() as f64).round() as usize;
+        let mut is_taken = vec![false; self.len()];
+        for index in &order[..taken] {
+            is_taken[*index] = true;
+        }
+        self.split_where(|index| is_taken[index])
+    }
+
+    /// (the others, those of whose index it is true).
+    fn split_where(&self, is_taken: impl Fn(usize) -> bool) -> (Self, Self) {
+        let (taken, rest): (Vec<_>, Vec<_>) = (0..self.len()).partition(|index| is_taken(*index));
+        (self.select(&rest), self.select(&taken))
     }
 
     /// The same with every element of x multiplied by `factor`.

@@ -19,15 +19,32 @@ pub enum TrainError {
         /// The option.
         name: &'static str,
     },
-    /// The loss is no longer a finite number. A device may have taken a few more steps before that
-    /// was seen.
+    /// A metric may not have that name: it is empty, or that of the loss.
+    #[error("a metric cannot be called {name:?}")]
+    MetricName {
+        /// The name.
+        name: String,
+    },
+    /// Early stopping goes by a metric that is not measured.
+    #[error("there is no metric {name:?} to stop by, only {}", known.join(", "))]
+    UnknownMetric {
+        /// The name.
+        name: String,
+        /// Those that are measured.
+        known: Vec<String>,
+    },
+    /// The loss is no longer a finite number, in training or on a data set that was evaluated. A
+    /// device may have taken a few more steps before that was seen.
+    ///
+    /// On a GPU it may go unseen: shaders may assume that there is no NaN, and a ReLU turns one
+    /// into 0. Then the loss is finite and does not fall.
     #[error(
         "the loss is {loss} after step {step}: training diverged; try a smaller learning rate, or look for non-finite inputs"
     )]
     Diverged {
         /// Steps taken when the loss was measured.
         step: u64,
-        /// The mean loss since the last report.
+        /// The mean loss since the last report, or that on the data set.
         loss: f32,
     },
     /// The model reports an error.

@@ -3,83 +3,146 @@
 use ndarray::ArrayView2;
 
 use super::Dataset;
-use super::confusion::{Confusion, predicted};
-use crate::model::{Model, ModelError};
+use super::confusion::Confusion;
+use super::metric::{ACCURACY, Metric};
+use crate::model::{Loss, Model, ModelError, check_batch};
+use crate::reference::sum_losses;
+
+/// The loss has a name too.
+pub(super) const LOSS: &str = "loss";
+/// Rows that are in f64 at a time.
+const ROWS: usize = 1024;
 
 /// How well a model does on a data set.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// Mean softmax cross-entropy; NaN without examples.
+    /// The mean of the loss that the model minimizes; NaN without examples, and where an output is
+    /// not finite.
     pub loss: f32,
-    /// Fraction of examples whose largest output is their class; NaN without examples.
+    /// The metric `accuracy`: the fraction of examples whose largest output is their class. NaN
+    /// where there is none: without examples, and for values.
     pub accuracy: f32,
+    metrics: Box<[(String, f32)]>,
 }
 
-/// Loss and accuracy of a classifier on `data`.
+impl Evaluation {
+    /// The metrics with their names, without the loss.
+    pub fn metrics(&self) -> impl Iterator<Item = (&str, f32)> {
+        let metrics = self.metrics.iter();
+        metrics.map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// The metric of this name, `loss` being one; `None` where there is none.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<f32> {
+        if name == LOSS {
+            return Some(self.loss);
+        }
+        let mut metrics = self.metrics();
+        metrics
+            .find(|metric| metric.0 == name)
+            .map(|metric| metric.1)
+    }
+}
+
+/// Equal numbers, where a NaN equals another: there is none to tell apart.
+impl PartialEq for Evaluation {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(a, b): (f32, f32)| a == b || (a.is_nan() && b.is_nan());
+        let names = self.metrics().map(|metric| metric.0);
+        let values = self.metrics().map(|metric| metric.1);
+        names.eq(other.metrics().map(|metric| metric.0))
+            && values.zip(other.metrics().map(|metric| metric.1)).all(same)
+            && same((self.loss, other.loss))
+            && same((self.accuracy, other.accuracy))
+    }
+}
+
+/// The loss of a model on `data`, and the [`Metric`]s that suit it.
 ///
 /// # Errors
-/// As [`Model::predict`]; [`ModelError::Class`] where a label is out of range,
-/// [`ModelError::Shape`] where the model gives another number of rows than it was given.
-pub fn evaluate(model: &mut impl Model, data: &Dataset) -> Result<Evaluation, ModelError> {
-    evaluate_with(model, data, |_| ()).map(|(evaluation, ())| evaluation)
+/// As [`Model::predict`]; [`ModelError::TargetKind`] where the model's loss takes other targets,
+/// [`ModelError::Class`] where a label is out of range, [`ModelError::Shape`] where the model gives
+/// another number of rows than it was given or the targets have other columns than its outputs,
+/// [`ModelError::NonFinite`] where a target is not finite.
+pub fn evaluate(model: &mut dyn Model, data: &Dataset) -> Result<Evaluation, ModelError> {
+    evaluate_with(model, data, &[])
 }
 
-/// The same, with the confusion of the same predictions; `None` where there are too many classes
-/// for a picture.
+/// [`evaluate()`], with `metrics` of your own. One with the name of another takes its place.
+///
+/// # Errors
+/// As [`evaluate()`].
+pub fn evaluate_with(
+    model: &mut dyn Model,
+    data: &Dataset,
+    metrics: &[Metric],
+) -> Result<Evaluation, ModelError> {
+    let metrics = Metric::suiting(data.targets(), metrics);
+    measure(model, data, &metrics, |_| ()).map(|(evaluation, ())| evaluation)
+}
+
+/// The loss and just these metrics, with the confusion of the same predictions; `None` where the
+/// targets are no classes, or too many for a picture.
 pub(super) fn evaluate_with_confusion(
-    model: &mut impl Model,
+    model: &mut dyn Model,
     data: &Dataset,
+    metrics: &[Metric],
 ) -> Result<(Evaluation, Option<Confusion>), ModelError> {
-    evaluate_with(model, data, |logits| Confusion::of(logits, data.labels()))
+    measure(model, data, metrics, |outputs| match data.values() {
+        None => Confusion::of(outputs, data.labels()),
+        Some(_) => None,
+    })
 }
 
-/// The same, with what `look` makes of the model's outputs.
-fn evaluate_with<T>(
-    model: &mut impl Model,
+/// The loss and just these metrics, with what `look` makes of the model's outputs.
+pub(super) fn measure<T>(
+    model: &mut dyn Model,
     data: &Dataset,
+    metrics: &[Metric],
     look: impl FnOnce(ArrayView2<'_, f32>) -> T,
 ) -> Result<(Evaluation, T), ModelError> {
-    let logits = model.predict(data.x().view())?;
-    check_outputs(logits.view(), data)?;
-    let (losses, _) =
-        crate::reference::softmax_cross_entropy(logits.mapv(f64::from).view(), data.labels());
-    let hits = count_hits(logits.view(), data.labels());
-    let examples = data.len() as f64;
-    let evaluation = Evaluation {
-        loss: (losses.sum() / examples) as f32,
-        accuracy: (hits as f64 / examples) as f32,
+    let outputs = model.predict(data.x().view())?;
+    let (outputs, loss) = (outputs.view(), model.loss());
+    check_outputs(loss, outputs, data)?;
+    let value = |metric: &Metric| {
+        let value = metric.measure(outputs, data.targets());
+        (metric.name().to_owned(), value)
     };
-    Ok((evaluation, look(logits.view())))
+    let mut evaluation = Evaluation {
+        loss: mean_loss(loss, outputs, data),
+        accuracy: f32::NAN,
+        metrics: metrics.iter().map(value).collect(),
+    };
+    evaluation.accuracy = evaluation.metric(ACCURACY).unwrap_or(f32::NAN);
+    Ok((evaluation, look(outputs)))
 }
 
-fn check_outputs(logits: ArrayView2<'_, f32>, data: &Dataset) -> Result<(), ModelError> {
-    let classes = logits.ncols();
-    if logits.nrows() != data.len() {
-        let (expected, actual) = ([data.len(), classes], [logits.nrows(), classes]);
+fn check_outputs(
+    loss: Loss,
+    outputs: ArrayView2<'_, f32>,
+    data: &Dataset,
+) -> Result<(), ModelError> {
+    if outputs.nrows() != data.len() {
         return Err(ModelError::Shape {
             what: "the model's outputs",
-            expected,
-            actual,
+            expected: [data.len(), outputs.ncols()],
+            actual: [outputs.nrows(), outputs.ncols()],
         });
     }
-    let is_wrong = |label: &u32| *label as usize >= classes;
-    match data.labels().iter().position(is_wrong) {
-        Some(example) => Err(ModelError::Class {
-            example,
-            class: data.labels()[example],
-            classes,
-        }),
-        None => Ok(()),
-    }
+    let sizes = [data.x().ncols(), outputs.ncols()];
+    check_batch(&sizes, loss, data.x().view(), data.targets())
 }
 
-/// How many rows stand for their label.
-fn count_hits(logits: ArrayView2<'_, f32>, labels: &[u32]) -> usize {
-    logits
-        .rows()
-        .into_iter()
-        .zip(labels)
-        .filter(|(row, label)| predicted(row.view(), **label as usize) == **label as usize)
-        .count()
+fn mean_loss(loss: Loss, outputs: ArrayView2<'_, f32>, data: &Dataset) -> f32 {
+    if outputs.iter().any(|output| !output.is_finite()) {
+        return f32::NAN;
+    }
+    let part = |first| {
+        let (outputs, targets) = data.part(outputs, first..data.len().min(first + ROWS));
+        sum_losses(loss, outputs.mapv(f64::from).view(), targets)
+    };
+    let sum: f64 = (0..data.len()).step_by(ROWS).map(part).sum();
+    (sum / data.len() as f64) as f32
 }

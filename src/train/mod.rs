@@ -7,18 +7,25 @@ mod confusion;
 #[cfg(feature = "data")]
 pub mod data;
 mod dataset;
+mod early_stopping;
 mod error;
 mod evaluate;
-mod metrics;
+mod event_log;
+mod losses;
+mod metric;
 mod options;
 mod progress;
 mod report;
+mod run;
 mod schedule;
+mod setup;
 mod trainer;
 
 pub use dataset::{Dataset, DatasetError};
+pub use early_stopping::{EarlyStopping, Goal};
 pub use error::TrainError;
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_with};
+pub use metric::Metric;
 pub use options::TrainOptions;
 pub use progress::{EpochReport, Progress, Summary};
 pub use schedule::Schedule;

@@ -4,25 +4,27 @@ use super::Evaluation;
 
 /// What one epoch brought.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EpochReport {
     /// Which epoch, from 1.
     pub epoch: u32,
-    /// On the test set, after the epoch.
-    pub test: Evaluation,
+    /// After the epoch, on the validation set; without one, on the test set.
+    pub evaluation: Evaluation,
+    /// Whether [`EarlyStopping`](super::EarlyStopping) takes it for the best epoch so far.
+    pub is_best: bool,
     /// Training examples per second of wall time, evaluation excluded.
     pub examples_per_second: f64,
 }
 
 /// What the callback of [`Trainer::run`](super::Trainer::run) gets to see.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// A step was handed to the model, which may hand several to the device together.
     Step {
         /// Steps so far.
         step: u64,
-        /// Steps in all.
+        /// Steps in all, should nothing end the run early.
         steps: u64,
     },
     /// An epoch was evaluated.
@@ -31,10 +33,16 @@ pub enum Progress {
 
 /// What a whole run brought.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     /// Steps taken.
     pub steps: u64,
     /// On the test set, at the end.
     pub test: Evaluation,
+    /// On the validation set, after the epoch whose weights the model has; `None` without one, or
+    /// where no epoch was trained.
+    pub validation: Option<Evaluation>,
+    /// The epoch, from 1, whose weights the model has: with
+    /// [`EarlyStopping`](super::EarlyStopping), which may have found none.
+    pub best_epoch: Option<u32>,
 }

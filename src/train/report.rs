@@ -5,25 +5,26 @@ use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::confusion::Confusion;
-use super::{Dataset, Schedule, TrainOptions};
+use super::evaluate::LOSS;
+use super::metric::Metric;
+use super::setup::{Setup, TEST, VALIDATION};
 use crate::events::{HParams, Histogram, SessionStatus, Summary};
 use crate::model::{LayerHistograms, Model};
 
-pub(super) const TEST_LOSS: &str = "loss/test";
-pub(super) const TEST_ACCURACY: &str = "accuracy/test";
+pub(super) const BEST_EPOCH: &str = "best_epoch";
+
+/// The tag of a metric on a data set.
+pub(super) fn tag(metric: &str, set: &str) -> String {
+    format!("{metric}/{set}")
+}
 
 /// Hyperparameters with the metrics that they are judged by, and the configuration as text.
-pub(super) fn beginning(
-    options: &TrainOptions,
-    model: &impl Model,
-    train: &Dataset,
-    test: &Dataset,
-) -> Summary {
-    let hparams = hparams(options, model).start_time(now());
+pub(super) fn beginning(setup: &Setup<'_>, model: &dyn Model) -> Summary {
+    let hparams = hparams(setup, model).start_time(now());
     Summary::new()
         .hparams_experiment(&hparams)
         .hparams_start(&hparams)
-        .text("config", &config(options, model, train, test))
+        .text("config", &config(setup, model))
 }
 
 /// How the run has ended.
@@ -42,75 +43,100 @@ fn now() -> f64 {
     since.map_or(0.0, |since| since.as_secs_f64())
 }
 
-fn hparams(options: &TrainOptions, model: &impl Model) -> HParams {
-    let hparams = HParams::new()
+fn hparams(setup: &Setup<'_>, model: &dyn Model) -> HParams {
+    let options = &setup.options;
+    let mut hparams = HParams::new()
         .param("layers", layers(model))
         .param("epochs", options.epochs)
         .param("batch", options.batch)
         .param("seed", options.seed)
         .param("learning_rate", model.learning_rate())
-        .param("schedule", schedule(options.schedule))
-        .metric(TEST_ACCURACY)
-        .metric(TEST_LOSS);
-    match model.config() {
-        Some(config) => hparams.param("optimizer", config.optimizer.name()),
-        None => hparams,
+        .param("schedule", setup.curve.to_string())
+        .param("warmup_steps", options.warmup_steps);
+    if let Some(config) = model.config() {
+        hparams = hparams.param("optimizer", config.optimizer.name());
     }
+    let names = setup.metrics.iter().map(Metric::name).chain([LOSS]);
+    for name in names {
+        hparams = hparams.metric(&tag(name, TEST));
+        if setup.validation.is_some() {
+            hparams = hparams.metric(&tag(name, VALIDATION));
+        }
+    }
+    hparams
 }
 
-fn layers(model: &impl Model) -> String {
+fn layers(model: &dyn Model) -> String {
     let sizes: Vec<_> = model.layer_sizes().iter().map(usize::to_string).collect();
     sizes.join("-")
 }
 
-fn schedule(schedule: Schedule) -> String {
-    match schedule {
-        Schedule::Constant => "constant".into(),
-        Schedule::Cosine { floor } => format!("cosine to {floor}"),
-        Schedule::Steps { epochs, factor } => format!("times {factor} every {epochs} epochs"),
-    }
-}
-
 /// A table in Markdown.
-fn config(options: &TrainOptions, model: &impl Model, train: &Dataset, test: &Dataset) -> String {
+fn config(setup: &Setup<'_>, model: &dyn Model) -> String {
     let mut table = String::from("| setting | value |\n|---|---|\n");
-    let mut row = |name: &str, value: &str| {
+    for (name, value) in settings_of(model).into_iter().chain(settings(setup)) {
         let value = value.replace('|', "\\|").replace(['\r', '\n'], " ");
         // Writing to a text cannot fail.
         let _ = writeln!(table, "| {name} | {value} |");
-    };
-    row("layers", &layers(model));
-    if let Some(config) = model.config() {
-        row("activation", &format!("{:?}", config.activation));
-        row("loss", &format!("{:?}", config.loss));
-        row("optimizer", &format!("{:?}", config.optimizer));
-        row("initialization", &format!("{:?}", config.initialization));
-        row("seed of the weights", &config.seed.to_string());
-    } else {
-        row("loss", &format!("{:?}", model.loss()));
-        row("learning rate", &model.learning_rate().to_string());
     }
-    row("schedule", &schedule(options.schedule));
-    row("epochs", &options.epochs.to_string());
-    row("batch", &options.batch.to_string());
-    row("seed of the order", &options.seed.to_string());
-    row("training examples", &train.len().to_string());
-    row("test examples", &test.len().to_string());
-    row("device", &model.device());
-    row(
-        "version",
-        concat!("wgpu-linear ", env!("CARGO_PKG_VERSION")),
-    );
     table
 }
 
-/// What an epoch shows beside its curves: [`histograms`], and the confusion of classes as a
-/// picture.
-pub(super) fn look(layers: &[LayerHistograms], confusion: Option<&Confusion>) -> Summary {
+type Rows = Vec<(&'static str, String)>;
+
+fn settings_of(model: &dyn Model) -> Rows {
+    let mut rows = vec![("layers", layers(model))];
+    if let Some(config) = model.config() {
+        rows.extend([
+            ("activation", format!("{:?}", config.activation)),
+            ("loss", format!("{:?}", config.loss)),
+            ("optimizer", format!("{:?}", config.optimizer)),
+            ("initialization", format!("{:?}", config.initialization)),
+            ("seed of the weights", config.seed.to_string()),
+        ]);
+    } else {
+        rows.extend([
+            ("loss", format!("{:?}", model.loss())),
+            ("learning rate", model.learning_rate().to_string()),
+        ]);
+    }
+    rows.push(("device", model.device()));
+    rows
+}
+
+fn settings(setup: &Setup<'_>) -> Rows {
+    let options = &setup.options;
+    let mut rows = vec![
+        ("schedule", setup.curve.to_string()),
+        ("warm-up steps", options.warmup_steps.to_string()),
+        ("epochs", options.epochs.to_string()),
+        ("batch", options.batch.to_string()),
+        ("seed of the order", options.seed.to_string()),
+        ("training examples", setup.train.len().to_string()),
+    ];
+    if let Some(validation) = setup.validation {
+        rows.push(("validation examples", validation.len().to_string()));
+    }
+    rows.push(("test examples", setup.test.len().to_string()));
+    if let Some(stopping) = &setup.stopping {
+        rows.push(("early stopping", format!("{stopping:?}")));
+    }
+    let version = concat!("wgpu-linear ", env!("CARGO_PKG_VERSION"));
+    rows.push(("version", version.to_owned()));
+    rows
+}
+
+/// What an epoch shows beside its curves: [`histograms`], and the confusion of the classes of a set
+/// as a picture.
+pub(super) fn look(
+    layers: &[LayerHistograms],
+    set: &str,
+    confusion: Option<&Confusion>,
+) -> Summary {
     let summary = histograms(layers);
     match confusion.map(Confusion::image) {
         None => summary,
-        Some(Ok(image)) => summary.image("confusion/test", &image),
+        Some(Ok(image)) => summary.image(&tag("confusion", set), &image),
         Some(Err(error)) => {
             log::warn!("no picture of the confusion of classes: {error}");
             summary

@@ -1,5 +1,7 @@
 //! How the learning rate changes over a training run.
 
+use std::fmt;
+
 /// A learning rate for every step, relative to that of the optimizer.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,5 +46,48 @@ impl Schedule {
                 factor.powi(i32::try_from(epoch / epochs.max(1)).unwrap_or(i32::MAX))
             }
         }
+    }
+}
+
+/// A [`Schedule`], or a function in its place.
+pub(super) enum Curve<'a> {
+    Schedule(Schedule),
+    Function(Box<dyn Fn(u64, u64, u32) -> f32 + 'a>),
+}
+
+impl Curve<'_> {
+    /// The factor for step `step` of `steps` (both from 0) in epoch `epoch`, behind a linear
+    /// warm-up of `warmup` steps: 1 / (warmup + 1), 2 / (warmup + 1), … times the first factor.
+    pub(super) fn factor(&self, warmup: u64, step: u64, steps: u64, epoch: u32) -> f32 {
+        let (done, all) = (step.saturating_sub(warmup), steps.saturating_sub(warmup));
+        let factor = match self {
+            Self::Schedule(schedule) => schedule.factor(done, all, epoch),
+            Self::Function(function) => function(done, all, epoch),
+        };
+        if step < warmup {
+            factor * ((step + 1) as f64 / (warmup as f64 + 1.0)) as f32
+        } else {
+            factor
+        }
+    }
+}
+
+/// In words.
+impl fmt::Display for Curve<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schedule(Schedule::Constant) => f.write_str("constant"),
+            Self::Schedule(Schedule::Cosine { floor }) => write!(f, "cosine to {floor}"),
+            Self::Schedule(Schedule::Steps { epochs, factor }) => {
+                write!(f, "times {factor} every {epochs} epochs")
+            }
+            Self::Function(_) => f.write_str("a function"),
+        }
+    }
+}
+
+impl fmt::Debug for Curve<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

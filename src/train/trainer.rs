@@ -1,33 +1,40 @@
-//! The training loop.
+//! The trainer: what it is told, and what a run promises.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
-use super::evaluate::evaluate_with_confusion;
-use super::metrics::Metrics;
-use super::report::{self, TEST_ACCURACY, TEST_LOSS};
-use super::{
-    Dataset, EpochReport, Evaluation, Progress, Summary, TrainError, TrainOptions, evaluate,
-};
+use super::event_log::EventLog;
+use super::run::Run;
+use super::schedule::Curve;
+use super::setup::Setup;
+use super::{Dataset, EarlyStopping, Metric, Progress, Summary, TrainError, TrainOptions};
 use crate::events::Writer;
-use crate::model::{LayerHistograms, MeanLoss, Model, ModelError, ResidentModel, Targets};
+use crate::model::Model;
 
-/// Trains any [`Model`] that classifies.
+/// Trains any [`Model`], on classes or values as its loss takes them.
+///
+/// Settings that are plain values are [`TrainOptions`]; functions and data are added by the
+/// methods. With a validation set, epochs are judged by that, and the test set is evaluated once,
+/// at the end; without one, it is evaluated after every epoch.
 ///
 /// What goes to the event file, if there is one:
 ///
 /// | tag | when | |
 /// |---|---|---|
 /// | `loss/train`, `learning_rate` | every [`TrainOptions::report_every`] steps and at the end of an epoch | curves |
-/// | `loss/test`, `accuracy/test`, `examples_per_second` | at the end of an epoch | curves |
+/// | `loss/test`, `accuracy/test`, `mean_absolute_error/test`, `r2/test` and those of other [`Metric`]s | at the end of an epoch; with a validation set, at the end of the run | curves |
+/// | `loss/validation`, … | at the end of an epoch, where there is a validation set | curves |
+/// | `examples_per_second` | at the end of an epoch | curve |
 /// | `weights/layer1/w`, `weights/layer1/b`, … | every [`TrainOptions::histograms_every`] epochs | histograms |
 /// | `gradients/layer1/w`, `gradients/layer1/b`, … | the same | histograms, of the last step |
 /// | `non_finite/weights/layer1/w`, … | the same, where there are such numbers | how many NaN and infinities |
-/// | `confusion/test` | the same | image: true classes downwards, predicted ones to the right; up to 1,024 classes |
+/// | `confusion/test` or `confusion/validation` | the same; of the test set, also at the end of a run with a validation set | image: true classes downwards, predicted ones to the right; up to 1,024 classes |
+/// | `best_epoch` | at the end, with [`EarlyStopping`] | the epoch whose weights the model has |
 /// | `config` | at the start | text: settings, data, device |
 /// | | at the start | graph of the model, where it has a [`config`](Model::config) |
-/// | hyperparameters | at the start, and the status at the end | compared by `accuracy/test` and `loss/test` |
+/// | hyperparameters | at the start, and the status at the end | compared by the metrics and the loss of each set |
+///
+/// A loss that is not finite, in training or on a set that is evaluated, ends the run with
+/// [`TrainError::Diverged`].
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -43,303 +50,196 @@ use crate::model::{LayerHistograms, MeanLoss, Model, ModelError, ResidentModel, 
 /// assert_eq!(summary.test.accuracy, 1.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A line through noisy points: values in place of classes, a validation set, and the best weights.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use ndarray::Array2;
+/// use wgpu_linear::model::{Loss, MlpConfig};
+/// use wgpu_linear::reference::Mlp;
+/// use wgpu_linear::train::{Dataset, EarlyStopping, TrainOptions, Trainer};
+///
+/// let x = Array2::from_shape_fn((200, 1), |(i, _)| i as f32 / 100.0 - 1.0);
+/// let y = x.mapv(|x| 3.0 * x + 0.1 * (57.0 * x).sin());
+/// let (rest, test) = Dataset::with_values(x, y)?.split_random(0.2, 1);
+/// let (train, validation) = rest.split_random(0.25, 2);
+/// let config = MlpConfig { loss: Loss::MeanSquaredError, ..MlpConfig::new(&[1, 16, 1]) };
+/// let summary = Trainer::new(TrainOptions { epochs: 300, ..TrainOptions::default() })
+///     .with_validation(&validation)
+///     .with_early_stopping(EarlyStopping::min("loss", 20))
+///     .run(&mut Mlp::<f32>::new(config)?, &train, &test, |_| ControlFlow::Continue(()))?;
+/// assert!(summary.test.metric("r2") > Some(0.99));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub struct Trainer {
+pub struct Trainer<'a> {
     options: TrainOptions,
     events: Option<Writer>,
+    curve: Curve<'a>,
+    metrics: Vec<Metric>,
+    validation: Option<&'a Dataset>,
+    stopping: Option<EarlyStopping>,
 }
 
-impl Trainer {
+impl<'a> Trainer<'a> {
     /// A trainer without an event file.
     #[must_use]
     pub fn new(options: TrainOptions) -> Self {
         Self {
+            curve: Curve::Schedule(options.schedule),
             options,
             events: None,
+            metrics: Vec::new(),
+            validation: None,
+            stopping: None,
         }
     }
 
     /// The same, writing its metrics to `events`.
     #[must_use]
-    pub fn with_events(self, events: Writer) -> Self {
-        Self {
-            events: Some(events),
-            ..self
-        }
+    pub fn with_events(mut self, events: Writer) -> Self {
+        self.events = Some(events);
+        self
     }
 
-    /// Trains `model` on `train`, evaluates on `test` after every epoch, and closes the event file
-    /// at the end.
+    /// The same, judging epochs by `validation` and not by the test set.
+    #[must_use]
+    pub fn with_validation(mut self, validation: &'a Dataset) -> Self {
+        self.validation = Some(validation);
+        self
+    }
+
+    /// The same, measuring `metric` too, beside those that suit the targets: the accuracy of
+    /// classes, mean absolute error and R² of values. One with the name of another takes its place.
+    #[must_use]
+    pub fn with_metric(mut self, metric: Metric) -> Self {
+        self.metrics.push(metric);
+        self
+    }
+
+    /// The same, ending where `stopping` says so. However the run ends, the model then has the
+    /// weights of its best epoch; the optimizer's state is that of the last step.
+    ///
+    /// The weights of every epoch that is better than all before are copied from the model.
+    #[must_use]
+    pub fn with_early_stopping(mut self, stopping: EarlyStopping) -> Self {
+        self.stopping = Some(stopping);
+        self
+    }
+
+    /// The same, with a function in the place of [`TrainOptions::schedule`]: what the learning rate
+    /// is multiplied by at a step, from the step and the number of steps, both counted behind the
+    /// warm-up, and the epoch, from 0; as [`Schedule::factor`](super::Schedule::factor).
+    ///
+    /// ```
+    /// use wgpu_linear::train::{TrainOptions, Trainer};
+    ///
+    /// let linear = |step, steps, _| 1.0 - step as f32 / steps as f32;
+    /// let trainer = Trainer::new(TrainOptions::default()).with_schedule(linear);
+    /// ```
+    #[must_use]
+    pub fn with_schedule(mut self, factor: impl Fn(u64, u64, u32) -> f32 + 'a) -> Self {
+        self.curve = Curve::Function(Box::new(factor));
+        self
+    }
+
+    /// Trains `model` on `train`, evaluates on `test`, and closes the event file at the end.
     ///
     /// `on_progress` may end the run after any step or epoch by returning [`ControlFlow::Break`]. A
     /// disk that is full or fails does not end it: the training goes on, and the error comes at the
-    /// end. However it ends, the model has its own learning rate back.
+    /// end. However it ends, the model has its own learning rate back. [`Self::run_with`] shows the
+    /// model to the callback.
+    ///
+    /// A model behind a pointer is trained as it is: a `&mut dyn Model` is passed itself, a
+    /// `Box<dyn Model>` by `boxed.as_mut()`.
     ///
     /// # Errors
     /// [`TrainError`]; the event file then holds everything up to the error.
     pub fn run(
-        mut self,
-        model: &mut impl Model,
+        self,
+        model: &mut dyn Model,
         train: &Dataset,
         test: &Dataset,
-        on_progress: impl FnMut(&Progress) -> ControlFlow<()>,
+        mut on_progress: impl FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Summary, TrainError> {
-        self.options.check(train)?;
-        let metrics = Metrics::new(self.events.take());
-        let path = metrics.path();
-        let rate = model.learning_rate();
-        let mut run = Run {
+        self.run_with(model, train, test, |progress, _| on_progress(progress))
+    }
+
+    /// [`Self::run`], with a callback that also gets the model: to predict, to save its parameters,
+    /// or to change them.
+    ///
+    /// Whatever reads a model on a device waits for it, so do that after epochs rather than after
+    /// steps. What the callback does goes into the run as it is:
+    ///
+    /// - Parameters that it sets are trained on from there. The report at hand, and the weights
+    ///   that early stopping keeps, are those before. What it changes after the last epoch stays,
+    ///   unless [early stopping](Self::with_early_stopping) restores an earlier epoch; the summary
+    ///   knows of it where the test set is evaluated at the end.
+    /// - Batches that it trains on count in `loss/train`.
+    /// - A learning rate that it sets lasts until the next step, which the schedule rules: see
+    ///   [`Self::with_schedule`].
+    /// - Losses that it takes ([`Model::take_loss`], [`Model::request_loss`], [`Model::poll_loss`])
+    ///   are missing from `loss/train`, and until the end of the epoch its points may be at the
+    ///   wrong steps.
+    /// - The [data set on the device](Model::resident) is the trainer's. With another, or none, the
+    ///   next step trains on that, or is an error.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use ndarray::array;
+    /// use wgpu_linear::model::MlpConfig;
+    /// use wgpu_linear::reference::Mlp;
+    /// use wgpu_linear::train::{Dataset, Progress, TrainOptions, Trainer, evaluate};
+    ///
+    /// let data = Dataset::new(array![[0.0], [1.0]], vec![0, 1])?;
+    /// let mut mlp = Mlp::<f32>::new(MlpConfig::new(&[1, 2]))?;
+    /// let mut losses = Vec::new();
+    /// Trainer::new(TrainOptions::default()).run_with(&mut mlp, &data, &data, |progress, model| {
+    ///     if let Progress::Epoch(_) = progress {
+    ///         losses.push(evaluate(model, &data).map(|evaluation| evaluation.loss));
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(losses.len(), 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_with(
+        self,
+        model: &mut dyn Model,
+        train: &Dataset,
+        test: &Dataset,
+        mut on_progress: impl FnMut(&Progress, &mut dyn Model) -> ControlFlow<()>,
+    ) -> Result<Summary, TrainError> {
+        let setup = Setup {
             options: self.options,
-            step: 0,
-            steps: u64::from(self.options.epochs) * train.len().div_ceil(self.options.batch) as u64,
-            base_rate: rate,
-            order: (0..train.len()).collect(),
-            loaded: false,
-            awaited: VecDeque::new(),
-            metrics,
-            model,
-            on_progress,
+            curve: self.curve,
+            metrics: Metric::suiting(train.targets(), &self.metrics),
+            stopping: self.stopping,
+            train,
+            validation: self.validation,
+            test,
         };
-        run.log_beginning(train, test);
-        let result = run.train(train, test);
-        if let Err(TrainError::Model(_)) = &result {
-            run.log_what_is_left();
-        }
-        let restored = run
-            .unload()
-            .and_then(|()| run.model.set_learning_rate(rate));
-        let success = result.is_ok() && restored.is_ok();
-        run.metrics.summary(run.step, &report::ending(success));
-        let closed = run.metrics.close();
+        setup.check()?;
+        let log = EventLog::new(self.events);
+        let path = log.path();
+        let mut run = Run::new(setup, model, &mut on_progress, log);
+        let result = run.run();
+        let closed = run.close();
         if let (Err(_), Err(error)) = (&result, &closed) {
             log::warn!("{}: incomplete: {error}", path.display());
         }
         let summary = result?;
-        restored?;
-        closed.map_err(|source| TrainError::Events {
-            path,
-            summary,
-            source,
-        })?;
-        Ok(summary)
-    }
-}
-
-/// A run under way.
-struct Run<'a, M, P> {
-    options: TrainOptions,
-    step: u64,
-    steps: u64,
-    base_rate: f32,
-    order: Vec<usize>,
-    /// Whether the model has the training set where it computes.
-    loaded: bool,
-    /// Step and learning rate of the losses that are on their way.
-    awaited: VecDeque<(u64, f32)>,
-    metrics: Metrics,
-    model: &'a mut M,
-    on_progress: P,
-}
-
-impl<M: Model, P: FnMut(&Progress) -> ControlFlow<()>> Run<'_, M, P> {
-    fn log_beginning(&self, train: &Dataset, test: &Dataset) {
-        let beginning = report::beginning(&self.options, self.model, train, test);
-        self.metrics.summary(0, &beginning);
-        if let Some(config) = self.model.config() {
-            self.metrics.graph(&config.graph());
+        match closed {
+            Ok(()) => Ok(summary),
+            Err(source) => Err(TrainError::Events {
+                path,
+                summary,
+                source,
+            }),
         }
-    }
-
-    /// The model, where it has the training set where it computes.
-    fn loaded(&mut self) -> Option<&mut dyn ResidentModel> {
-        let loaded = self.loaded;
-        self.model.resident().filter(|_| loaded)
-    }
-
-    fn unload(&mut self) -> Result<(), ModelError> {
-        self.model.resident().map_or(Ok(()), ResidentModel::unload)
-    }
-
-    fn train(&mut self, train: &Dataset, test: &Dataset) -> Result<Summary, TrainError> {
-        // What the model was trained on before is not this run's loss.
-        self.model.take_loss()?;
-        if let Some(resident) = self.model.resident() {
-            let targets = Targets::Classes(train.labels());
-            self.loaded = resident.load(train.x().view(), targets)?;
-        }
-        let mut random = fastrand::Rng::with_seed(self.options.seed);
-        let mut last = None;
-        for epoch in 0..self.options.epochs {
-            random.shuffle(&mut self.order);
-            let begin = Instant::now();
-            let (examples, flow) = self.train_epoch(epoch, train)?;
-            let seconds = begin.elapsed().as_secs_f64();
-            let evaluation = self.evaluate(epoch + 1, test)?;
-            // After a break losses may still be on their way; evaluating has waited for them.
-            self.log_losses()?;
-            last = Some(evaluation);
-            let report = EpochReport {
-                epoch: epoch + 1,
-                test: evaluation,
-                examples_per_second: examples as f64 / seconds,
-            };
-            self.log_epoch(&report);
-            if flow.is_break() || (self.on_progress)(&Progress::Epoch(report)).is_break() {
-                break;
-            }
-        }
-        let test = last.map_or_else(|| evaluate(self.model, test), Ok)?;
-        Ok(Summary {
-            steps: self.step,
-            test,
-        })
-    }
-
-    /// How well the model does after an epoch; where the options ask for it, histograms and the
-    /// confusion of classes go to the event file.
-    fn evaluate(&mut self, epoch: u32, test: &Dataset) -> Result<Evaluation, TrainError> {
-        if !self.metrics.is_on() || !self.options.has_histograms(epoch) {
-            return Ok(evaluate(self.model, test)?);
-        }
-        let (evaluation, confusion) = evaluate_with_confusion(self.model, test)?;
-        let layers = self.histograms()?;
-        self.metrics
-            .summary(self.step, &report::look(&layers, confusion.as_ref()));
-        Ok(evaluation)
-    }
-
-    fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
-        match self.model.histograms() {
-            // A layer with more weights than a shader can number is no reason to give up a
-            // training.
-            Err(ModelError::Prepare(error)) => {
-                log::warn!("no histograms: {error}");
-                Ok(Vec::new())
-            }
-            result => result,
-        }
-    }
-
-    /// The number of examples trained on, and whether to go on.
-    fn train_epoch(
-        &mut self,
-        epoch: u32,
-        train: &Dataset,
-    ) -> Result<(usize, ControlFlow<()>), TrainError> {
-        let order = std::mem::take(&mut self.order);
-        let batches = order.len().div_ceil(self.options.batch);
-        let mut examples = 0;
-        let mut flow = ControlFlow::Continue(());
-        let batch = self.options.batch;
-        if let Some(resident) = self.loaded() {
-            resident.set_order(&order, batch)?;
-        }
-        for (i, indices) in order.chunks(self.options.batch).enumerate() {
-            self.train_batch(epoch, train, indices)?;
-            examples += indices.len();
-            if i + 1 == batches {
-                self.report_last_loss()?;
-            } else if self.step.is_multiple_of(self.options.report_every) {
-                self.report_loss()?;
-            }
-            flow = (self.on_progress)(&Progress::Step {
-                step: self.step,
-                steps: self.steps,
-            });
-            if flow.is_break() {
-                break;
-            }
-        }
-        self.order = order;
-        Ok((examples, flow))
-    }
-
-    fn train_batch(
-        &mut self,
-        epoch: u32,
-        train: &Dataset,
-        indices: &[usize],
-    ) -> Result<(), TrainError> {
-        let rate = self.base_rate * self.options.schedule.factor(self.step, self.steps, epoch);
-        if rate != self.model.learning_rate() {
-            self.model.set_learning_rate(rate)?;
-        }
-        if let Some(resident) = self.loaded() {
-            resident.train_next()?;
-        } else {
-            let batch = train.select(indices);
-            self.model
-                .train_batch(batch.x().view(), Targets::Classes(batch.labels()))?;
-        }
-        self.step += 1;
-        Ok(())
-    }
-
-    /// Asks for the loss so far, and logs what has arrived of those asked for before.
-    fn report_loss(&mut self) -> Result<(), TrainError> {
-        self.log_losses()?;
-        self.awaited
-            .push_back((self.step, self.model.learning_rate()));
-        match self.model.request_loss()? {
-            Some(loss) => self.log_loss(loss),
-            None => Ok(()),
-        }
-    }
-
-    /// The report at the end of an epoch waits for its last step, so that the epoch's time is
-    /// honest.
-    fn report_last_loss(&mut self) -> Result<(), TrainError> {
-        let last = self.model.take_loss()?;
-        self.log_losses()?;
-        self.awaited
-            .push_back((self.step, self.model.learning_rate()));
-        self.log_loss(last)
-    }
-
-    fn log_losses(&mut self) -> Result<(), TrainError> {
-        while !self.awaited.is_empty() {
-            let Some(loss) = self.model.poll_loss()? else {
-                break;
-            };
-            self.log_loss(loss)?;
-        }
-        Ok(())
-    }
-
-    /// Logs the loss that has been awaited longest.
-    fn log_loss(&mut self, loss: MeanLoss) -> Result<(), TrainError> {
-        let Some((step, rate)) = self.awaited.pop_front() else {
-            return Ok(());
-        };
-        let loss = loss.mean;
-        self.metrics.log(step, "loss/train", loss);
-        self.metrics.log(step, "learning_rate", rate);
-        if loss.is_finite() {
-            Ok(())
-        } else {
-            Err(TrainError::Diverged { step, loss })
-        }
-    }
-
-    /// After an error: the losses before it, as far as the model still has them.
-    fn log_what_is_left(&mut self) {
-        if self.awaited.is_empty() || self.model.take_loss().is_err() {
-            return;
-        }
-        if let Err(error) = self.log_losses() {
-            log::warn!("losses before the error are missing from the event file: {error}");
-        }
-    }
-
-    fn log_epoch(&mut self, report: &EpochReport) {
-        self.metrics.log(self.step, TEST_LOSS, report.test.loss);
-        self.metrics
-            .log(self.step, TEST_ACCURACY, report.test.accuracy);
-        self.metrics.log(
-            self.step,
-            "examples_per_second",
-            report.examples_per_second as f32,
-        );
-        self.metrics.flush();
     }
 }

@@ -5,13 +5,16 @@ use std::ops::ControlFlow;
 
 use ndarray::{Array2, ArrayView2, array};
 use wgpu_linear::events::{Histogram, StreamWriter, Writer};
-use wgpu_linear::model::{LayerHistograms, MlpConfig, Model, ModelError};
-use wgpu_linear::train::{Dataset, Schedule, Summary, TrainError, TrainOptions, Trainer};
+use wgpu_linear::model::{LayerHistograms, Loss, MlpConfig, Model, ModelError};
+use wgpu_linear::train::{
+    Dataset, EarlyStopping, Metric, Schedule, Summary, TrainError, TrainOptions, Trainer,
+};
 use wgpu_linear::{nn, reference};
 
 use crate::decoder::{Event, Field, decode, fields};
 use crate::delegate::delegate;
 use crate::support::{event_files, gpu, sgd_twin};
+use crate::training::only_file;
 
 impl Event {
     /// The content of a message in the value, by the numbers of the fields that lead to it.
@@ -46,7 +49,7 @@ fn options(epochs: u32, histograms_every: u32) -> TrainOptions {
 }
 
 /// Three steps an epoch, and what the one event file holds afterwards.
-fn run(model: &mut impl Model, options: TrainOptions) -> (Result<Summary, TrainError>, Vec<Event>) {
+fn run(model: &mut dyn Model, options: TrainOptions) -> (Result<Summary, TrainError>, Vec<Event>) {
     let folder = tempfile::tempdir().unwrap();
     let result = Trainer::new(options)
         .with_events(Writer::create(folder.path()).unwrap())
@@ -270,7 +273,7 @@ fn trainer_logs_the_weights_of_any_model() {
 }
 
 /// A part of the plugin's data: field `content` of the metadata, and in it this field.
-fn hparams(events: &[Event], tag: &str, field: u64) -> Vec<u8> {
+pub(crate) fn hparams(events: &[Event], tag: &str, field: u64) -> Vec<u8> {
     let event = only(events, &format!("_hparams_/{tag}"));
     let name = event.message(&[9, 1, 1]);
     assert_eq!(name.as_deref(), Some(&b"hparams"[..]));
@@ -327,9 +330,80 @@ fn trainer_writes_hyperparameters_with_their_metrics() {
     assert_eq!(only(&events, "_hparams_/session_end_info").step, 6);
 }
 
+/// What is added by a validation set, early stopping, warm-up and a schedule of one's own.
+#[test]
+fn trainer_says_what_a_run_is_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = TrainOptions {
+        warmup_steps: 7,
+        ..options(1, 1)
+    };
+    let validation = small().select(&[3, 1, 0]);
+    Trainer::new(options)
+        .with_events(Writer::create(folder.path()).unwrap())
+        .with_validation(&validation)
+        .with_metric(Metric::new("mine", |_, _| 1.0))
+        .with_early_stopping(EarlyStopping::max("accuracy", 4))
+        .with_schedule(|_, _, _| 1.0)
+        .run(&mut twin(&[2, 9, 2]), &small(), &small(), |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let events = only_file(folder.path());
+    let experiment = hparams(&events, "experiment", 2);
+    for metric in ["accuracy", "loss", "mine"] {
+        for set in ["test", "validation"] {
+            assert!(contains(&experiment, format!("{metric}/{set}").as_bytes()));
+        }
+    }
+    let start = hparams(&events, "session_start_info", 3);
+    assert!(contains(&start, &entry("schedule", &word("a function"))));
+    assert!(contains(&start, &entry("warmup_steps", &number(7.0))));
+    let table = config_text(&events);
+    for row in [
+        "\n| schedule | a function |\n",
+        "\n| warm-up steps | 7 |\n",
+        "\n| training examples | 5 |\n| validation examples | 3 |\n| test examples | 5 |\n",
+        "\n| early stopping | EarlyStopping { metric: \"accuracy\", goal: Max, patience: 4,",
+    ] {
+        assert!(table.contains(row), "{row} in\n{table}");
+    }
+    // Epochs are looked at on the validation set, the end on the test set.
+    assert_eq!(steps(&events, "confusion/validation"), [3]);
+    assert_eq!(steps(&events, "confusion/test"), [3]);
+    assert_eq!(steps(&events, "weights/layer1/w"), [3]);
+}
+
+#[test]
+fn trainer_draws_no_confusion_of_values() {
+    let data = Dataset::with_values(small().x().clone(), Array2::zeros((5, 2))).unwrap();
+    let config = MlpConfig {
+        loss: Loss::MeanSquaredError,
+        ..MlpConfig::new(&[2, 2])
+    };
+    let folder = tempfile::tempdir().unwrap();
+    Trainer::new(options(1, 1))
+        .with_events(Writer::create(folder.path()).unwrap())
+        .run(
+            &mut reference::Mlp::<f32>::new(config).unwrap(),
+            &data,
+            &data,
+            |_| ControlFlow::Continue(()),
+        )
+        .unwrap();
+    let events = only_file(folder.path());
+    let tags: Vec<_> = events.iter().map(|event| event.tag.as_str()).collect();
+    for tag in ["mean_absolute_error/test", "r2/test", "weights/layer1/w"] {
+        assert_eq!(steps(&events, tag), [3], "{tag} in {tags:?}");
+    }
+    assert!(!tags.contains(&"confusion/test") && !tags.contains(&"accuracy/test"));
+    let experiment = hparams(&events, "experiment", 2);
+    assert!(contains(&experiment, b"r2/test") && !contains(&experiment, b"accuracy"));
+}
+
 /// Field `status` of `SessionEndInfo`.
 const SUCCESS: [u8; 2] = [0x08, 1];
-const FAILURE: [u8; 2] = [0x08, 2];
+pub(crate) const FAILURE: [u8; 2] = [0x08, 2];
 
 #[test]
 fn trainer_says_that_a_run_has_failed() {
@@ -348,16 +422,17 @@ fn trainer_says_that_a_run_has_failed() {
     assert_eq!(hparams(&events, "session_end_info", 4)[..2], FAILURE);
 }
 
+fn config_text(events: &[Event]) -> String {
+    let event = only(events, "config/text_summary");
+    assert_eq!(event.step, 0);
+    // Field `tensor` of the value, and its `string_val`.
+    String::from_utf8(event.message(&[8, 8]).unwrap()).unwrap()
+}
+
 #[test]
 fn trainer_writes_its_configuration_as_a_table() {
-    let text = |events: &[Event]| {
-        let event = only(events, "config/text_summary");
-        assert_eq!(event.step, 0);
-        // Field `tensor` of the value, and its `string_val`.
-        String::from_utf8(event.message(&[8, 8]).unwrap()).unwrap()
-    };
     let (_, events) = run(&mut twin(&[2, 9, 2]), options(2, 1));
-    let table = text(&events);
+    let table = config_text(&events);
     for row in [
         "| setting | value |\n|---|---|\n",
         "\n| layers | 2-9-2 |\n",
@@ -377,7 +452,7 @@ fn trainer_writes_its_configuration_as_a_table() {
     let mut model = Scripted::new(confused());
     model.histograms = Some(Vec::new());
     let (_, events) = run(&mut model, options(1, 1));
-    assert!(text(&events).contains("| device | a \\| b |\n"));
+    assert!(config_text(&events).contains("| device | a \\| b |\n"));
 }
 
 #[test]

@@ -191,66 +191,119 @@ impl Model for Recorder {
     }
 }
 
+/// Six steps in two epochs, and nothing else.
+fn two_epochs() -> TrainOptions {
+    TrainOptions {
+        epochs: 2,
+        batch: 2,
+        ..TrainOptions::default()
+    }
+}
+
+/// What the learning rate was multiplied by at each of the six steps; afterwards it is as before.
+fn factors(trainer: Trainer<'_>) -> Vec<f32> {
+    let usual = AdamSettings::default().learning_rate;
+    let mut model = Recorder::new();
+    trainer
+        .run(
+            &mut model,
+            &small(),
+            &small(),
+            |_| ControlFlow::Continue(()),
+        )
+        .unwrap();
+    assert_eq!(model.rates.len(), 6);
+    assert_eq!(model.learning_rate(), usual);
+    model.rates.iter().map(|rate| rate / usual).collect()
+}
+
+fn check_factors(trainer: Trainer<'_>, expected: [f32; 6]) {
+    for (factor, expected) in factors(trainer).into_iter().zip(expected) {
+        assert_relative_eq!(factor, expected, max_relative = 1e-5);
+    }
+}
+
+const HALVES: Schedule = Schedule::Steps {
+    epochs: 1,
+    factor: 0.5,
+};
+
 #[test]
 fn trainer_follows_the_schedule_and_gives_the_learning_rate_back() {
-    let usual = AdamSettings::default().learning_rate;
     for (schedule, expected) in [
         (Schedule::Constant, [1.0; 6]),
-        (
-            Schedule::Steps {
-                epochs: 1,
-                factor: 0.5,
-            },
-            [1.0, 1.0, 1.0, 0.5, 0.5, 0.5],
-        ),
+        (HALVES, [1.0, 1.0, 1.0, 0.5, 0.5, 0.5]),
         // (1 + cos(π step / 6)) / 2
         (
             Schedule::Cosine { floor: 0.0 },
             [1.0, 0.933_012_7, 0.75, 0.5, 0.25, 0.066_987_3],
         ),
     ] {
-        let mut model = Recorder::new();
         let options = TrainOptions {
-            epochs: 2,
-            batch: 2,
             schedule,
-            ..TrainOptions::default()
+            ..two_epochs()
         };
-        Trainer::new(options)
-            .run(
-                &mut model,
-                &small(),
-                &small(),
-                |_| ControlFlow::Continue(()),
-            )
-            .unwrap();
-        for (rate, factor) in model.rates.iter().zip(expected) {
-            assert_relative_eq!(*rate, usual * factor, max_relative = 1e-5);
-        }
-        assert_eq!(model.rates.len(), 6);
-        assert_eq!(model.learning_rate(), usual);
+        check_factors(Trainer::new(options), expected);
     }
 }
 
 #[test]
-fn trainer_gives_the_learning_rate_back_after_an_error() {
-    let bad = Dataset::new(array![[1.0, 2.0]], vec![2]).unwrap();
-    let mut model = Recorder::new();
-    let schedule = Schedule::Cosine { floor: 0.0 };
+fn trainer_warms_up_before_the_schedule() {
+    for (warmup_steps, schedule, expected) in [
+        (3, Schedule::Constant, [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]),
+        (4, HALVES, [0.2, 0.4, 0.6, 0.4, 0.5, 0.5]),
+        // (1 + cos(π step / 3)) / 2 behind the warm-up
+        (
+            3,
+            Schedule::Cosine { floor: 0.0 },
+            [0.25, 0.5, 0.75, 1.0, 0.75, 0.25],
+        ),
+        (
+            9,
+            Schedule::Cosine { floor: 0.0 },
+            [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+        ),
+    ] {
+        let options = TrainOptions {
+            schedule,
+            warmup_steps,
+            ..two_epochs()
+        };
+        check_factors(Trainer::new(options), expected);
+    }
     let options = TrainOptions {
-        epochs: 2,
-        batch: 2,
-        schedule,
-        ..TrainOptions::default()
+        warmup_steps: u64::MAX,
+        ..two_epochs()
     };
-    let result =
-        Trainer::new(options).run(&mut model, &small(), &bad, |_| ControlFlow::Continue(()));
-    assert!(
-        matches!(result, Err(TrainError::Model(ModelError::Class { .. }))),
-        "{result:?}"
+    let rising = factors(Trainer::new(options));
+    assert!(rising.is_sorted() && rising[5] < 1e-18, "{rising:?}");
+}
+
+#[test]
+fn trainer_takes_a_function_for_a_schedule() {
+    let seen = std::cell::RefCell::new(Vec::new());
+    let options = TrainOptions {
+        warmup_steps: 2,
+        schedule: HALVES,
+        ..two_epochs()
+    };
+    let schedule = |step, steps, epoch| {
+        seen.borrow_mut().push((step, steps, epoch));
+        3.0 - step as f32
+    };
+    check_factors(
+        Trainer::new(options).with_schedule(schedule),
+        [1.0, 2.0, 3.0, 2.0, 1.0, 0.0],
     );
-    assert!(model.rates[2] < model.rates[0]);
-    assert_eq!(model.learning_rate(), AdamSettings::default().learning_rate);
+    let expected = [
+        (0, 4, 0),
+        (0, 4, 0),
+        (0, 4, 0),
+        (1, 4, 1),
+        (2, 4, 1),
+        (3, 4, 1),
+    ];
+    assert_eq!(seen.into_inner(), expected);
 }
 
 #[test]
@@ -277,7 +330,7 @@ fn trainer_refuses_a_schedule_that_leaves_the_range() {
 }
 
 /// The events of the one file in `folder`.
-fn only_file(folder: &std::path::Path) -> Vec<crate::decoder::Event> {
+pub(crate) fn only_file(folder: &std::path::Path) -> Vec<crate::decoder::Event> {
     let files = crate::support::event_files(folder);
     assert_eq!(files.len(), 1);
     crate::decoder::decode(&std::fs::read(&files[0]).unwrap())

@@ -1,4 +1,4 @@
-//! The metrics of a run on their way to an event file, which may fail without ending the training.
+//! What a run tells on its way to an event file, which may fail without ending the training.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use crate::events::{Graph, Summary, WriteError, Writer};
 /// An event file, or none. A failing disk does not end the training: what counts is whether
 /// everything has been written in the end.
 #[derive(Debug)]
-pub(super) struct Metrics {
+pub(super) struct EventLog {
     events: Option<Writer>,
 }
 
-impl Metrics {
+impl EventLog {
     pub(super) fn new(events: Option<Writer>) -> Self {
         Self { events }
     }
@@ -42,7 +42,7 @@ impl Metrics {
     }
 
     /// Adds a point.
-    pub(super) fn log(&self, step: u64, tag: &str, value: f32) {
+    pub(super) fn scalar(&self, step: u64, tag: &str, value: f32) {
         if let Some(events) = &self.events {
             events.scalar(tag, step as i64, value);
         }
