@@ -9,8 +9,9 @@
 //             host must reject it
 // Grid        one workgroup of 64 threads per row, folded into x and y; each thread takes every
 //             64th class
-// Edges       workgroups past the last row return at once
-// Parts       fold, lanes
+// Edges       workgroups past the last row return at once. A row with a logit that is not finite
+//             has a loss and gradients that are not finite either, whatever exp makes of it
+// Parts       finite, fold, lanes
 // Host        src/nn/ops/softmax_cross_entropy.rs
 
 const LOWEST: f32 = -3.4028234e38;
@@ -47,18 +48,21 @@ fn softmax_cross_entropy(
 
     var sum = 0.0;
     for (var j = lane; j < dims.classes; j += LANES) {
-        sum += exp(t[first + j] - largest);
+        let logit = t[first + j];
+        sum += select(abs(logit), exp(logit - largest), is_finite(logit));
     }
     sum = sum_over_lanes(lane, sum);
+    let is_sound = is_finite(sum);
 
     let label = labels[row];
     let mean = 1.0 / f32(dims.batch);
     for (var j = lane; j < dims.classes; j += LANES) {
         let hit = select(0.0, 1.0, j == label);
-        dt[first + j] = (exp(t[first + j] - largest) / sum - hit) * mean;
+        let above = t[first + j] - largest;
+        dt[first + j] = select(sum, (exp(above) / sum - hit) * mean, is_sound);
         if j == label {
             // The difference of the logits first: log(sum) would be lost beside a large maximum.
-            row_loss[row] = log(sum) - (t[first + j] - largest);
+            row_loss[row] = select(sum, log(sum) - above, is_sound);
         }
     }
 }

@@ -34,10 +34,12 @@ const PARTS: &[File] = &[
     file!("parts/dims.wgsl"),
     file!("parts/elements.wgsl"),
     file!("parts/epilogue.wgsl"),
+    file!("parts/finite.wgsl"),
     file!("parts/fold.wgsl"),
     file!("parts/histogram.wgsl"),
     file!("parts/lanes.wgsl"),
     file!("parts/logistic.wgsl"),
+    file!("parts/loss_total.wgsl"),
 ];
 
 /// The value of a WGSL `const` that the host may replace.

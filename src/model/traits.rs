@@ -12,7 +12,7 @@ use crate::events::Histogram;
 /// Mean loss over a number of examples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeanLoss {
-    /// Σ loss / examples; NaN without examples.
+    /// Σ loss / examples; NaN without examples, and where the loss of a batch was not finite.
     pub mean: f32,
     /// How many examples it is the mean of.
     pub examples: u64,

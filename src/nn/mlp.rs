@@ -11,7 +11,8 @@ use crate::model::{
 };
 
 use super::layer_histograms::Histograms;
-use super::loss_ring::{LossRing, mean_loss};
+use super::loss_ring::LossRing;
+use super::ops::{TOTAL_WORDS, mean_loss};
 use super::parameters::Parameters;
 use super::queue::Queue;
 use super::resident::Resident;
@@ -45,7 +46,7 @@ pub struct Mlp {
     pub(super) gpu: Gpu,
     pub(super) config: MlpConfig,
     pub(super) parameters: Parameters,
-    /// Sum of losses and number of examples since they were last read.
+    /// The total of losses and examples since it was last read.
     pub(super) total: wgpu::Buffer,
     pub(super) losses: LossRing,
     pub(super) steps: Steps,
@@ -67,7 +68,7 @@ impl Mlp {
         config.check()?;
         Ok(Self {
             parameters: Parameters::new(gpu, &config)?,
-            total: gpu.zeros("wgpu_linear::total", 2)?,
+            total: gpu.zeros("wgpu_linear::total", TOTAL_WORDS)?,
             losses: LossRing::new(gpu)?,
             steps: Steps::new(gpu, &config.layer_sizes)?,
             resident: None,
@@ -164,9 +165,15 @@ impl Mlp {
     /// As [`Model::take_loss`](crate::model::Model::take_loss).
     pub async fn take_loss_async(&mut self) -> Result<MeanLoss, ModelError> {
         self.submit()?;
-        let total = self.gpu.read_range_async::<u32>(&self.total, 0, 2).await?;
-        self.gpu.queue().write_buffer(&self.total, 0, &[0; 8]);
-        Ok(mean_loss([total[0], total[1]]))
+        let words = TOTAL_WORDS;
+        let total = self.gpu.read_range_async(&self.total, 0, words).await?;
+        let zeros = [0_u32; TOTAL_WORDS];
+        self.gpu
+            .queue()
+            .write_buffer(&self.total, 0, bytemuck::cast_slice(&zeros));
+        Ok(mean_loss(
+            total.try_into().map_err(|_| GpuError::DeviceLost)?,
+        ))
     }
 
     /// A copy of weights and biases; see [`Model::parameters`](crate::model::Model::parameters).

@@ -8,7 +8,7 @@ use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
 use crate::linear::{Forward, ForwardActivated, InputGradActivated, LinearKernels, WeightGrad};
 use crate::model::{MlpConfig, ModelError};
 
-use super::ops::{Gather, LossStep, NetworkKernels, loss_step};
+use super::ops::{Gather, LOSS_TOTAL_WORDS, LossStep, NetworkKernels, loss_step};
 use super::parameters::Parameters;
 use super::resident::Resident;
 
@@ -20,7 +20,7 @@ const KEPT_BATCH_SIZES: usize = 64;
 pub(super) struct Network<'a> {
     pub(super) config: &'a MlpConfig,
     pub(super) parameters: &'a Parameters,
-    /// Sum of losses and number of examples.
+    /// The total of losses and examples.
     pub(super) total: &'a wgpu::Buffer,
 }
 
@@ -265,7 +265,7 @@ impl<'a> Builder<'a> {
             targets: &self.buffers.targets,
             losses: &self.buffers.losses,
             dt: self.dt(last),
-            total: Vector::new(self.network.total, 2),
+            total: Vector::new(self.network.total, LOSS_TOTAL_WORDS),
         };
         loss_step(self.kernels, self.network.config.loss, &operands)
     }

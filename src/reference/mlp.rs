@@ -6,6 +6,7 @@ use super::float::{cast, count};
 use super::histogram::histogram;
 use super::loss::sum_losses;
 use super::pass::Workspace;
+use super::total::LossTotal;
 use super::update::Moments;
 use crate::model::{
     LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, Targets,
@@ -37,8 +38,7 @@ pub struct Mlp<F = f32> {
     gradients: Vec<LayerParameters<F>>,
     moments: Moments<F>,
     workspace: Workspace<F>,
-    total_loss: F,
-    examples: u64,
+    total: LossTotal,
 }
 
 /// Rows that are predicted at a time.
@@ -60,8 +60,7 @@ impl<F: NdFloat> Mlp<F> {
             layers,
             moments,
             workspace: Workspace::new(),
-            total_loss: F::zero(),
-            examples: 0,
+            total: LossTotal::default(),
         })
     }
 
@@ -172,20 +171,15 @@ impl<F: NdFloat> Model for Mlp<F> {
             return Ok(());
         }
         let loss = self.differentiate(x, targets);
-        self.total_loss += loss;
-        self.examples += targets.len() as u64;
+        let (loss, examples) = (loss.to_f64().unwrap_or(f64::NAN), targets.len());
+        self.total.add(loss, examples as f64, examples as u64);
         let (optimizer, gradients) = (&self.config.optimizer, &self.gradients);
         self.moments.update(optimizer, gradients, &mut self.layers);
         Ok(())
     }
 
     fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
-        let examples = std::mem::take(&mut self.examples);
-        let sum = std::mem::replace(&mut self.total_loss, F::zero());
-        Ok(MeanLoss {
-            mean: to_f32(sum) / examples as f32,
-            examples,
-        })
+        Ok(std::mem::take(&mut self.total).mean())
     }
 
     fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {

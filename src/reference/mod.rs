@@ -19,6 +19,7 @@ mod pass;
 mod product;
 mod simd;
 mod threads;
+mod total;
 mod update;
 
 pub use activation::{activation, activation_grad};
@@ -29,3 +30,4 @@ pub use linear::{bias_grad, forward, input_grad, weight_grad};
 pub use loss::{mean_squared_error, softmax_cross_entropy};
 pub use mlp::Mlp;
 pub use optimizer::*;
+pub use total::LossTotal;

@@ -20,6 +20,7 @@ mod gpu;
 mod graph;
 mod histogram;
 mod linear;
+mod loss_total;
 mod mlp;
 mod network;
 mod prepare;

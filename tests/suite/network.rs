@@ -1,16 +1,18 @@
 //! Activations, losses and optimizers on the GPU against their twins in f64.
 
 use ndarray::{Array1, Array2, Axis};
-use wgpu_linear::model::{Activation, AdamSettings, LionSettings, Optimizer, SgdSettings};
+use wgpu_linear::model::{
+    Activation, AdamSettings, LionSettings, MeanLoss, Optimizer, SgdSettings,
+};
 use wgpu_linear::nn::{
-    AccumulateLoss, ActivationForward, ActivationGrad, Adam, Lion, MeanSquaredError,
-    NetworkKernels, SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
-    settings_bytes,
+    ActivationForward, ActivationGrad, Adam, Lion, MeanSquaredError, NetworkKernels,
+    SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, settings_bytes,
 };
 use wgpu_linear::reference::{self, AdamCorrections};
 use wgpu_linear::{Dispatch, Vector};
 
 use crate::compare::{U_ANY, gamma, within, within_all};
+use crate::loss_total::Total;
 use crate::reference::ACTIVATIONS;
 use crate::support::{Guarded, gpu, network_kernels, reals, row};
 
@@ -255,7 +257,29 @@ fn check_cross_entropy(kernels: &NetworkKernels, t: &Array2<f32>, classes: &[u32
 }
 
 /// The same by the kernel for small batches, which adds to the total instead of storing a loss for
-/// each row.
+/// each row. Seven examples and a loss of 1.5 were there before.
+fn cross_entropy_small(
+    kernels: &NetworkKernels,
+    t: &Array2<f32>,
+    classes: &[u32],
+) -> (Total, Array2<f32>) {
+    let (batch, columns) = t.dim();
+    let (input, class_buffer) = (Guarded::input(t), gpu().upload("labels", classes).unwrap());
+    let dt = Guarded::output(batch * columns);
+    let (total, before) = (Total::new(), Guarded::input(&[1.5]));
+    let operands = SoftmaxCrossEntropySmall {
+        t: input.matrix(batch, columns),
+        labels: labels(&class_buffer, batch),
+        dt: dt.matrix(batch, columns),
+        total: total.vector(),
+    };
+    run(&[
+        total.adding(&before, 7),
+        kernels.softmax_cross_entropy_small(operands).unwrap(),
+    ]);
+    (total, dt.read_matrix(batch, columns))
+}
+
 fn check_cross_entropy_small(
     kernels: &NetworkKernels,
     t: &Array2<f32>,
@@ -263,32 +287,24 @@ fn check_cross_entropy_small(
     tolerance: f64,
 ) {
     let (batch, columns) = t.dim();
-    let (input, class_buffer) = (Guarded::input(t), gpu().upload("labels", classes).unwrap());
-    let dt = Guarded::output(batch * columns);
-    let total = gpu().upload("total", &[1.5_f32.to_bits(), 7]).unwrap();
-    let operands = SoftmaxCrossEntropySmall {
-        t: input.matrix(batch, columns),
-        labels: labels(&class_buffer, batch),
-        dt: dt.matrix(batch, columns),
-        total: Vector::new(&total, 2),
-    };
-    run(&[kernels.softmax_cross_entropy_small(operands).unwrap()]);
+    let (total, dt) = cross_entropy_small(kernels, t, classes);
     let (expected_loss, expected_dt) =
         reference::softmax_cross_entropy(t.mapv(f64::from).view(), classes);
     within_all(
-        dt.read_matrix(batch, columns).view(),
+        dt.view(),
         expected_dt.view(),
         tolerance / batch.max(1) as f64,
     )
     .unwrap_or_else(|error| panic!("small gradient of {batch}×{columns}: {error}"));
-    let total = gpu().read::<u32>(&total).unwrap();
-    let error = (f64::from(f32::from_bits(total[0])) - 1.5 - expected_loss.sum()).abs();
+    let MeanLoss { mean, examples } = total.mean();
+    let sum = f64::from(mean) * examples as f64;
+    let error = (sum - 1.5 - expected_loss.sum()).abs();
     let magnitude = expected_loss.mapv(f64::abs).sum().max(1.5);
     assert!(
         error <= tolerance * (1 + batch) as f64 * magnitude,
         "small loss of {batch}×{columns}: {error:e}"
     );
-    assert_eq!(total[1], 7 + batch as u32);
+    assert_eq!(examples, 7 + batch as u64);
 }
 
 #[test]
@@ -334,6 +350,33 @@ fn softmax_cross_entropy_is_stable_for_large_logits() {
         [80.0, 90.0, -90.0]
     ];
     check_cross_entropy(network_kernels(), &t, &[1, 2, 0, 1], 2e-6);
+}
+
+/// Wherever it stands: in the place of the label, where exp may make 1 of it, or beside it, where
+/// exp may make 0 of it.
+#[test]
+fn softmax_cross_entropy_lets_nothing_pass_that_is_not_finite() {
+    let kernels = network_kernels();
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for column in [0, 1, 69] {
+            let mut t = Array2::from_elem((2, 70), 0.5);
+            t[[0, column]] = bad;
+            let (row_loss, dt) = cross_entropy(kernels, &t, &[0, 0]);
+            assert!(!row_loss[0].is_finite() && row_loss[1].is_finite());
+            let spoilt = dt.map(|dt| !dt.is_finite());
+            assert!(
+                spoilt.row(0).iter().all(|spoilt| *spoilt),
+                "{bad}, {column}"
+            );
+            assert!(
+                spoilt.row(1).iter().all(|spoilt| !spoilt),
+                "{bad}, {column}"
+            );
+            let (total, dt) = cross_entropy_small(kernels, &t, &[0, 0]);
+            assert!(total.mean().mean.is_nan(), "{bad}, {column}");
+            assert_eq!(dt.map(|dt| !dt.is_finite()), spoilt, "{bad}, {column}");
+        }
+    }
 }
 
 /// The kernel must not write outside its rows for a label that the host failed to reject.
@@ -404,26 +447,17 @@ fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
 /// last length takes two passes.
 #[test]
 fn accumulate_loss_adds_to_what_was_there() {
-    let (kernels, mut random) = (network_kernels(), fastrand::Rng::with_seed(23));
-    let total = gpu().zeros("total", 2).unwrap();
+    let mut random = fastrand::Rng::with_seed(23);
+    let total = Total::new();
     let (mut sum, mut examples) = (0.0, 0);
     for len in [0, 1, 255, 256, 257, 1000, (1 << 23) + 3] {
         let losses: Vec<f32> = (0..len).map(|_| f32::from(random.bool())).collect();
         let input = Guarded::input(&losses);
-        let operands = AccumulateLoss {
-            losses: input.vector(),
-            batch: 7,
-            total: Vector::new(&total, 2),
-        };
-        run(&[kernels.accumulate_loss(operands).unwrap()]);
+        run(&[total.adding(&input, 7)]);
         sum += losses.iter().copied().map(f64::from).sum::<f64>();
         examples += 7;
-        let read: Vec<u32> = gpu().read(&total).unwrap();
-        assert_eq!(
-            (f64::from(f32::from_bits(read[0])), read[1]),
-            (sum, examples),
-            "{len}"
-        );
+        let mean = (sum / examples as f64) as f32;
+        assert_eq!(total.mean(), MeanLoss { mean, examples }, "{len}");
     }
 }
 

@@ -184,7 +184,7 @@ fn losses_refuse_wrong_shapes() {
     let bad = AccumulateLoss {
         losses: Vector::new(&losses, 2),
         batch: 2,
-        total: Vector::new(&t, 1),
+        total: Vector::new(&t, 2),
     };
     assert!(matches!(
         kernels.accumulate_loss(bad),

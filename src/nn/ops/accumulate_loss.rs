@@ -1,6 +1,7 @@
 //! `accumulate_loss.wgsl`: the running total of losses.
 
 use super::kernels::NetworkKernels;
+use super::loss_total::LOSS_TOTAL_WORDS;
 use crate::kernel::{
     Binding, Constant, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
     file, passes, uniform,
@@ -16,7 +17,8 @@ pub struct AccumulateLoss<'a> {
     pub losses: Vector<'a>,
     /// How many examples they belong to.
     pub batch: u32,
-    /// One f32, the sum of losses, and one u32, the number of examples; both are added to.
+    /// [`LOSS_TOTAL_WORDS`] elements of u32 for
+    /// [`mean_loss_from_words`](super::mean_loss_from_words), zeros at first; added to.
     pub total: Vector<'a>,
 }
 
@@ -42,7 +44,10 @@ pub(super) const ACCUMULATE_LOSS: Kernel = Kernel::new(
 );
 
 impl NetworkKernels {
-    /// total += (Σ losses, batch), in a fixed order.
+    /// total += (Σ losses, batch). The losses of the batch are added up in f32, in a fixed order;
+    /// the total is exact, over any number of batches.
+    ///
+    /// A sum that is not finite is counted in the total, and makes the mean NaN.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].
@@ -53,7 +58,7 @@ impl NetworkKernels {
             total,
         } = operands;
         let kernel = ACCUMULATE_LOSS;
-        expect_vector(kernel.label, "total", total, 2)?;
+        expect_vector(kernel.label, "total", total, LOSS_TOTAL_WORDS)?;
         let operands = [
             Operand::vector("losses", losses),
             Operand::vector("total", total),

@@ -16,7 +16,7 @@ pub(in crate::nn) struct LossStep<'a> {
     pub(in crate::nn) losses: &'a wgpu::Buffer,
     /// The gradient of the mean loss, in the shape of `t`; overwritten.
     pub(in crate::nn) dt: Matrix<'a>,
-    /// Sum of losses and number of examples; added to.
+    /// The exact total of losses, weights and examples; added to.
     pub(in crate::nn) total: Vector<'a>,
 }
 

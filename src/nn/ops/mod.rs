@@ -10,6 +10,7 @@ mod histogram;
 mod kernels;
 mod lion;
 mod loss;
+mod loss_total;
 mod mean_squared_error;
 mod optimizer;
 mod sgd;
@@ -22,6 +23,7 @@ pub use gather::{Examples, Gather};
 pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
 pub use kernels::NetworkKernels;
 pub use lion::Lion;
+pub use loss_total::{LOSS_TOTAL_WORDS, mean_loss_from_words};
 pub use mean_squared_error::MeanSquaredError;
 pub use sgd::Sgd;
 pub use softmax_cross_entropy::{
@@ -29,6 +31,7 @@ pub use softmax_cross_entropy::{
 };
 
 pub(super) use loss::LossStep;
+pub(super) use loss_total::{WORDS as TOTAL_WORDS, mean_loss};
 pub(super) use optimizer::{Flat, OptimizerState};
 
 use crate::device::{Gpu, GpuError};

@@ -2,6 +2,7 @@
 
 use super::kernels::NetworkKernels;
 use super::loss::LossStep;
+use super::loss_total::LOSS_TOTAL_WORDS;
 use crate::kernel::{
     Binding, Constant, Contents, Dispatch, Kernel, Matrix, Operand, PrepareError, Uniform, Vector,
     expect_matrix, expect_vector, file, uniform,
@@ -39,7 +40,7 @@ pub struct SoftmaxCrossEntropySmall<'a> {
     pub labels: Vector<'a>,
     /// Gradient of the mean loss, batch × classes; overwritten.
     pub dt: Matrix<'a>,
-    /// One f32, the sum of losses, and one u32, the number of examples; both are added to.
+    /// As in [`AccumulateLoss`](super::AccumulateLoss); added to.
     pub total: Vector<'a>,
 }
 
@@ -143,7 +144,7 @@ impl NetworkKernels {
         let kernel = SOFTMAX_CROSS_ENTROPY_SMALL;
         expect_vector(kernel.label, "labels", labels, t.rows)?;
         expect_matrix(kernel.label, "dt", dt, t.rows, t.columns)?;
-        expect_vector(kernel.label, "total", total, 2)?;
+        expect_vector(kernel.label, "total", total, LOSS_TOTAL_WORDS)?;
         if t.elements() > SMALL_LOSS_ELEMENTS {
             return Err(PrepareError::Limit {
                 operation: kernel.label,
