@@ -38,6 +38,7 @@ const PARTS: &[File] = &[
     file!("parts/fold.wgsl"),
     file!("parts/histogram.wgsl"),
     file!("parts/lanes.wgsl"),
+    file!("parts/log_one_plus.wgsl"),
     file!("parts/logistic.wgsl"),
     file!("parts/loss_total.wgsl"),
 ];

@@ -11,7 +11,7 @@ use super::parameters::LayerParameters;
 pub enum Targets<'a> {
     /// The class of each example, for [`Loss::SoftmaxCrossEntropy`].
     Classes(&'a [u32]),
-    /// The outputs wanted, batch × outputs, for [`Loss::MeanSquaredError`].
+    /// The outputs wanted, batch × outputs, for all other losses.
     Values(ArrayView2<'a, f32>),
 }
 
@@ -56,7 +56,8 @@ pub(crate) fn check_batch(
         (TargetKind::Values, Targets::Values(values)) => {
             let actual = [values.nrows(), values.ncols()];
             check_shape("target values", [x.nrows(), outputs], actual)?;
-            check_finite("target values", values)
+            check_finite("target values", values)?;
+            check_probabilities(loss, || first_other_than_probability(values))
         }
         _ => Err(ModelError::TargetKind { loss }),
     }
@@ -84,6 +85,28 @@ pub(crate) fn check_finite(
             column,
             value: *value,
         }),
+        None => Ok(()),
+    }
+}
+
+/// The first value that is no probability, with row and column.
+pub(crate) type NoProbability = Option<([usize; 2], f32)>;
+
+pub(crate) fn first_other_than_probability(values: ArrayView2<'_, f32>) -> NoProbability {
+    values
+        .indexed_iter()
+        .find(|(_, value)| !(0.0..=1.0).contains(*value))
+        .map(|((row, column), value)| ([row, column], *value))
+}
+
+/// Refuses values that are no probabilities where the loss wants them.
+pub(crate) fn check_probabilities(
+    loss: Loss,
+    first: impl FnOnce() -> NoProbability,
+) -> Result<(), ModelError> {
+    let is_asked_for = loss.wants_probabilities();
+    match is_asked_for.then(first).flatten() {
+        Some(([row, column], value)) => Err(ModelError::Probability { row, column, value }),
         None => Ok(()),
     }
 }

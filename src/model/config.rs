@@ -64,6 +64,11 @@ impl MlpConfig {
         {
             return Err(ModelError::Setting { name, value });
         }
+        if let Some((name, value)) = self.loss.parameter()
+            && !(f32::MIN_POSITIVE..f32::INFINITY).contains(&value)
+        {
+            return Err(ModelError::Setting { name, value });
+        }
         self.optimizer.check()
     }
 }

@@ -23,4 +23,7 @@ pub use optimizer::*;
 pub use parameters::{LayerHistograms, LayerParameters};
 pub use traits::{MeanLoss, Model, ResidentModel};
 
-pub(crate) use batch::{check_batch, check_finite, check_inputs, check_parameters, check_shape};
+pub(crate) use batch::{
+    NoProbability, check_batch, check_finite, check_inputs, check_parameters, check_probabilities,
+    check_shape, first_other_than_probability,
+};

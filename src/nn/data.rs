@@ -4,7 +4,10 @@ use ndarray::ArrayView2;
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Matrix, PrepareError, Vector};
-use crate::model::{Loss, ModelError, TargetKind, Targets, check_finite, check_shape};
+use crate::model::{
+    Loss, ModelError, NoProbability, TargetKind, Targets, check_finite, check_probabilities,
+    check_shape, first_other_than_probability,
+};
 
 use super::ops::Examples;
 
@@ -53,8 +56,11 @@ pub struct DeviceDataset {
 enum Kind {
     /// The example with the highest class, and that class; `None` without examples.
     Classes { highest: Option<(usize, u32)> },
-    /// Values per example.
-    Values { outputs: u32 },
+    /// Values per example, and the first of them that is no probability.
+    Values {
+        outputs: u32,
+        no_probability: NoProbability,
+    },
 }
 
 impl DeviceDataset {
@@ -147,11 +153,17 @@ impl DeviceDataset {
                 }),
                 _ => Ok(()),
             },
-            (TargetKind::Values, Kind::Values { outputs }) => check_shape(
-                "target values",
-                [self.len(), classes],
-                [self.len(), outputs as usize],
-            ),
+            (
+                TargetKind::Values,
+                Kind::Values {
+                    outputs,
+                    no_probability,
+                },
+            ) => {
+                let actual = [self.len(), outputs as usize];
+                check_shape("target values", [self.len(), classes], actual)?;
+                check_probabilities(loss, || no_probability)
+            }
             _ => Err(ModelError::TargetKind { loss }),
         }
     }
@@ -179,7 +191,7 @@ impl DeviceDataset {
     pub(super) fn wanted(&self) -> Matrix<'_> {
         let columns = match self.kind {
             Kind::Classes { .. } => 1,
-            Kind::Values { outputs } => outputs,
+            Kind::Values { outputs, .. } => outputs,
         };
         Matrix::new(&self.wanted, self.examples, columns)
     }
@@ -209,10 +221,13 @@ fn upload_targets(
             check_shape("target values", expected, [values.nrows(), values.ncols()])?;
             check_finite("target values", values)?;
             check_size(gpu, values.len(), 4)?;
-            let outputs = in_u32("target values", values.ncols())?;
+            let kind = Kind::Values {
+                outputs: in_u32("target values", values.ncols())?,
+                no_probability: first_other_than_probability(values),
+            };
             let values = values.as_standard_layout();
             let wanted = gpu.upload(LABEL, values.as_slice().unwrap_or_default())?;
-            Ok((Kind::Values { outputs }, wanted))
+            Ok((kind, wanted))
         }
     }
 }

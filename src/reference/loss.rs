@@ -1,6 +1,6 @@
-//! Twins of `softmax_cross_entropy.wgsl` and `mean_squared_error.wgsl`.
+//! Twins of `softmax_cross_entropy.wgsl` and `elementwise_loss.wgsl`.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, NdFloat};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, NdFloat, Zip};
 
 use super::float::{cast, count};
 use crate::model::{Loss, Targets};
@@ -48,30 +48,79 @@ fn softmax_cross_entropy_row<F: NdFloat>(mut row: ArrayViewMut1<'_, F>, label: u
     sum.ln() - logit
 }
 
-/// (element_loss, dt): element_loss = (t − y)² / outputs and dt = 2 (t − y) / (batch · outputs).
+/// (element_loss, dt): element_loss = loss(t, y) / outputs and dt = slope(t, y) / (batch · outputs),
+/// with the functions of one of the losses that take values:
+///
+/// | loss | loss(t, y) | slope(t, y) |
+/// |---|---|---|
+/// | [`Loss::MeanSquaredError`] | d² | 2 d |
+/// | [`Loss::MeanAbsoluteError`] | \|d\| | sign(d), 0 at 0 |
+/// | [`Loss::Huber`] | d² / 2 where \|d\| ≤ δ, else δ (\|d\| − δ / 2) | d, between −δ and δ |
+/// | [`Loss::BinaryCrossEntropy`] | log(1 + eᵗ) − t y | σ(t) − y |
+///
+/// where d = t − y. NaN for [`Loss::SoftmaxCrossEntropy`].
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::model::Loss;
+/// use wgpu_linear::reference::elementwise_loss;
+/// let (t, y) = (array![[0.5_f64, 4.0]], array![[0.0, 1.0]]);
+/// let (loss, dt) = elementwise_loss(Loss::Huber { delta: 1.0 }, t.view(), y.view());
+/// assert_eq!((loss, dt), (array![[0.0625, 1.25]], array![[0.25, 0.5]]));
+/// ```
 ///
 /// # Panics
 /// Where the shapes differ.
 #[must_use]
-pub fn mean_squared_error<F: NdFloat>(
+pub fn elementwise_loss<F: NdFloat>(
+    loss: Loss,
     t: ArrayView2<'_, F>,
     y: ArrayView2<'_, F>,
 ) -> (Array2<F>, Array2<F>) {
     let (batch, outputs) = (count(t.nrows()), count(t.ncols()));
-    let difference = &t - &y;
+    let elements = Zip::from(t).and(y);
     (
-        difference.mapv(|d| squared_error(d, batch, outputs).0),
-        difference.mapv(|d| squared_error(d, batch, outputs).1),
+        elements
+            .clone()
+            .map_collect(|t, y| element(loss, *t, *y, batch, outputs).0),
+        elements.map_collect(|t, y| element(loss, *t, *y, batch, outputs).1),
     )
 }
 
-/// (element_loss, dt) of one element, from t − y.
-fn squared_error<F: NdFloat>(difference: F, batch: F, outputs: F) -> (F, F) {
-    let two = F::one() + F::one();
-    (
-        difference * difference / outputs,
-        two * difference / (batch * outputs),
-    )
+/// (element_loss, dt) of one element.
+fn element<F: NdFloat>(loss: Loss, t: F, y: F, batch: F, outputs: F) -> (F, F) {
+    let (loss, slope) = loss_and_slope(loss, t, y);
+    (loss / outputs, slope / (batch * outputs))
+}
+
+#[inline]
+fn loss_and_slope<F: NdFloat>(loss: Loss, t: F, y: F) -> (F, F) {
+    let (zero, one) = (F::zero(), F::one());
+    let (half, difference) = (cast::<F>(0.5), t - y);
+    match loss {
+        Loss::MeanSquaredError => (difference * difference, (one + one) * difference),
+        Loss::MeanAbsoluteError => {
+            // Rust's sign of 0 is 1. A NaN stays one.
+            let sign = if t == y { zero } else { difference.signum() };
+            (difference.abs(), sign)
+        }
+        Loss::Huber { delta } => {
+            let delta = cast::<F>(delta);
+            if difference.abs() <= delta {
+                (half * difference * difference, difference)
+            } else {
+                let straight = delta * (difference.abs() - half * delta);
+                (straight, delta * difference.signum())
+            }
+        }
+        Loss::BinaryCrossEntropy => {
+            let far = if t > zero { t * (one - y) } else { -t * y };
+            let sigmoid = one / (one + (-t).exp());
+            (far + (-t.abs()).exp().ln_1p(), sigmoid - y)
+        }
+        // It has a gradient of whole rows.
+        Loss::SoftmaxCrossEntropy => (F::nan(), F::nan()),
+    }
 }
 
 /// The sum of the losses of a batch, with the gradient of their mean in the place of the outputs.
@@ -88,25 +137,25 @@ pub(super) fn measure<F: NdFloat>(
             .zip(labels)
             .map(|(row, label)| softmax_cross_entropy_row(row.into(), *label, batch))
             .fold(F::zero(), F::add),
-        (Loss::MeanSquaredError, Targets::Values(y)) => rows
+        (loss, Targets::Values(y)) => rows
             .zip(y.rows())
-            .map(|(row, y)| squared_errors(row, y, batch))
+            .map(|(row, y)| elementwise_row(loss, row, y, batch))
             .fold(F::zero(), F::add),
         // `check_batch` has refused other targets.
         _ => F::nan(),
     }
 }
 
-/// One row of [`mean_squared_error`].
-fn squared_errors<F: NdFloat>(row: &mut [F], y: ArrayView1<'_, f32>, batch: F) -> F {
+/// One row of [`elementwise_loss`].
+fn elementwise_row<F: NdFloat>(loss: Loss, row: &mut [F], y: ArrayView1<'_, f32>, batch: F) -> F {
     let outputs = count(row.len());
-    let mut loss = F::zero();
+    let mut sum = F::zero();
     for (t, y) in row.iter_mut().zip(y) {
-        let (element_loss, dt) = squared_error(*t - cast(*y), batch, outputs);
-        loss += element_loss;
+        let (element_loss, dt) = element(loss, *t, cast(*y), batch, outputs);
+        sum += element_loss;
         *t = dt;
     }
-    loss
+    sum
 }
 
 /// The sum of the losses of a batch.
@@ -115,9 +164,7 @@ pub(super) fn sum_losses<F: NdFloat>(loss: Loss, t: ArrayView2<'_, F>, targets: 
         (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) => {
             softmax_cross_entropy(t, labels).0.sum()
         }
-        (Loss::MeanSquaredError, Targets::Values(y)) => {
-            mean_squared_error(t, y.mapv(cast).view()).0.sum()
-        }
+        (loss, Targets::Values(y)) => elementwise_loss(loss, t, y.mapv(cast).view()).0.sum(),
         // `check_batch` has refused other targets.
         _ => F::nan(),
     }

@@ -201,6 +201,7 @@ fn a_network_that_has_diverged_reports_nan() {
         (Loss::SoftmaxCrossEntropy, f32::NEG_INFINITY),
         (Loss::MeanSquaredError, f32::NAN),
         (Loss::MeanSquaredError, f32::INFINITY),
+        (Loss::BinaryCrossEntropy, f32::INFINITY),
     ] {
         for rows in [3, 5000] {
             let config = MlpConfig {

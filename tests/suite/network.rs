@@ -1,11 +1,12 @@
 //! Activations, losses and optimizers on the GPU against their twins in f64.
 
+use approx::assert_relative_eq;
 use ndarray::{Array1, Array2, Axis};
 use wgpu_linear::model::{
-    Activation, AdamSettings, LionSettings, MeanLoss, Optimizer, SgdSettings,
+    Activation, AdamSettings, LionSettings, Loss, MeanLoss, Optimizer, SgdSettings, TargetKind,
 };
 use wgpu_linear::nn::{
-    ActivationForward, ActivationGrad, Adam, Lion, MeanSquaredError, NetworkKernels,
+    ActivationForward, ActivationGrad, Adam, ElementwiseLoss, Lion, NetworkKernels,
     SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, settings_bytes,
 };
 use wgpu_linear::reference::{self, AdamCorrections};
@@ -401,45 +402,117 @@ fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
     assert!(dt.read().iter().all(|dt| dt.is_finite()));
 }
 
+/// Losses and gradients of elements, as the GPU computes them.
+fn elementwise(loss: Loss, t: &Array2<f32>, y: &Array2<f32>) -> (Array2<f32>, Array2<f32>) {
+    let (batch, outputs) = t.dim();
+    let (t, y) = (Guarded::input(t), Guarded::input(y));
+    let [element_loss, dt] = [0; 2].map(|_| Guarded::output(batch * outputs));
+    let operands = ElementwiseLoss {
+        loss,
+        t: t.matrix(batch, outputs),
+        y: y.matrix(batch, outputs),
+        element_loss: element_loss.matrix(batch, outputs),
+        dt: dt.matrix(batch, outputs),
+    };
+    run(&[network_kernels().elementwise_loss(operands).unwrap()]);
+    let read = |values: Guarded| values.read_matrix(batch, outputs);
+    (read(element_loss), read(dt))
+}
+
+pub(crate) fn elementwise_losses() -> impl Iterator<Item = Loss> {
+    let losses = Loss::ALL.into_iter().chain([Loss::Huber { delta: 0.3 }]);
+    losses.filter(|loss| loss.targets() == TargetKind::Values)
+}
+
+/// Probabilities, 0 and 1 among them.
+fn probabilities(random: &mut fastrand::Rng, rows: usize, columns: usize) -> Array2<f32> {
+    reals(random, rows, columns).mapv(|y| (0.5 + 0.75 * y).clamp(0.0, 1.0))
+}
+
+/// Subtraction, product, division, and 2.5 units in the last place that WGSL grants a division. The
+/// logistic function of the cross-entropy adds an exponential, for which 3 + 2|t| units are granted,
+/// and its logarithm 2⁻²¹.
+fn elementwise_bounds(
+    loss: Loss,
+    t: &Array2<f32>,
+    expected: [&Array2<f64>; 2],
+) -> [Array2<f64>; 2] {
+    let (batch, outputs) = t.dim();
+    let of_parts = |value: &f64| 12.0 * U_ANY * value.abs();
+    let [mut losses, mut slopes] = expected.map(|values| values.map(of_parts));
+    if loss == Loss::BinaryCrossEntropy {
+        let exponential = t.mapv(|t| U_ANY * (8.0 + 2.0 * f64::from(t.abs()).min(100.0)));
+        losses += &(exponential.mapv(|e| e + 4.0 * U_ANY) / outputs as f64);
+        slopes += &(exponential / (batch * outputs) as f64);
+    }
+    [losses, slopes]
+}
+
 #[test]
-fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
-    let (kernels, mut random) = (network_kernels(), fastrand::Rng::with_seed(22));
-    for (batch, outputs) in [(0, 3), (1, 1), (3, 1), (1, 300), (65, 7)] {
-        let (t, y) = (
-            reals(&mut random, batch, outputs),
-            reals(&mut random, batch, outputs),
-        );
-        let (t_in, y_in) = (Guarded::input(&t), Guarded::input(&y));
-        let (loss, dt) = (
-            Guarded::output(batch * outputs),
-            Guarded::output(batch * outputs),
-        );
-        let operands = MeanSquaredError {
-            t: t_in.matrix(batch, outputs),
-            y: y_in.matrix(batch, outputs),
-            element_loss: loss.matrix(batch, outputs),
-            dt: dt.matrix(batch, outputs),
-        };
-        run(&[kernels.mean_squared_error(operands).unwrap()]);
-        let (expected_loss, expected_dt) =
-            reference::mean_squared_error(t.mapv(f64::from).view(), y.mapv(f64::from).view());
-        // Subtraction, product, division, and 2.5 units in the last place that WGSL grants a
-        // division.
-        let relative = 12.0 * U_ANY;
-        let bound = expected_loss.mapv(|loss| relative * loss);
-        within(
-            loss.read_matrix(batch, outputs).view(),
-            expected_loss.view(),
-            bound.view(),
-        )
-        .unwrap();
-        let bound = expected_dt.mapv(|dt| relative * dt.abs());
-        within(
-            dt.read_matrix(batch, outputs).view(),
-            expected_dt.view(),
-            bound.view(),
-        )
-        .unwrap();
+fn elementwise_losses_match_the_twin_on_ragged_shapes() {
+    let mut random = fastrand::Rng::with_seed(22);
+    for loss in elementwise_losses() {
+        for (batch, outputs) in [(0, 3), (1, 1), (3, 1), (1, 300), (65, 7)] {
+            let mut t = 4.0 * reals(&mut random, batch, outputs);
+            let y = probabilities(&mut random, batch, outputs);
+            if let (Some(t), Some(y)) = (t.first_mut(), y.first()) {
+                *t = *y;
+            }
+            let (actual_loss, actual_dt) = elementwise(loss, &t, &y);
+            let twins = [&t, &y].map(|values| values.mapv(f64::from));
+            let (expected_loss, expected_dt) =
+                reference::elementwise_loss(loss, twins[0].view(), twins[1].view());
+            let [loss_bound, dt_bound] =
+                elementwise_bounds(loss, &t, [&expected_loss, &expected_dt]);
+            within(actual_loss.view(), expected_loss.view(), loss_bound.view())
+                .unwrap_or_else(|error| panic!("{loss:?}, {batch}×{outputs}: {error}"));
+            within(actual_dt.view(), expected_dt.view(), dt_bound.view())
+                .unwrap_or_else(|error| panic!("gradient of {loss:?}, {batch}×{outputs}: {error}"));
+        }
+    }
+}
+
+/// Far from 0 each loss is a straight line or a parabola, whose values f32 holds.
+#[test]
+fn elementwise_losses_are_exact_far_out() {
+    let t = ndarray::array![[1e30, -1e30, 1e30, -1e30, 200.0, -200.0, 3.0, 0.0]];
+    let y = ndarray::array![[1.0, 0.0, 0.0, 1.0, 0.5, 0.25, 3.0, 0.0]];
+    let check = |loss, expected_loss: [f32; 8], expected_slope: [f32; 8]| {
+        let (losses, slopes) = elementwise(loss, &t, &y);
+        assert_eq!(row(losses * 8.0).to_vec(), expected_loss, "{loss:?}");
+        assert_eq!(row(slopes * 8.0).to_vec(), expected_slope, "{loss:?}");
+    };
+    let distances = [1e30, 1e30, 1e30, 1e30, 199.5, 200.25, 0.0, 0.0];
+    let signs = [1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 0.0, 0.0];
+    check(Loss::MeanAbsoluteError, distances, signs);
+    let huber = [2e30, 2e30, 2e30, 2e30, 397.0, 398.5, 0.0, 0.0];
+    let slopes = signs.map(|sign| 2.0 * sign);
+    check(Loss::Huber { delta: 2.0 }, huber, slopes);
+    let t = ndarray::array![[1e30, -1e30, 1e30, -1e30, 200.0, -200.0]];
+    let y = ndarray::array![[1.0, 0.0, 0.0, 1.0, 0.5, 0.25]];
+    let (losses, slopes) = elementwise(Loss::BinaryCrossEntropy, &t, &y);
+    assert_relative_eq!(
+        losses * 6.0,
+        ndarray::array![[0.0, 0.0, 1e30, 1e30, 100.0, 50.0]],
+        max_relative = 1e-6
+    );
+    assert_relative_eq!(
+        slopes * 6.0,
+        ndarray::array![[0.0, 0.0, 1.0, -1.0, 0.5, -0.25]],
+        max_relative = 1e-6
+    );
+}
+
+#[test]
+fn elementwise_losses_let_nothing_pass_that_is_not_finite() {
+    for loss in elementwise_losses() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let (t, y) = (ndarray::array![[0.5, bad]], ndarray::array![[1.0, 1.0]]);
+            let (losses, dt) = elementwise(loss, &t, &y);
+            assert!(losses[[0, 0]].is_finite() && dt[[0, 0]].is_finite());
+            assert!(losses[[0, 1]].is_nan() || losses[[0, 1]] == f32::INFINITY);
+            assert!(!dt[[0, 1]].is_finite(), "{loss:?} of {bad}");
+        }
     }
 }
 

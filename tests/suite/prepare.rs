@@ -2,7 +2,8 @@
 //! device does.
 
 use wgpu::{BufferUsages, Limits};
-use wgpu_linear::nn::{AccumulateLoss, MeanSquaredError, NetworkKernels, SoftmaxCrossEntropy};
+use wgpu_linear::model::Loss;
+use wgpu_linear::nn::{AccumulateLoss, ElementwiseLoss, NetworkKernels, SoftmaxCrossEntropy};
 use wgpu_linear::{
     BiasGrad, Forward, InputGrad, LinearKernels, Matrix, PrepareError, Vector, WeightGrad,
 };
@@ -171,15 +172,25 @@ fn losses_refuse_wrong_shapes() {
             ..
         })
     ));
-    let bad = MeanSquaredError {
+    let bad = ElementwiseLoss {
+        loss: Loss::MeanSquaredError,
         t: good.t,
         y: Matrix::new(&labels, 3, 2),
         element_loss: Matrix::new(&losses, 2, 3),
         dt: good.dt,
     };
     assert!(matches!(
-        kernels.mean_squared_error(bad),
+        kernels.elementwise_loss(bad),
         Err(PrepareError::Shape { operand: "y", .. })
+    ));
+    let bad = ElementwiseLoss {
+        loss: Loss::SoftmaxCrossEntropy,
+        y: Matrix::new(&labels, 2, 3),
+        ..bad
+    };
+    assert!(matches!(
+        kernels.elementwise_loss(bad),
+        Err(PrepareError::Source(_))
     ));
     let bad = AccumulateLoss {
         losses: Vector::new(&losses, 2),

@@ -5,13 +5,13 @@ mod accumulate_loss;
 mod activation;
 mod adam;
 mod elements;
+mod elementwise_loss;
 mod gather;
 mod histogram;
 mod kernels;
 mod lion;
 mod loss;
 mod loss_total;
-mod mean_squared_error;
 mod optimizer;
 mod sgd;
 mod softmax_cross_entropy;
@@ -19,12 +19,12 @@ mod softmax_cross_entropy;
 pub use accumulate_loss::AccumulateLoss;
 pub use activation::{ActivationForward, ActivationGrad};
 pub use adam::Adam;
+pub use elementwise_loss::ElementwiseLoss;
 pub use gather::{Examples, Gather};
 pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
 pub use kernels::NetworkKernels;
 pub use lion::Lion;
 pub use loss_total::{LOSS_TOTAL_WORDS, mean_loss_from_words};
-pub use mean_squared_error::MeanSquaredError;
 pub use sgd::Sgd;
 pub use softmax_cross_entropy::{
     SMALL_LOSS_ELEMENTS, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
@@ -47,7 +47,7 @@ pub(super) fn loss_step(
 ) -> Result<Vec<Dispatch>, PrepareError> {
     match loss {
         Loss::SoftmaxCrossEntropy => softmax_cross_entropy::step(kernels, operands),
-        Loss::MeanSquaredError => mean_squared_error::step(kernels, operands),
+        _ => elementwise_loss::step(kernels, loss, operands),
     }
 }
 
@@ -94,10 +94,10 @@ pub(crate) fn kernels() -> Vec<Kernel> {
     let mut kernels = Vec::new();
     kernels.extend(Activation::ALL.map(activation::activation_kernel));
     kernels.extend(Activation::ALL.map(activation::activation_grad_kernel));
+    kernels.extend(elementwise_loss::kernels());
     kernels.extend([
         softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY,
         softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY_SMALL,
-        mean_squared_error::MEAN_SQUARED_ERROR,
         accumulate_loss::ACCUMULATE_LOSS,
         sgd::SGD,
         adam::ADAM_ADVANCE,

@@ -1,17 +1,20 @@
-// element_loss_ij = (t_ij − y_ij)² / outputs        dt_ij = 2 (t_ij − y_ij) / (batch · outputs)
+// element_loss_ij = loss(t_ij, y_ij) / outputs        dt_ij = slope(t_ij, y_ij) / (batch · outputs)
 //
 // The loss of the batch is Σ_ij element_loss_ij / batch, the mean over all elements; dt is the
-// gradient of that mean.
+// gradient of that mean. slope is the derivative of loss by its first argument.
 //
+// Functions   loss and slope are those of one of parts/losses
 // Shapes      t, y, element_loss, dt batch × outputs
 // Grid        one thread per element in workgroups of 256, folded into x and y
-// Edges       threads past the end do nothing
-// Parts       elements
-// Host        src/nn/ops/mean_squared_error.rs
+// Edges       threads past the end do nothing. Where t is not finite, neither are loss and
+//             gradient, whatever the functions make of it
+// Parts       elements, finite, losses/*
+// Host        src/nn/ops/elementwise_loss.rs
 
 struct Dims {
     batch: u32,
     outputs: u32,
+    parameter: f32, // of the loss
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -21,16 +24,20 @@ struct Dims {
 @group(0) @binding(4) var<storage, read_write> dt: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
-fn mean_squared_error(
+fn elementwise_loss(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let i = element(workgroup, workgroups, local);
     if i < dims.batch * dims.outputs {
-        let outputs = f32(dims.outputs);
-        let difference = t[i] - y[i];
-        element_loss[i] = difference * difference / outputs;
-        dt[i] = 2.0 * difference / (f32(dims.batch) * outputs);
+        if is_finite(t[i]) {
+            let outputs = f32(dims.outputs);
+            element_loss[i] = loss(t[i], y[i]) / outputs;
+            dt[i] = slope(t[i], y[i]) / (f32(dims.batch) * outputs);
+        } else {
+            element_loss[i] = abs(t[i]);
+            dt[i] = t[i];
+        }
     }
 }
