@@ -24,7 +24,7 @@ pub struct MlpConfig {
     pub loss: Loss,
     /// The optimizer.
     pub optimizer: Optimizer,
-    /// The distribution of the first weights.
+    /// The distribution of the first weights and biases.
     pub initialization: Initialization,
     /// Seed of the first weights: equal seeds give equal weights, on the GPU and in the reference.
     pub seed: u64,
@@ -64,6 +64,7 @@ impl MlpConfig {
         {
             return Err(ModelError::Setting { name, value });
         }
+        self.initialization.check()?;
         if let Some((name, value)) = self.loss.parameter()
             && !(f32::MIN_POSITIVE..f32::INFINITY).contains(&value)
         {

@@ -6,11 +6,12 @@ use super::config::MlpConfig;
 use super::initialization::Initialization;
 use super::parameters::LayerParameters;
 
-/// The first weights and biases of a network: uniform weights according to
-/// [`MlpConfig::initialization`], biases of 0.
+/// The first weights and biases of a network: uniform numbers according to
+/// [`MlpConfig::initialization`].
 ///
-/// Depends on nothing but sizes, initialisation and seed; only additions, multiplications and one
-/// correctly rounded square root are involved, so every platform gets the same bits.
+/// Depends on nothing but sizes, initialisation and seed; only additions, multiplications,
+/// divisions and one correctly rounded square root are involved, so every platform gets the same
+/// bits.
 ///
 /// ```
 /// use wgpu_linear::model::{MlpConfig, initial_parameters};
@@ -21,19 +22,32 @@ use super::parameters::LayerParameters;
 #[must_use]
 pub fn initial_parameters(config: &MlpConfig) -> Vec<LayerParameters> {
     let mut random = fastrand::Rng::with_seed(config.seed);
-    let layer = |ends: &[usize]| {
-        let (inputs, outputs) = (ends[0], ends[1]);
-        let fan = match config.initialization {
-            Initialization::He => inputs,
-            Initialization::Xavier => inputs + outputs,
-        };
-        let limit = (6.0 / fan as f32).sqrt();
-        let w =
-            Array2::from_shape_simple_fn((inputs, outputs), || limit * (2.0 * random.f32() - 1.0));
-        LayerParameters {
-            w,
-            b: Array1::zeros(outputs),
-        }
+    let layers = config.layer_sizes.windows(2).enumerate();
+    let draw = |(i, ends): (usize, &[usize])| {
+        let sizes = [ends[0], ends[1]];
+        initial_layer(sizes, config.initialization, i == 0, &mut random)
     };
-    config.layer_sizes.windows(2).map(layer).collect()
+    layers.map(draw).collect()
+}
+
+/// The first weights and biases of one layer of inputs × outputs: first W, row by row, then b,
+/// where it is drawn at all. `is_first` for the layer that takes the examples.
+pub(crate) fn initial_layer(
+    [inputs, outputs]: [usize; 2],
+    initialization: Initialization,
+    is_first: bool,
+    random: &mut fastrand::Rng,
+) -> LayerParameters {
+    let limits = initialization.limits(inputs, outputs, is_first);
+    let mut draw = |limit: f32| {
+        // What is not drawn leaves the numbers to others.
+        if limit == 0.0 {
+            return 0.0;
+        }
+        limit * (2.0 * random.f32() - 1.0)
+    };
+    LayerParameters {
+        w: Array2::from_shape_simple_fn((inputs, outputs), || draw(limits.w)),
+        b: Array1::from_shape_simple_fn(outputs, || draw(limits.b)),
+    }
 }

@@ -467,11 +467,62 @@ fn initial_parameters_are_seeded_and_bounded() {
 }
 
 /// The golden first numbers: a change of the generator would silently change every seeded run.
+/// The largest of the numbers of a layer's weights, and of its biases.
+fn spread_of(layer: &LayerParameters) -> [f32; 2] {
+    let most = |values: &mut dyn Iterator<Item = &f32>| values.fold(0.0_f32, |m, v| m.max(v.abs()));
+    [most(&mut layer.w.iter()), most(&mut layer.b.iter())]
+}
+
+#[test]
+fn initial_parameters_fill_the_range_of_their_initialization() {
+    let parameters = |initialization| {
+        initial_parameters(&MlpConfig {
+            initialization,
+            ..MlpConfig::new(&[64, 256, 100])
+        })
+    };
+    let siren = Initialization::Siren { frequency: 30.0 };
+    for (initialization, limits) in [
+        // Of weights and biases of the first layer, then of the second.
+        (Initialization::KaimingUniform, [[0.125; 2], [0.0625; 2]]),
+        (siren, [[1.0 / 64.0, 0.125], [0.005_103_104, 0.0625]]),
+    ] {
+        let layers = parameters(initialization);
+        for (layer, limits) in layers.iter().zip(limits) {
+            for (spread, limit) in spread_of(layer).into_iter().zip(limits) {
+                let range = 0.97 * limit..=limit;
+                assert!(
+                    range.contains(&spread),
+                    "{initialization:?}: {spread} of {limit}"
+                );
+            }
+            // Both signs alike: the mean of n numbers is rarely 4 / √(3 n) of the limit.
+            for (mean, limit, n) in [
+                (layer.w.mean().unwrap(), limits[0], layer.w.len()),
+                (layer.b.mean().unwrap(), limits[1], layer.b.len()),
+            ] {
+                assert!(mean.abs() <= 4.0 * limit / (3.0 * n as f32).sqrt());
+            }
+        }
+        assert_eq!(layers, parameters(initialization));
+    }
+    for layer in parameters(Initialization::Zeros) {
+        assert_eq!(spread_of(&layer), [0.0; 2]);
+    }
+}
+
 #[test]
 fn initial_parameters_keep_their_numbers() {
     let layers = initial_parameters(&MlpConfig::new(&[6, 2]));
     let first: Vec<u32> = layers[0].w.iter().take(3).map(|w| w.to_bits()).collect();
     assert_eq!(first, GOLDEN_WEIGHTS);
+    // Biases of 0 take no numbers away from the layers behind them.
+    let layers = initial_parameters(&MlpConfig::new(&[6, 2, 6]));
+    let mut random = fastrand::Rng::with_seed(0);
+    let mut draw = |limit: f32| limit * (2.0 * random.f32() - 1.0);
+    let [first, second] = [1.0_f32, 3.0_f32].map(f32::sqrt);
+    assert!(layers[0].w.iter().all(|w| *w == draw(first)));
+    assert!(layers[1].w.iter().all(|w| *w == draw(second)));
 }
 
 const GOLDEN_WEIGHTS: [u32; 3] = [1_045_573_232, 3_212_670_793, 3_209_657_277];
@@ -538,16 +589,23 @@ fn configurations_that_make_no_network_are_refused() {
             matches!(Mlp::<f32>::new(config), Err(ModelError::Setting { name, .. }) if name == setting)
         );
     }
-    for delta in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        let config = MlpConfig {
-            loss: Loss::Huber { delta },
-            ..MlpConfig::new(&[3, 2])
+    for value in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let usual = MlpConfig::new(&[3, 2]);
+        let huber = MlpConfig {
+            loss: Loss::Huber { delta: value },
+            ..usual.clone()
         };
-        let result = Mlp::<f32>::new(config);
-        assert!(matches!(
-            result,
-            Err(ModelError::Setting { name: "delta", .. })
-        ));
+        let siren = MlpConfig {
+            initialization: Initialization::Siren { frequency: value },
+            ..usual
+        };
+        for (config, setting) in [(huber, "delta"), (siren, "frequency")] {
+            let result = Mlp::<f32>::new(config);
+            assert!(
+                matches!(result, Err(ModelError::Setting { name, .. }) if name == setting),
+                "{setting} {value}"
+            );
+        }
     }
 }
 
