@@ -31,6 +31,7 @@ pub(crate) use file;
 /// What a header may name. Files of the folders below `parts/` are chosen by the host instead.
 const PARTS: &[File] = &[
     file!("parts/blocks.wgsl"),
+    file!("parts/clipping.wgsl"),
     file!("parts/dims.wgsl"),
     file!("parts/elements.wgsl"),
     file!("parts/epilogue.wgsl"),
@@ -41,6 +42,7 @@ const PARTS: &[File] = &[
     file!("parts/log_one_plus.wgsl"),
     file!("parts/logistic.wgsl"),
     file!("parts/loss_total.wgsl"),
+    file!("parts/ranges.wgsl"),
 ];
 
 /// The value of a WGSL `const` that the host may replace.

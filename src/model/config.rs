@@ -24,6 +24,9 @@ pub struct MlpConfig {
     pub loss: Loss,
     /// The optimizer.
     pub optimizer: Optimizer,
+    /// The norm to which the gradient is clipped, over all weights and biases of the network; `None`
+    /// leaves it as it is. See [`NetworkKernels::clip`](crate::nn::NetworkKernels::clip).
+    pub clip_norm: Option<f32>,
     /// The distribution of the first weights and biases.
     pub initialization: Initialization,
     /// Seed of the first weights: equal seeds give equal weights, on the GPU and in the reference.
@@ -31,7 +34,8 @@ pub struct MlpConfig {
 }
 
 impl MlpConfig {
-    /// ReLU, softmax cross-entropy, Adam with its usual settings, He initialisation, seed 0.
+    /// ReLU, softmax cross-entropy, Adam with its usual settings, no clipping, He initialisation,
+    /// seed 0.
     #[must_use]
     pub fn new(layer_sizes: &[usize]) -> Self {
         Self {
@@ -39,6 +43,7 @@ impl MlpConfig {
             activation: Activation::Relu,
             loss: Loss::SoftmaxCrossEntropy,
             optimizer: Optimizer::Adam(AdamSettings::default()),
+            clip_norm: None,
             initialization: Initialization::He,
             seed: 0,
         }
@@ -64,12 +69,15 @@ impl MlpConfig {
         {
             return Err(ModelError::Setting { name, value });
         }
-        self.initialization.check()?;
-        if let Some((name, value)) = self.loss.parameter()
-            && !(f32::MIN_POSITIVE..f32::INFINITY).contains(&value)
-        {
-            return Err(ModelError::Setting { name, value });
+        let clip_norm = self.clip_norm.map(|norm| ("clip_norm", norm));
+        let positive = clip_norm.into_iter().chain(self.loss.parameter());
+        for (name, value) in positive {
+            // A NaN is in no range.
+            if !(f32::MIN_POSITIVE..f32::INFINITY).contains(&value) {
+                return Err(ModelError::Setting { name, value });
+            }
         }
+        self.initialization.check()?;
         self.optimizer.check()
     }
 }

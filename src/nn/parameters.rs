@@ -8,7 +8,9 @@ use crate::kernel::{Dispatch, Matrix, PrepareError, Vector, uniform_buffer};
 use crate::model::{LayerParameters, MlpConfig, ModelError, Optimizer, initial_parameters};
 
 use super::layout::ParameterLayout;
-use super::ops::{Flat, NetworkKernels, OptimizerState, optimizer_settings, optimizer_state};
+use super::ops::{
+    Flat, NetworkKernels, OptimizerState, clip_step, optimizer_settings, optimizer_state,
+};
 
 /// The parameters of a network, with everything that has their shapes.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(super) struct Parameters {
     gradients: wgpu::Buffer,
     settings: wgpu::Buffer,
     optimizer: Box<dyn OptimizerState>,
+    clip_norm: Option<f32>,
 }
 
 impl Parameters {
@@ -31,6 +34,7 @@ impl Parameters {
             gradients: gpu.zeros("wgpu_linear::gradients", layout.elements())?,
             settings: uniform_buffer(gpu.device(), &optimizer_settings(&config.optimizer)),
             optimizer: optimizer_state(gpu, &config.optimizer, layout.elements())?,
+            clip_norm: config.clip_norm,
             layout,
         };
         parameters.write(gpu, &initial_parameters(config));
@@ -93,14 +97,14 @@ impl Parameters {
     }
 
     /// The dispatches of an optimizer step: one, or more where a buffer is larger than one binding
-    /// may be.
+    /// may be; those that clip the gradients come first.
     pub(super) fn update(
         &self,
         kernels: &NetworkKernels,
         limits: &wgpu::Limits,
     ) -> Result<Vec<Dispatch>, PrepareError> {
-        let begin = self.optimizer.begin(kernels, &self.settings)?;
-        let mut dispatches = Vec::from_iter(begin);
+        let mut dispatches = self.clip(kernels, limits)?;
+        dispatches.extend(self.optimizer.begin(kernels, &self.settings)?);
         for piece in pieces(self.layout.bytes(), limits) {
             let flat = Flat {
                 gradients: &self.gradients,
@@ -111,6 +115,23 @@ impl Parameters {
             dispatches.push(self.optimizer.step(kernels, &self.settings, &flat)?);
         }
         Ok(dispatches)
+    }
+}
+
+impl Parameters {
+    /// Padding between tensors is 0, and adds nothing to the norm.
+    fn clip(
+        &self,
+        kernels: &NetworkKernels,
+        limits: &wgpu::Limits,
+    ) -> Result<Vec<Dispatch>, PrepareError> {
+        let Some(max_norm) = self.clip_norm else {
+            return Ok(Vec::new());
+        };
+        let gradients: Vec<_> = pieces(self.layout.bytes(), limits)
+            .map(|piece| Vector::new(&self.gradients, piece.elements).at(piece.offset_bytes))
+            .collect();
+        clip_step(kernels, max_norm, &gradients)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
+use super::clip::{clip, gradient_norm};
 use super::float::{cast, count};
 use super::histogram::histogram;
 use super::loss::sum_losses;
@@ -126,6 +127,24 @@ impl<F: NdFloat> Mlp<F> {
             .backward((function, loss), &self.layers, targets, gradients)
     }
 
+    /// Clips the gradients, where the configuration says so.
+    fn clip(&mut self) {
+        let Some(max_norm) = self.config.clip_norm else {
+            return;
+        };
+        let norm = gradient_norm(
+            self.gradients
+                .iter()
+                .flat_map(|layer| layer.w.iter().chain(&layer.b)),
+        );
+        let gradients = self.gradients.iter_mut();
+        clip(
+            max_norm,
+            norm,
+            gradients.flat_map(|layer| layer.w.iter_mut().chain(&mut layer.b)),
+        );
+    }
+
     /// [`Self::outputs`] in a given workspace.
     fn outputs_in(
         &self,
@@ -173,6 +192,7 @@ impl<F: NdFloat> Model for Mlp<F> {
         let loss = self.differentiate(x, targets);
         let (loss, examples) = (loss.to_f64().unwrap_or(f64::NAN), targets.len());
         self.total.add(loss, examples as f64, examples as u64);
+        self.clip();
         let (optimizer, gradients) = (&self.config.optimizer, &self.gradients);
         self.moments.update(optimizer, gradients, &mut self.layers);
         Ok(())

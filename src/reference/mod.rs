@@ -7,6 +7,7 @@
 //! the buffers are there.
 
 mod activation;
+mod clip;
 mod float;
 mod gather;
 mod gradcheck;
@@ -23,6 +24,7 @@ mod total;
 mod update;
 
 pub use activation::{activation, activation_grad};
+pub use clip::{clip, gradient_norm};
 pub use gather::{gather, gather_bytes};
 pub use gradcheck::{GradCheck, gradcheck};
 pub use histogram::histogram;

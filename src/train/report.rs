@@ -84,6 +84,9 @@ fn config(options: &TrainOptions, model: &impl Model, train: &Dataset, test: &Da
         row("activation", &format!("{:?}", config.activation));
         row("loss", &format!("{:?}", config.loss));
         row("optimizer", &format!("{:?}", config.optimizer));
+        if let Some(norm) = config.clip_norm {
+            row("gradient clipped to", &norm.to_string());
+        }
         row("initialization", &format!("{:?}", config.initialization));
         row("seed of the weights", &config.seed.to_string());
     } else {

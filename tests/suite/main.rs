@@ -8,6 +8,7 @@
 
 mod support;
 
+mod clip;
 mod compare;
 mod contract;
 mod data;

@@ -597,9 +597,17 @@ fn configurations_that_make_no_network_are_refused() {
         };
         let siren = MlpConfig {
             initialization: Initialization::Siren { frequency: value },
-            ..usual
+            ..usual.clone()
         };
-        for (config, setting) in [(huber, "delta"), (siren, "frequency")] {
+        let clipped = MlpConfig {
+            clip_norm: Some(value),
+            ..usual.clone()
+        };
+        for (config, setting) in [
+            (huber, "delta"),
+            (siren, "frequency"),
+            (clipped, "clip_norm"),
+        ] {
             let result = Mlp::<f32>::new(config);
             assert!(
                 matches!(result, Err(ModelError::Setting { name, .. }) if name == setting),

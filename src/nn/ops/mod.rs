@@ -4,6 +4,7 @@
 mod accumulate_loss;
 mod activation;
 mod adam;
+mod clip;
 mod elements;
 mod elementwise_loss;
 mod gather;
@@ -19,6 +20,7 @@ mod softmax_cross_entropy;
 pub use accumulate_loss::AccumulateLoss;
 pub use activation::{ActivationForward, ActivationGrad};
 pub use adam::Adam;
+pub use clip::{CLIPPING_WORDS, Clip, GradientNorm};
 pub use elementwise_loss::ElementwiseLoss;
 pub use gather::{Examples, Gather};
 pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
@@ -30,6 +32,7 @@ pub use softmax_cross_entropy::{
     SMALL_LOSS_ELEMENTS, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
 };
 
+pub(super) use clip::clip_step;
 pub(super) use loss::LossStep;
 pub(super) use loss_total::{WORDS as TOTAL_WORDS, mean_loss};
 pub(super) use optimizer::{Flat, OptimizerState};
@@ -99,6 +102,9 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY,
         softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY_SMALL,
         accumulate_loss::ACCUMULATE_LOSS,
+        clip::GRADIENT_NORM,
+        clip::CLIP_FACTOR,
+        clip::CLIP,
         sgd::SGD,
         adam::ADAM_ADVANCE,
         adam::ADAM,
