@@ -1,8 +1,9 @@
 //! The description of a multi-layer perceptron.
 
+use super::batch::{check_shape, is_weight};
 use super::error::ModelError;
 use super::initialization::Initialization;
-use super::loss::Loss;
+use super::loss::{Loss, TargetKind};
 use super::optimizer::{AdamSettings, Optimizer};
 use crate::linear::Activation;
 
@@ -22,6 +23,10 @@ pub struct MlpConfig {
     pub activation: Activation,
     /// The loss.
     pub loss: Loss,
+    /// The weight of each class in [`Loss::SoftmaxCrossEntropy`], from 0 and finite; empty where
+    /// each weighs 1. The loss is Σ weight · loss / Σ weight over the examples, each with the weight
+    /// of its class, as PyTorch's *CrossEntropyLoss* has it.
+    pub class_weights: Vec<f32>,
     /// The optimizer.
     pub optimizer: Optimizer,
     /// The norm to which the gradient is clipped, over all weights and biases of the network; `None`
@@ -34,7 +39,7 @@ pub struct MlpConfig {
 }
 
 impl MlpConfig {
-    /// ReLU, softmax cross-entropy, Adam with its usual settings, no clipping, He initialisation,
+    /// ReLU, softmax cross-entropy without weights, Adam with its usual settings, no clipping, He initialisation,
     /// seed 0.
     #[must_use]
     pub fn new(layer_sizes: &[usize]) -> Self {
@@ -42,6 +47,7 @@ impl MlpConfig {
             layer_sizes: layer_sizes.to_vec(),
             activation: Activation::Relu,
             loss: Loss::SoftmaxCrossEntropy,
+            class_weights: Vec::new(),
             optimizer: Optimizer::Adam(AdamSettings::default()),
             clip_norm: None,
             initialization: Initialization::He,
@@ -77,7 +83,27 @@ impl MlpConfig {
                 return Err(ModelError::Setting { name, value });
             }
         }
+        self.check_class_weights()?;
         self.initialization.check()?;
         self.optimizer.check()
+    }
+
+    fn check_class_weights(&self) -> Result<(), ModelError> {
+        let (weights, outputs) = (&self.class_weights, self.layer_sizes.last());
+        if weights.is_empty() {
+            return Ok(());
+        }
+        if self.loss.targets() != TargetKind::Classes {
+            return Err(ModelError::TargetKind { loss: self.loss });
+        }
+        let expected = [1, outputs.copied().unwrap_or_default()];
+        check_shape("class weights", expected, [1, weights.len()])?;
+        match weights.iter().find(|weight| !is_weight(**weight)) {
+            Some(value) => Err(ModelError::Setting {
+                name: "class_weights",
+                value: *value,
+            }),
+            None => Ok(()),
+        }
     }
 }

@@ -78,6 +78,14 @@ pub enum ModelError {
         /// What stands there.
         value: f32,
     },
+    /// The weight of an example is negative or not finite.
+    #[error("example {example} has the weight {weight}, which is not a finite number from 0")]
+    Weight {
+        /// Index within the batch or the data set.
+        example: usize,
+        /// Its weight.
+        weight: f32,
+    },
     /// The targets do not fit the loss: classes for the softmax cross-entropy, values for all
     /// others.
     #[error(

@@ -10,13 +10,14 @@ use crate::model::{
     check_inputs,
 };
 
+use super::data::with_weights;
 use super::layer_histograms::Histograms;
 use super::loss_ring::LossRing;
 use super::ops::{TOTAL_WORDS, mean_loss};
 use super::parameters::Parameters;
 use super::queue::Queue;
 use super::resident::Resident;
-use super::steps::{Network, Steps, batch_rows};
+use super::steps::{BatchKind, Network, Steps, batch_rows};
 
 /// Rows that [`Mlp::predict_async`] sends through the network at a time, where the widest layer
 /// allows it.
@@ -136,12 +137,16 @@ impl Mlp {
             return Ok(());
         }
         let rows = batch_rows(x.nrows(), x.ncols())?;
-        self.prepare_train(rows)?;
+        let batch = BatchKind {
+            rows,
+            is_weighted: targets.is_weighted(&self.config.class_weights),
+        };
+        self.prepare_train(batch)?;
         self.submit()?;
         let gpu = self.gpu.clone();
         self.queue().admit_one(&gpu)?;
         self.upload_batch(x, targets);
-        let submission = self.gpu.run(self.steps.train(rows));
+        let submission = self.gpu.run(self.steps.train(batch));
         self.queue().submitted_one(submission);
         Ok(())
     }
@@ -156,6 +161,10 @@ impl Mlp {
                     .write_buffer(&buffers.targets, 0, bytemuck::cast_slice(classes))
             }
             Targets::Values(values) => write_f32(&self.gpu, &buffers.targets, values),
+            Targets::WeightedValues { values, weights } => {
+                let values = with_weights(values, weights);
+                write_f32(&self.gpu, &buffers.targets, values.view());
+            }
         }
     }
 
@@ -223,10 +232,10 @@ impl Mlp {
         Ok(())
     }
 
-    /// Makes room and dispatches for training on batches of `rows` rows.
-    pub(super) fn prepare_train(&mut self, rows: u32) -> Result<(), ModelError> {
-        self.reserve(rows)?;
-        if !self.steps.can_train(rows) {
+    /// Makes room and dispatches for training on batches of this kind.
+    pub(super) fn prepare_train(&mut self, batch: BatchKind) -> Result<(), ModelError> {
+        self.reserve(batch.rows)?;
+        if !self.steps.can_train(batch) {
             // The dispatches of steps that wait may go.
             self.submit()?;
             let network = Network {
@@ -235,7 +244,7 @@ impl Mlp {
                 total: &self.total,
             };
             let limits = self.gpu.device().limits();
-            self.steps.prepare_train(network, &limits, rows)?;
+            self.steps.prepare_train(network, &limits, batch)?;
         }
         Ok(())
     }
@@ -280,8 +289,17 @@ impl Mlp {
         });
         let order = resident.order();
         for i in queue.waiting() {
-            self.steps
-                .record(&mut pass, order.rows(i), order.offset_bytes(i));
+            let batch = self.resident_batch(resident, order.rows(i));
+            self.steps.record(&mut pass, batch, order.offset_bytes(i));
+        }
+    }
+
+    /// What a batch of the data set on the device is.
+    pub(super) fn resident_batch(&self, resident: &Resident, rows: u32) -> BatchKind {
+        let has_weights = resident.data().is_weighted();
+        BatchKind {
+            rows,
+            is_weighted: has_weights || !self.config.class_weights.is_empty(),
         }
     }
 

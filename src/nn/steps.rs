@@ -2,6 +2,7 @@
 //! once and recorded for every batch of that size.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
@@ -24,6 +25,14 @@ pub(super) struct Network<'a> {
     pub(super) total: &'a wgpu::Buffer,
 }
 
+/// What a training step is prepared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct BatchKind {
+    pub(super) rows: u32,
+    /// Whether rows have weights, by themselves or by their classes.
+    pub(super) is_weighted: bool,
+}
+
 /// What prepares steps and keeps them.
 #[derive(Debug)]
 pub(super) struct Steps {
@@ -31,7 +40,7 @@ pub(super) struct Steps {
     kernels: NetworkKernels,
     buffers: BatchBuffers,
     predict: HashMap<u32, Vec<Dispatch>>,
-    train: HashMap<u32, Vec<Dispatch>>,
+    train: HashMap<BatchKind, Vec<Dispatch>>,
     gather: HashMap<u32, Dispatch>,
 }
 
@@ -89,8 +98,8 @@ impl Steps {
     }
 
     /// Whether [`Self::prepare_train`] has nothing to do.
-    pub(super) fn can_train(&self, rows: u32) -> bool {
-        self.train.contains_key(&rows)
+    pub(super) fn can_train(&self, batch: BatchKind) -> bool {
+        self.train.contains_key(&batch)
     }
 
     /// Forward, loss, backward and update.
@@ -98,22 +107,22 @@ impl Steps {
         &mut self,
         network: Network<'_>,
         limits: &wgpu::Limits,
-        rows: u32,
+        batch: BatchKind,
     ) -> Result<(), PrepareError> {
-        let builder = self.builder(network, rows);
+        let builder = self.builder(network, batch.rows);
         let step = [
             builder.forward()?,
-            builder.loss()?,
+            builder.loss(batch.is_weighted)?,
             builder.backward()?,
             network.parameters.update(&self.kernels, limits)?,
         ];
-        keep(&mut self.train, rows, step.concat());
+        keep(&mut self.train, batch, step.concat());
         Ok(())
     }
 
     /// The dispatches of [`Self::prepare_train`].
-    pub(super) fn train(&self, rows: u32) -> &[Dispatch] {
-        self.train.get(&rows).map_or(&[], Vec::as_slice)
+    pub(super) fn train(&self, batch: BatchKind) -> &[Dispatch] {
+        self.train.get(&batch).map_or(&[], Vec::as_slice)
     }
 
     /// The dispatch that picks a batch out of a data set on the device.
@@ -144,18 +153,24 @@ impl Steps {
     }
 
     /// Records the step for the batch that begins `offset_bytes` into the order.
-    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>, rows: u32, offset_bytes: u32) {
-        if let Some(gather) = self.gather.get(&rows) {
+    pub(super) fn record(
+        &self,
+        pass: &mut wgpu::ComputePass<'_>,
+        batch: BatchKind,
+        offset_bytes: u32,
+    ) {
+        if let Some(gather) = self.gather.get(&batch.rows) {
             gather.record_at(pass, offset_bytes);
         }
-        for dispatch in self.train(rows) {
+        for dispatch in self.train(batch) {
             dispatch.record(pass);
         }
     }
 
     /// What [`Self::record`] records, gathering first.
-    pub(super) fn recorded(&self, rows: u32) -> impl Iterator<Item = &Dispatch> {
-        self.gather.get(&rows).into_iter().chain(self.train(rows))
+    pub(super) fn recorded(&self, batch: BatchKind) -> impl Iterator<Item = &Dispatch> {
+        let gather = self.gather.get(&batch.rows).into_iter();
+        gather.chain(self.train(batch))
     }
 
     fn builder<'a>(&'a self, network: Network<'a>, rows: u32) -> Builder<'a> {
@@ -170,11 +185,11 @@ impl Steps {
 }
 
 /// Adds the dispatches for a batch size; when too many have gathered, all others go.
-fn keep<T>(steps: &mut HashMap<u32, T>, rows: u32, step: T) {
+fn keep<K: Eq + Hash, T>(steps: &mut HashMap<K, T>, batch: K, step: T) {
     if steps.len() >= KEPT_BATCH_SIZES {
         steps.clear();
     }
-    steps.insert(rows, step);
+    steps.insert(batch, step);
 }
 
 /// Buffers for batches of up to `capacity` rows. Each is a buffer of its own, because WebGPU does
@@ -183,7 +198,7 @@ fn keep<T>(steps: &mut HashMap<u32, T>, rows: u32, step: T) {
 pub(super) struct BatchBuffers {
     capacity: u32,
     pub(super) x: wgpu::Buffer,
-    /// Labels, or the values wanted.
+    /// Labels, or the values wanted, and room for the weight of each row.
     pub(super) targets: wgpu::Buffer,
     losses: wgpu::Buffer,
     /// Per layer: the linear layer's result, and its gradient.
@@ -208,7 +223,7 @@ impl BatchBuffers {
         Ok(Self {
             capacity,
             x: rows("wgpu_linear::x", layer_sizes[0])?,
-            targets: rows("wgpu_linear::targets", layer_sizes[last])?,
+            targets: rows("wgpu_linear::targets", layer_sizes[last] + 1)?,
             losses: rows("wgpu_linear::losses", layer_sizes[last])?,
             t: each("wgpu_linear::t", &layer_sizes[1..])?,
             dt: each("wgpu_linear::dt", &layer_sizes[1..])?,
@@ -258,11 +273,13 @@ impl<'a> Builder<'a> {
     }
 
     /// The loss, its gradient dT of the last layer, and its sum in the total.
-    fn loss(&self) -> Dispatches {
+    fn loss(&self, is_weighted: bool) -> Dispatches {
         let last = self.network.parameters.layers() - 1;
         let operands = LossStep {
             t: self.t(last),
             targets: &self.buffers.targets,
+            is_weighted,
+            class_weights: &self.network.config.class_weights,
             losses: &self.buffers.losses,
             dt: self.dt(last),
             total: Vector::new(self.network.total, LOSS_TOTAL_WORDS),

@@ -3,9 +3,9 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
 use super::clip::{clip, gradient_norm};
-use super::float::{cast, count};
+use super::float::cast;
 use super::histogram::histogram;
-use super::loss::sum_losses;
+use super::loss::{Objective, Sums};
 use super::pass::Workspace;
 use super::total::LossTotal;
 use super::update::Moments;
@@ -90,7 +90,8 @@ impl<F: NdFloat> Mlp<F> {
         self.outputs_in(&mut Workspace::new(), x)
     }
 
-    /// The mean loss over a batch, which is also what [`Self::backward`] differentiates.
+    /// The mean loss over a batch, which is also what [`Self::backward`] differentiates; NaN where
+    /// no example weighs anything.
     ///
     /// # Errors
     /// As [`Model::train_batch`].
@@ -100,12 +101,14 @@ impl<F: NdFloat> Mlp<F> {
         targets: Targets<'_>,
     ) -> Result<F, ModelError> {
         check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
-        let t = self.outputs(x)?;
-        Ok(sum_losses(self.config.loss, t.view(), targets) / count(targets.len()))
+        let outputs = self.config.layer_sizes[self.config.layer_sizes.len() - 1];
+        let (mut t, _) = self.outputs(x)?.into_raw_vec_and_offset();
+        let Sums { loss, weight } = self.objective().measure(&mut t, outputs, targets);
+        Ok(loss / weight)
     }
 
     /// Computes [`Self::gradients`] of the mean loss over a batch, changes no parameter, and
-    /// returns the sum of losses.
+    /// returns the sum of losses, each times the weight of its example.
     ///
     /// # Errors
     /// As [`Model::train_batch`].
@@ -115,16 +118,27 @@ impl<F: NdFloat> Mlp<F> {
         targets: Targets<'_>,
     ) -> Result<F, ModelError> {
         check_batch(&self.config.layer_sizes, self.config.loss, x, targets)?;
-        Ok(self.differentiate(x, targets))
+        Ok(self.differentiate(x, targets).loss)
+    }
+
+    fn objective(&self) -> Objective<'_> {
+        Objective {
+            loss: self.config.loss,
+            class_weights: &self.config.class_weights,
+        }
     }
 
     /// [`Self::backward`] on a batch that fits.
-    fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> F {
-        let (function, loss) = (self.config.activation, self.config.loss);
+    fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Sums<F> {
+        let function = self.config.activation;
+        let objective = Objective {
+            loss: self.config.loss,
+            class_weights: &self.config.class_weights,
+        };
         self.workspace.forward(function, &self.layers, x);
         let gradients = &mut self.gradients;
         self.workspace
-            .backward((function, loss), &self.layers, targets, gradients)
+            .backward((function, objective), &self.layers, targets, gradients)
     }
 
     /// Clips the gradients, where the configuration says so.
@@ -189,9 +203,9 @@ impl<F: NdFloat> Model for Mlp<F> {
         if targets.is_empty() {
             return Ok(());
         }
-        let loss = self.differentiate(x, targets);
-        let (loss, examples) = (loss.to_f64().unwrap_or(f64::NAN), targets.len());
-        self.total.add(loss, examples as f64, examples as u64);
+        let Sums { loss, weight } = self.differentiate(x, targets);
+        let [loss, weight] = [loss, weight].map(|sum| sum.to_f64().unwrap_or(f64::NAN));
+        self.total.add(loss, weight, targets.len() as u64);
         self.clip();
         let (optimizer, gradients) = (&self.config.optimizer, &self.gradients);
         self.moments.update(optimizer, gradients, &mut self.layers);

@@ -29,7 +29,10 @@ pub use gather::{gather, gather_bytes};
 pub use gradcheck::{GradCheck, gradcheck};
 pub use histogram::histogram;
 pub use linear::{bias_grad, forward, input_grad, weight_grad};
-pub use loss::{elementwise_loss, softmax_cross_entropy};
+pub use loss::{
+    elementwise_loss, softmax_cross_entropy, weighted_elementwise_loss,
+    weighted_softmax_cross_entropy,
+};
 pub use mlp::Mlp;
 pub use optimizer::*;
 pub use total::LossTotal;

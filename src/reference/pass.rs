@@ -5,10 +5,10 @@ use ndarray::{ArrayView2, CowArray, Dimension, NdFloat};
 
 use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument, value};
 use super::float::cast;
-use super::loss::measure;
+use super::loss::{Objective, Sums};
 use super::product::{Lines, Scratch, product};
 use super::simd::with_best_instructions;
-use crate::model::{Activation, LayerParameters, Loss, Targets};
+use crate::model::{Activation, LayerParameters, Targets};
 
 /// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest
 /// batch, and allocates nothing otherwise.
@@ -78,20 +78,21 @@ impl<F: NdFloat> Workspace<F> {
         self.results.last().map_or(&[], |last| &last.t)
     }
 
-    /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sum of
-    /// losses.
+    /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sums of
+    /// losses and weights.
     pub(super) fn backward(
         &mut self,
-        (function, loss): (Activation, Loss),
+        (function, objective): (Activation, Objective<'_>),
         layers: &[LayerParameters<F>],
         targets: Targets<'_>,
         gradients: &mut [LayerParameters<F>],
-    ) -> F {
+    ) -> Sums<F> {
         let (Some(last), Some(layer)) = (self.results.last(), layers.last()) else {
-            return F::zero();
+            let (loss, weight) = (F::zero(), F::zero());
+            return Sums { loss, weight };
         };
         self.dt.clone_from(&last.t);
-        let loss = measure(loss, &mut self.dt, layer.b.len(), targets);
+        let sums = objective.measure(&mut self.dt, layer.b.len(), targets);
         for i in (0..layers.len()).rev() {
             let (inputs, outputs) = layers[i].w.dim();
             let (dt, scratch) = (&self.dt, &mut self.scratch);
@@ -117,7 +118,7 @@ impl<F: NdFloat> Workspace<F> {
                 std::mem::swap(&mut self.dt, &mut self.below);
             }
         }
-        loss
+        sums
     }
 }
 

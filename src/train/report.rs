@@ -83,6 +83,9 @@ fn config(options: &TrainOptions, model: &impl Model, train: &Dataset, test: &Da
     if let Some(config) = model.config() {
         row("activation", &format!("{:?}", config.activation));
         row("loss", &format!("{:?}", config.loss));
+        if !config.class_weights.is_empty() {
+            row("class weights", &format!("{:?}", config.class_weights));
+        }
         row("optimizer", &format!("{:?}", config.optimizer));
         if let Some(norm) = config.clip_norm {
             row("gradient clipped to", &norm.to_string());

@@ -37,6 +37,7 @@ impl Total {
         let operands = AccumulateLoss {
             losses: losses.vector(),
             batch,
+            weight_sum: None,
             total: self.vector(),
         };
         network_kernels().accumulate_loss(operands).unwrap()

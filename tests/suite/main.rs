@@ -31,4 +31,5 @@ mod resident;
 mod structure;
 mod training;
 mod tune;
+mod weights;
 mod windows;

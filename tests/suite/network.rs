@@ -231,6 +231,7 @@ fn cross_entropy(
     let operands = SoftmaxCrossEntropy {
         t: input.matrix(batch, columns),
         labels: labels(&class_buffer, batch),
+        weights: None,
         row_loss: row_loss.vector(),
         dt: dt.matrix(batch, columns),
     };
@@ -391,6 +392,7 @@ fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
     let operands = SoftmaxCrossEntropy {
         t: input.matrix(1, 2),
         labels: labels(&class_buffer, 1),
+        weights: None,
         row_loss: row_loss.vector(),
         dt: dt.matrix(1, 2),
     };
@@ -411,6 +413,7 @@ fn elementwise(loss: Loss, t: &Array2<f32>, y: &Array2<f32>) -> (Array2<f32>, Ar
         loss,
         t: t.matrix(batch, outputs),
         y: y.matrix(batch, outputs),
+        weight_sum: None,
         element_loss: element_loss.matrix(batch, outputs),
         dt: dt.matrix(batch, outputs),
     };
@@ -425,14 +428,18 @@ pub(crate) fn elementwise_losses() -> impl Iterator<Item = Loss> {
 }
 
 /// Probabilities, 0 and 1 among them.
-fn probabilities(random: &mut fastrand::Rng, rows: usize, columns: usize) -> Array2<f32> {
+pub(crate) fn probabilities(
+    random: &mut fastrand::Rng,
+    rows: usize,
+    columns: usize,
+) -> Array2<f32> {
     reals(random, rows, columns).mapv(|y| (0.5 + 0.75 * y).clamp(0.0, 1.0))
 }
 
 /// Subtraction, product, division, and 2.5 units in the last place that WGSL grants a division. The
 /// logistic function of the cross-entropy adds an exponential, for which 3 + 2|t| units are granted,
 /// and its logarithm 2⁻²¹.
-fn elementwise_bounds(
+pub(crate) fn elementwise_bounds(
     loss: Loss,
     t: &Array2<f32>,
     expected: [&Array2<f64>; 2],

@@ -157,6 +157,7 @@ fn losses_refuse_wrong_shapes() {
     let good = SoftmaxCrossEntropy {
         t: Matrix::new(&t, 2, 3),
         labels: Vector::new(&labels, 2),
+        weights: None,
         row_loss: Vector::new(&losses, 2),
         dt: Matrix::new(&dt, 2, 3),
     };
@@ -176,6 +177,7 @@ fn losses_refuse_wrong_shapes() {
         loss: Loss::MeanSquaredError,
         t: good.t,
         y: Matrix::new(&labels, 3, 2),
+        weight_sum: None,
         element_loss: Matrix::new(&losses, 2, 3),
         dt: good.dt,
     };
@@ -195,6 +197,7 @@ fn losses_refuse_wrong_shapes() {
     let bad = AccumulateLoss {
         losses: Vector::new(&losses, 2),
         batch: 2,
+        weight_sum: None,
         total: Vector::new(&t, 2),
     };
     assert!(matches!(
@@ -390,6 +393,7 @@ fn softmax_cross_entropy_refuses_more_classes_than_it_can_sum() {
     let operands = SoftmaxCrossEntropy {
         t: Matrix::new(&t, 1, classes as u32),
         labels: Vector::new(&labels, 1),
+        weights: None,
         row_loss: Vector::new(&losses, 1),
         dt: Matrix::new(&dt, 1, classes as u32),
     };

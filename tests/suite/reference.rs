@@ -177,6 +177,7 @@ fn composed(
             let (loss, dt) = reference::elementwise_loss(loss, last, y.mapv(f64::from).view());
             (loss.sum(), dt)
         }
+        _ => panic!("other targets"),
     };
     let mut gradients = Vec::new();
     for (i, layer) in mlp.layers().iter().enumerate().rev() {

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use super::elements;
 use super::kernels::NetworkKernels;
 use super::loss::LossStep;
+use super::weights::{RowWeightSum, Weights};
 use crate::kernel::{
     Binding, Dispatch, File, Kernel, Matrix, Operand, PrepareError, Uniform, Vector, expect_matrix,
-    file, uniform,
+    expect_vector, file, uniform,
 };
 use crate::model::Loss;
 
@@ -18,11 +19,15 @@ pub struct ElementwiseLoss<'a> {
     pub loss: Loss,
     /// t, batch × outputs; read.
     pub t: Matrix<'a>,
-    /// y, the values wanted, batch × outputs; read.
+    /// y, the values wanted, batch × outputs; read. With a `weight_sum`, batch × (outputs + 1): the
+    /// last column is the weight of each row.
     pub y: Matrix<'a>,
-    /// loss(t, y) / outputs, batch × outputs; overwritten.
+    /// One element, the sum of the weights, see [`NetworkKernels::row_weight_sum`]; read. `None`
+    /// where each row weighs 1.
+    pub weight_sum: Option<Vector<'a>>,
+    /// weight · loss(t, y) / outputs, batch × outputs; overwritten.
     pub element_loss: Matrix<'a>,
-    /// Gradient of Σ `element_loss` / batch, batch × outputs; overwritten.
+    /// Gradient of Σ `element_loss` / `weight_sum`, batch × outputs; overwritten.
     pub dt: Matrix<'a>,
 }
 
@@ -35,17 +40,22 @@ uniform! {
     }
 }
 
-const KERNEL: Kernel = elements::kernel(
-    "wgpu_linear::elementwise_loss",
-    (file!("elementwise_loss.wgsl"), "elementwise_loss"),
-    &[
-        Binding::dims::<Dims>(),
-        Binding::read(1, "t"),
-        Binding::read(2, "y"),
-        Binding::write(3, "element_loss"),
-        Binding::write(4, "dt"),
-    ],
-);
+const BINDINGS: &[Binding] = &[
+    Binding::dims::<Dims>(),
+    Binding::read(1, "t"),
+    Binding::read(2, "y"),
+    Binding::write(3, "element_loss"),
+    Binding::write(4, "dt"),
+];
+
+const WEIGHTED_BINDINGS: &[Binding] = &[
+    BINDINGS[0],
+    BINDINGS[1],
+    BINDINGS[2],
+    BINDINGS[3],
+    BINDINGS[4],
+    Binding::read(6, "weight_sum"),
+];
 
 /// The functions `loss` and `slope` of a loss; `None` where it is not one of elements.
 const fn functions(loss: Loss) -> Option<File> {
@@ -58,25 +68,38 @@ const fn functions(loss: Loss) -> Option<File> {
     }
 }
 
-fn kernel(loss: Loss) -> Kernel {
+fn kernel(loss: Loss, weights: Weights) -> Kernel {
+    let (variant, bindings) = match weights {
+        Weights::None => (Cow::Borrowed(loss.name()), BINDINGS),
+        _ => (
+            format!("{} weighted", loss.name()).into(),
+            WEIGHTED_BINDINGS,
+        ),
+    };
+    let choices = functions(loss).into_iter().chain([weights.file()]);
+    let file = (file!("elementwise_loss.wgsl"), "elementwise_loss");
     Kernel {
-        variant: Cow::Borrowed(loss.name()),
-        choices: Cow::Owned(Vec::from_iter(functions(loss))),
-        ..KERNEL
+        variant,
+        choices: choices.collect(),
+        ..elements::kernel("wgpu_linear::elementwise_loss", file, bindings)
     }
 }
 
 /// The kernels of all losses of elements.
 pub(super) fn kernels() -> impl Iterator<Item = Kernel> {
-    let has_functions = |loss: &Loss| functions(*loss).is_some();
-    Loss::ALL.into_iter().filter(has_functions).map(kernel)
+    let losses = Loss::ALL.into_iter();
+    losses
+        .filter(|loss| functions(*loss).is_some())
+        .flat_map(|loss| [Weights::None, Weights::Rows].map(|weights| kernel(loss, weights)))
 }
 
 impl NetworkKernels {
     /// element_loss = loss(t, y) / outputs and dt = slope(t, y) / (batch · outputs), with the
-    /// functions of `shaders/parts/losses/`.
+    /// functions of `shaders/parts/losses/`; with weights of rows, both times the weight, and
+    /// `weight_sum` in the place of the batch.
     ///
-    /// The values are not checked. Where t is not finite, neither are loss and gradient.
+    /// The values are not checked. Where t is not finite, neither are loss and gradient, but in rows
+    /// of weight 0, which have zeros.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`]; [`PrepareError::Source`] for
@@ -89,19 +112,30 @@ impl NetworkKernels {
             loss,
             t,
             y,
+            weight_sum,
             element_loss,
             dt,
         } = operands;
-        let kernel = kernel(loss);
-        for (name, view) in [("y", y), ("element_loss", element_loss), ("dt", dt)] {
+        let weights = match weight_sum {
+            None => Weights::None,
+            Some(_) => Weights::Rows,
+        };
+        let kernel = kernel(loss, weights);
+        let columns = t.columns + u32::from(weight_sum.is_some());
+        expect_matrix(kernel.label, "y", y, t.rows, columns)?;
+        for (name, view) in [("element_loss", element_loss), ("dt", dt)] {
             expect_matrix(kernel.label, name, view, t.rows, t.columns)?;
         }
-        let operands = [
+        let mut operands = vec![
             Operand::matrix("t", t),
             Operand::matrix("y", y),
             Operand::matrix("element_loss", element_loss),
             Operand::matrix("dt", dt),
         ];
+        if let Some(weight_sum) = weight_sum {
+            expect_vector(kernel.label, "weight_sum", weight_sum, 1)?;
+            operands.push(Operand::vector("weight_sum", weight_sum));
+        }
         let dims = Dims {
             batch: t.rows,
             outputs: t.columns,
@@ -118,16 +152,28 @@ pub(super) fn step(
     operands: &LossStep<'_>,
 ) -> Result<Vec<Dispatch>, PrepareError> {
     let LossStep { t, dt, .. } = *operands;
-    let like_t = |buffer| Matrix::new(buffer, t.rows, t.columns);
-    let measure = kernels.elementwise_loss(ElementwiseLoss {
+    let mut dispatches = Vec::new();
+    let mut y = Matrix::new(operands.targets, t.rows, t.columns);
+    let buffer;
+    let mut weight_sum = None;
+    if operands.is_weighted {
+        y.columns += 1;
+        buffer = kernels.weight_sum()?;
+        let sum = Vector::new(&buffer, 1);
+        dispatches.push(kernels.row_weight_sum(RowWeightSum { y, sum })?);
+        weight_sum = Some(sum);
+    }
+    dispatches.push(kernels.elementwise_loss(ElementwiseLoss {
         loss,
         t,
-        y: like_t(operands.targets),
-        element_loss: like_t(operands.losses),
+        y,
+        weight_sum,
+        element_loss: Matrix::new(operands.losses, t.rows, t.columns),
         dt,
-    })?;
+    })?);
     let losses = Vector::new(operands.losses, t.rows.saturating_mul(t.columns));
-    Ok(vec![measure, operands.accumulate(kernels, losses)?])
+    dispatches.push(operands.accumulate(kernels, losses, weight_sum)?);
+    Ok(dispatches)
 }
 
 #[cfg(test)]

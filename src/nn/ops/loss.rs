@@ -10,8 +10,13 @@ use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
 pub(in crate::nn) struct LossStep<'a> {
     /// The outputs of the network.
     pub(in crate::nn) t: Matrix<'a>,
-    /// What they should be: labels, or values in the shape of `t`.
+    /// What they should be: labels, or values in the shape of `t`. Where the values are weighted,
+    /// the weight of each row is one more column.
     pub(in crate::nn) targets: &'a wgpu::Buffer,
+    /// Whether the rows have weights: in a column of the values, or those of their classes.
+    pub(in crate::nn) is_weighted: bool,
+    /// The weight of each class; none where each is 1.
+    pub(in crate::nn) class_weights: &'a [f32],
     /// Room for as many numbers as `t` has.
     pub(in crate::nn) losses: &'a wgpu::Buffer,
     /// The gradient of the mean loss, in the shape of `t`; overwritten.
@@ -26,10 +31,12 @@ impl LossStep<'_> {
         &self,
         kernels: &NetworkKernels,
         losses: Vector<'_>,
+        weight_sum: Option<Vector<'_>>,
     ) -> Result<Dispatch, PrepareError> {
         kernels.accumulate_loss(AccumulateLoss {
             losses,
             batch: self.t.rows,
+            weight_sum,
             total: self.total,
         })
     }

@@ -38,6 +38,7 @@ const SUM_WORDS: usize = 10;
 /// let step = NetworkKernels::new(gpu.device()).accumulate_loss(AccumulateLoss {
 ///     losses: Vector::new(&losses, 4),
 ///     batch: 4,
+///     weight_sum: None,
 ///     total: Vector::new(&total, LOSS_TOTAL_WORDS),
 /// })?;
 /// gpu.run(&[step.clone(), step]);

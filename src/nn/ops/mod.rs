@@ -16,6 +16,7 @@ mod loss_total;
 mod optimizer;
 mod sgd;
 mod softmax_cross_entropy;
+mod weights;
 
 pub use accumulate_loss::AccumulateLoss;
 pub use activation::{ActivationForward, ActivationGrad};
@@ -29,8 +30,9 @@ pub use lion::Lion;
 pub use loss_total::{LOSS_TOTAL_WORDS, mean_loss_from_words};
 pub use sgd::Sgd;
 pub use softmax_cross_entropy::{
-    SMALL_LOSS_ELEMENTS, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
+    ClassWeights, SMALL_LOSS_ELEMENTS, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
 };
+pub use weights::{ClassWeightSum, RowWeightSum};
 
 pub(super) use clip::clip_step;
 pub(super) use loss::LossStep;
@@ -99,9 +101,13 @@ pub(crate) fn kernels() -> Vec<Kernel> {
     kernels.extend(Activation::ALL.map(activation::activation_grad_kernel));
     kernels.extend(elementwise_loss::kernels());
     kernels.extend([
-        softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY,
+        softmax_cross_entropy::kernel(weights::Weights::None),
+        softmax_cross_entropy::kernel(weights::Weights::Classes),
         softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY_SMALL,
+        weights::class_weight_sum_kernel(),
+        weights::row_weight_sum_kernel(),
         accumulate_loss::ACCUMULATE_LOSS,
+        accumulate_loss::ACCUMULATE_WEIGHTED_LOSS,
         clip::GRADIENT_NORM,
         clip::CLIP_FACTOR,
         clip::CLIP,
