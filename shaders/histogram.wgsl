@@ -11,7 +11,7 @@
 // Edges       values below the first edge belong to the first bucket, values above the last edge to
 //             the last; threads past the end add nothing; count = 0 gives zeros
 // Passes      a buffer larger than a binding takes several dispatches, each with slabs of its own
-// Parts       histogram, lanes
+// Parts       histogram, lanes, ranges
 // Host        src/nn/ops/histogram.rs
 
 struct Dims {
@@ -30,11 +30,6 @@ var<workgroup> least: atomic<u32>;
 var<workgroup> greatest: atomic<u32>;
 
 const SIGN: u32 = 0x80000000u;
-const INFINITE: u32 = 255u; // exponent of infinities and NaN
-const SMALL: u32 = 87u; // exponent of 2^-40
-const LARGE: u32 = 167u; // exponent of 2^40
-const SMALL_SCALE: f32 = 0x1p84;
-const LARGE_SCALE: f32 = 0x1p-84;
 
 // a < b as numbers where key(a) < key(b); both zeros have the same key.
 fn key(bits: u32) -> u32 {
@@ -89,8 +84,7 @@ fn histogram(
     var square = vec3<f32>();
     for (var i = workgroup.x * LANES + lane; i < dims.count; i += workgroups.x * LANES) {
         let bits = values[i];
-        let exponent = (bits >> 23u) & 255u;
-        if exponent == INFINITE {
+        if exponent_of(bits) == INFINITE {
             others++;
             continue;
         }
@@ -98,11 +92,7 @@ fn histogram(
         atomicAdd(&buckets[bucket_of(ordered)], 1u);
         lowest = min(lowest, ordered);
         highest = max(highest, ordered);
-        let small = exponent < SMALL;
-        let large = exponent >= LARGE;
-        let range = vec3<bool>(small, !(small || large), large);
-        let scale = select(select(1.0, SMALL_SCALE, small), LARGE_SCALE, large);
-        let scaled = select(vec3<f32>(), vec3<f32>(bitcast<f32>(bits) * scale), range);
+        let scaled = by_range(bits);
         sum += scaled;
         square += scaled * scaled;
     }

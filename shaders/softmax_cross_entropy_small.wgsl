@@ -1,17 +1,18 @@
 // loss_i = log Σ_j exp t_ij − t_i,label
 // dt_ij = (softmax(t_i)_j − [j = label_i]) / batch
-// total += Σ_i loss_i
+// total.losses += Σ_i loss_i        total.weights += batch        total.examples += batch
 //
 // softmax_cross_entropy and accumulate_loss in one dispatch, for batches so small that starting one
 // takes longer than the work.
 //
-// Shapes      t, dt batch × classes; labels batch; total: one f32, the sum of losses, and one u32,
-//             the number of examples
+// Shapes      t, dt batch × classes; labels batch; total one LossTotal
 // Layout      row-major, dense
 // Grid        one workgroup of 64 threads; each takes every 64th row, then one thread adds their
 //             sums in a fixed order
 // Edges       the largest logit is subtracted first, so that no exponential overflows; labels past
-//             the end hit nothing
+//             the end hit nothing. A row with a logit that is not finite has a loss and gradients
+//             that are not finite either
+// Parts       finite, loss_total
 // Host        src/nn/ops/softmax_cross_entropy.rs
 
 const LANES: u32 = 64u;
@@ -22,16 +23,11 @@ struct Dims {
     classes: u32,
 }
 
-struct Total {
-    loss: f32,
-    examples: u32,
-}
-
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> t: array<f32>;
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 @group(0) @binding(3) var<storage, read_write> dt: array<f32>;
-@group(0) @binding(4) var<storage, read_write> total: Total;
+@group(0) @binding(4) var<storage, read_write> total: LossTotal;
 
 var<workgroup> partial: array<f32, LANES>;
 
@@ -44,19 +40,21 @@ fn row_loss(row: u32) -> f32 {
     }
     var sum = 0.0;
     for (var j = 0u; j < dims.classes; j++) {
-        sum += exp(t[first + j] - largest);
+        let logit = t[first + j];
+        sum += select(abs(logit), exp(logit - largest), is_finite(logit));
     }
+    let is_sound = is_finite(sum);
     let label = labels[row];
     let mean = 1.0 / f32(dims.batch);
     var loss = 0.0;
     for (var j = 0u; j < dims.classes; j++) {
         let above = t[first + j] - largest;
         let hit = select(0.0, 1.0, j == label);
-        dt[first + j] = (exp(above) / sum - hit) * mean;
+        dt[first + j] = select(sum, (exp(above) / sum - hit) * mean, is_sound);
         // The difference of the logits first: log(sum) would be lost beside a large maximum.
         loss += hit * (log(sum) - above);
     }
-    return loss;
+    return select(sum, loss, is_sound);
 }
 
 @compute @workgroup_size(LANES)
@@ -72,7 +70,6 @@ fn softmax_cross_entropy_small(@builtin(local_invocation_index) lane: u32) {
         for (var other = 0u; other < LANES; other++) {
             loss += partial[other];
         }
-        total.loss += loss;
-        total.examples += dims.batch;
+        add_batch(loss, dims.batch);
     }
 }

@@ -1,9 +1,8 @@
 // A histogram as it lies in memory: what histogram.wgsl writes for each workgroup, and
 // merge_histograms.wgsl for all of them.
 //
-// Sums        split by magnitude, in the order small, middle, large: |x| < 2^-40, in between, and
-//             |x| >= 2^40. Small values are multiplied by 2^84 and large ones by 2^-84, so that no
-//             square leaves the range of f32. The host puts the three together in f64
+// Sums        split by magnitude, in the order of parts/ranges.wgsl: small, middle, large. The host
+//             puts the three together in f64
 // Keys        numbers ordered as integers: WGSL may flush denormals and may assume that there is no
 //             NaN, but not with u32
 // Host        src/nn/ops/histogram.rs

@@ -31,13 +31,18 @@ pub(crate) use file;
 /// What a header may name. Files of the folders below `parts/` are chosen by the host instead.
 const PARTS: &[File] = &[
     file!("parts/blocks.wgsl"),
+    file!("parts/clipping.wgsl"),
     file!("parts/dims.wgsl"),
     file!("parts/elements.wgsl"),
     file!("parts/epilogue.wgsl"),
+    file!("parts/finite.wgsl"),
     file!("parts/fold.wgsl"),
     file!("parts/histogram.wgsl"),
     file!("parts/lanes.wgsl"),
+    file!("parts/log_one_plus.wgsl"),
     file!("parts/logistic.wgsl"),
+    file!("parts/loss_total.wgsl"),
+    file!("parts/ranges.wgsl"),
 ];
 
 /// The value of a WGSL `const` that the host may replace.

@@ -9,11 +9,23 @@ use super::parameters::LayerParameters;
 /// What a batch should have come out as.
 #[derive(Clone, Copy, Debug)]
 pub enum Targets<'a> {
-    /// The class of each example, for [`Loss::SoftmaxCrossEntropy`].
+    /// The class of each example, or [`IGNORED`], for [`Loss::SoftmaxCrossEntropy`].
     Classes(&'a [u32]),
-    /// The outputs wanted, batch × outputs, for [`Loss::MeanSquaredError`].
+    /// The outputs wanted, batch × outputs, for all other losses.
     Values(ArrayView2<'a, f32>),
+    /// The same, with a weight for each example: the loss is Σ weight_i loss_i / Σ weight_i. An
+    /// example of weight 0 is as good as absent.
+    WeightedValues {
+        /// The outputs wanted, batch × outputs.
+        values: ArrayView2<'a, f32>,
+        /// As many as examples, from 0, finite.
+        weights: &'a [f32],
+    },
 }
+
+/// The class of an example that is to be passed over, as if it were absent: the loss is the mean
+/// over the others.
+pub const IGNORED: u32 = u32::MAX;
 
 impl Targets<'_> {
     /// Number of examples.
@@ -21,7 +33,7 @@ impl Targets<'_> {
     pub fn len(&self) -> usize {
         match self {
             Self::Classes(classes) => classes.len(),
-            Self::Values(values) => values.nrows(),
+            Self::Values(values) | Self::WeightedValues { values, .. } => values.nrows(),
         }
     }
 
@@ -29,6 +41,15 @@ impl Targets<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether some examples weigh more than others, given the weights of classes.
+    pub(crate) fn is_weighted(&self, class_weights: &[f32]) -> bool {
+        match self {
+            Self::Classes(classes) => !class_weights.is_empty() || classes.contains(&IGNORED),
+            Self::Values(_) => false,
+            Self::WeightedValues { .. } => true,
+        }
     }
 }
 
@@ -44,7 +65,8 @@ pub(crate) fn check_batch(
     match (loss.targets(), targets) {
         (TargetKind::Classes, Targets::Classes(classes)) => {
             check_shape("classes", [1, x.nrows()], [1, classes.len()])?;
-            match classes.iter().position(|class| *class as usize >= outputs) {
+            let is_wrong = |class: &u32| *class as usize >= outputs && *class != IGNORED;
+            match classes.iter().position(is_wrong) {
                 Some(example) => Err(ModelError::Class {
                     example,
                     class: classes[example],
@@ -54,12 +76,41 @@ pub(crate) fn check_batch(
             }
         }
         (TargetKind::Values, Targets::Values(values)) => {
-            let actual = [values.nrows(), values.ncols()];
-            check_shape("target values", [x.nrows(), outputs], actual)?;
-            check_finite("target values", values)
+            check_values([x.nrows(), outputs], loss, values)
+        }
+        (TargetKind::Values, Targets::WeightedValues { values, weights }) => {
+            check_values([x.nrows(), outputs], loss, values)?;
+            check_weights(x.nrows(), weights)
         }
         _ => Err(ModelError::TargetKind { loss }),
     }
+}
+
+fn check_values(
+    expected: [usize; 2],
+    loss: Loss,
+    values: ArrayView2<'_, f32>,
+) -> Result<(), ModelError> {
+    check_shape("target values", expected, [values.nrows(), values.ncols()])?;
+    check_finite("target values", values)?;
+    check_probabilities(loss, || first_other_than_probability(values))
+}
+
+/// Refuses weights of examples that are not from 0 and finite.
+pub(crate) fn check_weights(examples: usize, weights: &[f32]) -> Result<(), ModelError> {
+    check_shape("weights", [1, examples], [1, weights.len()])?;
+    match weights.iter().position(|weight| !is_weight(*weight)) {
+        Some(example) => Err(ModelError::Weight {
+            example,
+            weight: weights[example],
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A NaN is none.
+pub(super) fn is_weight(value: f32) -> bool {
+    (0.0..f32::INFINITY).contains(&value)
 }
 
 pub(crate) fn check_inputs(sizes: &[usize], x: ArrayView2<'_, f32>) -> Result<(), ModelError> {
@@ -84,6 +135,28 @@ pub(crate) fn check_finite(
             column,
             value: *value,
         }),
+        None => Ok(()),
+    }
+}
+
+/// The first value that is no probability, with row and column.
+pub(crate) type NoProbability = Option<([usize; 2], f32)>;
+
+pub(crate) fn first_other_than_probability(values: ArrayView2<'_, f32>) -> NoProbability {
+    values
+        .indexed_iter()
+        .find(|(_, value)| !(0.0..=1.0).contains(*value))
+        .map(|((row, column), value)| ([row, column], *value))
+}
+
+/// Refuses values that are no probabilities where the loss wants them.
+pub(crate) fn check_probabilities(
+    loss: Loss,
+    first: impl FnOnce() -> NoProbability,
+) -> Result<(), ModelError> {
+    let is_asked_for = loss.wants_probabilities();
+    match is_asked_for.then(first).flatten() {
+        Some(([row, column], value)) => Err(ModelError::Probability { row, column, value }),
         None => Ok(()),
     }
 }

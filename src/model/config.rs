@@ -26,16 +26,24 @@ pub struct MlpConfig {
     pub output_activation: Activation,
     /// The loss.
     pub loss: Loss,
+    /// The weight of each class in [`Loss::SoftmaxCrossEntropy`], from 0 and finite; empty where
+    /// each weighs 1. The loss is Σ weight · loss / Σ weight over the examples, each with the weight
+    /// of its class, as PyTorch's *CrossEntropyLoss* has it.
+    pub class_weights: Vec<f32>,
     /// The optimizer.
     pub optimizer: Optimizer,
-    /// The distribution of the first weights.
+    /// The norm to which the gradient is clipped, over all weights and biases of the network; `None`
+    /// leaves it as it is. See [`NetworkKernels::clip`](crate::nn::NetworkKernels::clip).
+    pub clip_norm: Option<f32>,
+    /// The distribution of the first weights and biases.
     pub initialization: Initialization,
     /// Seed of the first weights: equal seeds give equal weights, on the GPU and in the reference.
     pub seed: u64,
 }
 
 impl MlpConfig {
-    /// ReLU, none behind the last layer, softmax cross-entropy, Adam with its usual settings, He initialisation, seed 0.
+    /// ReLU, none behind the last layer, softmax cross-entropy without weights, Adam with its usual
+    /// settings, no clipping, He initialisation, seed 0.
     #[must_use]
     pub fn new(layer_sizes: &[usize]) -> Self {
         Self {
@@ -43,7 +51,9 @@ impl MlpConfig {
             activation: Activation::Relu,
             output_activation: Activation::Identity,
             loss: Loss::SoftmaxCrossEntropy,
+            class_weights: Vec::new(),
             optimizer: Optimizer::Adam(AdamSettings::default()),
+            clip_norm: None,
             initialization: Initialization::He,
             seed: 0,
         }
@@ -66,8 +76,10 @@ impl From<&MlpConfig> for NetworkConfig {
         let (inputs, outputs) = config.layer_sizes.split_first().unwrap_or((&0, &[]));
         let mut network = Self::new(*inputs)
             .loss(config.loss)
+            .class_weights(config.class_weights.clone())
             .optimizer(config.optimizer)
             .seed(config.seed);
+        network.clip_norm = config.clip_norm;
         for (i, size) in outputs.iter().enumerate() {
             let activation = if i + 1 == outputs.len() {
                 config.output_activation

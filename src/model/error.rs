@@ -82,16 +82,34 @@ pub enum ModelError {
     /// The model holds no data set.
     #[error("the model holds no data set to train on")]
     NoData,
-    /// The targets do not fit the loss: classes for cross-entropy, values for the mean squared
-    /// error.
+    /// A value wanted is no probability, from 0 to 1, and the loss takes no other.
+    #[error("target values: row {row}, column {column} is {value}, not a probability")]
+    Probability {
+        /// From 0.
+        row: usize,
+        /// From 0.
+        column: usize,
+        /// What stands there.
+        value: f32,
+    },
+    /// The weight of an example is negative or not finite.
+    #[error("example {example} has the weight {weight}, which is not a finite number from 0")]
+    Weight {
+        /// Index within the batch or the data set.
+        example: usize,
+        /// Its weight.
+        weight: f32,
+    },
+    /// The targets do not fit the loss: classes for the softmax cross-entropy, values for all
+    /// others.
     #[error(
-        "the loss {loss:?} takes other targets: classes for cross-entropy, values for the mean squared error"
+        "the loss {loss:?} takes other targets: classes for the softmax cross-entropy, values for all others"
     )]
     TargetKind {
         /// The loss of the model.
         loss: Loss,
     },
-    /// A setting of the optimizer is not a finite number in its range.
+    /// A setting of the network or its optimizer is not a finite number in its range.
     #[error("the setting {name} = {value} is out of range")]
     Setting {
         /// Which setting.

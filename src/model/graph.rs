@@ -32,14 +32,17 @@ impl MlpConfig {
             let activation = (layer < last).then_some(self.activation);
             (graph, end) = add_layer(graph, &format!("layer{layer}"), ends, &end, activation);
         }
-        let op = operation(self.loss.name());
+        let mut loss = Node::new("loss", &operation(self.loss.name()));
+        if let Some((name, value)) = self.loss.parameter() {
+            loss = loss.attribute(name, &value.to_string());
+        }
         let targets = match self.loss.targets() {
             TargetKind::Classes => vec![None],
             TargetKind::Values => vec![None, output],
         };
         graph
             .node(Node::new("y", "Placeholder").shape(&targets))
-            .node(Node::new("loss", &op).input(&end).input("y").shape(&[]))
+            .node(loss.input(&end).input("y").shape(&[]))
     }
 }
 

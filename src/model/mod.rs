@@ -14,7 +14,7 @@ mod parameters;
 mod traits;
 
 pub use crate::linear::Activation;
-pub use batch::Targets;
+pub use batch::{IGNORED, Targets};
 pub use config::MlpConfig;
 pub use error::ModelError;
 pub use init::initial_parameters;
@@ -25,4 +25,7 @@ pub use optimizer::*;
 pub use parameters::{LayerHistograms, LayerParameters};
 pub use traits::{MeanLoss, Model, ResidentModel};
 
-pub(crate) use batch::{check_batch, check_finite, check_inputs, check_parameters, check_shape};
+pub(crate) use batch::{
+    NoProbability, check_batch, check_finite, check_inputs, check_parameters, check_probabilities,
+    check_shape, check_weights, first_other_than_probability,
+};

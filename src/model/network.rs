@@ -1,8 +1,9 @@
 //! The description of a network whose layers each have an activation of their own.
 
+use super::batch::{check_shape, is_weight};
 use super::error::ModelError;
 use super::initialization::Initialization;
-use super::loss::Loss;
+use super::loss::{Loss, TargetKind};
 use super::optimizer::{AdamSettings, Optimizer};
 use crate::linear::Activation;
 
@@ -52,20 +53,28 @@ pub struct NetworkConfig {
     layers: Vec<LayerConfig>,
     /// The loss.
     pub loss: Loss,
+    /// The weight of each class, as [`MlpConfig::class_weights`](super::MlpConfig::class_weights).
+    pub class_weights: Vec<f32>,
     /// The optimizer.
     pub optimizer: Optimizer,
+    /// The norm to which the gradient is clipped, as
+    /// [`MlpConfig::clip_norm`](super::MlpConfig::clip_norm).
+    pub clip_norm: Option<f32>,
     /// Seed of the first weights: equal seeds give equal weights, on the GPU and in the reference.
     pub seed: u64,
 }
 
 impl NetworkConfig {
-    /// No layers yet, softmax cross-entropy, Adam with its usual settings, seed 0.
+    /// No layers yet, softmax cross-entropy without weights, Adam with its usual settings, no
+    /// clipping, seed 0.
     #[must_use]
     pub fn new(inputs: usize) -> Self {
         Self {
             inputs,
             layers: Vec::new(),
             loss: Loss::SoftmaxCrossEntropy,
+            class_weights: Vec::new(),
+            clip_norm: None,
             optimizer: Optimizer::Adam(AdamSettings::default()),
             seed: 0,
         }
@@ -104,6 +113,24 @@ impl NetworkConfig {
     #[must_use]
     pub fn loss(self, loss: Loss) -> Self {
         Self { loss, ..self }
+    }
+
+    /// The same with a weight for each class.
+    #[must_use]
+    pub fn class_weights(self, class_weights: Vec<f32>) -> Self {
+        Self {
+            class_weights,
+            ..self
+        }
+    }
+
+    /// The same with the gradient clipped to this norm.
+    #[must_use]
+    pub fn clip_norm(self, clip_norm: f32) -> Self {
+        Self {
+            clip_norm: Some(clip_norm),
+            ..self
+        }
     }
 
     /// The same with another optimizer.
@@ -153,7 +180,36 @@ impl NetworkConfig {
             {
                 return Err(ModelError::Setting { name, value });
             }
+            layer.initialization.check()?;
         }
+        let clip_norm = self.clip_norm.map(|norm| ("clip_norm", norm));
+        let positive = clip_norm.into_iter().chain(self.loss.parameter());
+        for (name, value) in positive {
+            // A NaN is in no range.
+            if !(f32::MIN_POSITIVE..f32::INFINITY).contains(&value) {
+                return Err(ModelError::Setting { name, value });
+            }
+        }
+        self.check_class_weights()?;
         self.optimizer.check()
+    }
+
+    fn check_class_weights(&self) -> Result<(), ModelError> {
+        let (weights, outputs) = (&self.class_weights, self.layers.last());
+        if weights.is_empty() {
+            return Ok(());
+        }
+        if self.loss.targets() != TargetKind::Classes {
+            return Err(ModelError::TargetKind { loss: self.loss });
+        }
+        let expected = [1, outputs.map_or(0, |layer| layer.outputs)];
+        check_shape("class weights", expected, [1, weights.len()])?;
+        match weights.iter().find(|weight| !is_weight(**weight)) {
+            Some(value) => Err(ModelError::Setting {
+                name: "class_weights",
+                value: *value,
+            }),
+            None => Ok(()),
+        }
     }
 }

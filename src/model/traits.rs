@@ -9,12 +9,13 @@ use super::loss::Loss;
 use super::parameters::{LayerHistograms, LayerParameters};
 use crate::events::Histogram;
 
-/// Mean loss over a number of examples.
+/// Mean loss over a number of examples. With weights, Σ weight · loss / Σ weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeanLoss {
-    /// Σ loss / examples; NaN without examples.
+    /// Σ loss / examples; NaN without examples that weigh anything, and where the loss of a batch
+    /// was not finite.
     pub mean: f32,
-    /// How many examples it is the mean of.
+    /// How many examples it is the mean of, those of weight 0 included.
     pub examples: u64,
 }
 
@@ -39,10 +40,10 @@ pub trait Model {
     /// An empty batch changes nothing.
     ///
     /// # Errors
-    /// [`ModelError::Shape`], [`ModelError::NonFinite`], [`ModelError::Class`] or
-    /// [`ModelError::TargetKind`] where batch and model do not fit, [`ModelError::Memory`] for a
-    /// batch that is too large for the host; the model is unchanged then. Otherwise what the device
-    /// reports.
+    /// [`ModelError::Shape`], [`ModelError::NonFinite`], [`ModelError::Class`],
+    /// [`ModelError::Probability`], [`ModelError::Weight`] or [`ModelError::TargetKind`] where batch
+    /// and model do not fit, [`ModelError::Memory`] for a batch that is too large for the host; the
+    /// model is unchanged then. Otherwise what the device reports.
     fn train_batch(
         &mut self,
         x: ArrayView2<'_, f32>,

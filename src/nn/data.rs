@@ -1,10 +1,13 @@
 //! A data set that lives on the device.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Matrix, PrepareError, Vector};
-use crate::model::{Loss, ModelError, TargetKind, Targets, check_finite, check_shape};
+use crate::model::{
+    IGNORED, Loss, ModelError, NoProbability, TargetKind, Targets, check_finite,
+    check_probabilities, check_shape, check_weights, first_other_than_probability,
+};
 
 use super::ops::Examples;
 
@@ -15,7 +18,7 @@ use super::ops::Examples;
 /// |---|---|---|
 /// | examples | examples × inputs | f32, or bytes: x_ij = `scale` · byte_ij, a quarter of the memory |
 /// | classes | examples | u32 |
-/// | or values wanted | examples × outputs | f32 |
+/// | or values wanted | examples × outputs | f32; with weights, one more column |
 ///
 /// Each part must fit one binding (`max_storage_buffer_binding_size`). Cloning is cheap and refers
 /// to the same buffers.
@@ -51,10 +54,19 @@ pub struct DeviceDataset {
 /// What kind of targets a data set has.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// The example with the highest class, and that class; `None` without examples.
-    Classes { highest: Option<(usize, u32)> },
-    /// Values per example.
-    Values { outputs: u32 },
+    /// The example with the highest class, and that class, [`IGNORED`] left out; `None` without
+    /// examples. And whether there is an [`IGNORED`] one.
+    Classes {
+        highest: Option<(usize, u32)>,
+        is_masked: bool,
+    },
+    /// Values per example, the first of them that is no probability, and whether the weight of the
+    /// example follows them.
+    Values {
+        outputs: u32,
+        no_probability: NoProbability,
+        is_weighted: bool,
+    },
 }
 
 impl DeviceDataset {
@@ -134,12 +146,20 @@ impl DeviceDataset {
         self.inputs as usize
     }
 
+    /// Whether some examples weigh more than others.
+    pub(super) fn is_weighted(&self) -> bool {
+        match self.kind {
+            Kind::Classes { is_masked, .. } => is_masked,
+            Kind::Values { is_weighted, .. } => is_weighted,
+        }
+    }
+
     /// Refuses a data set that a model of these sizes and this loss cannot learn from.
     pub(super) fn check(&self, sizes: &[usize], loss: Loss) -> Result<(), ModelError> {
         check_shape("x", [self.len(), sizes[0]], [self.len(), self.inputs()])?;
         let classes = sizes[sizes.len() - 1];
         match (loss.targets(), self.kind) {
-            (TargetKind::Classes, Kind::Classes { highest }) => match highest {
+            (TargetKind::Classes, Kind::Classes { highest, .. }) => match highest {
                 Some((example, class)) if class as usize >= classes => Err(ModelError::Class {
                     example,
                     class,
@@ -147,11 +167,18 @@ impl DeviceDataset {
                 }),
                 _ => Ok(()),
             },
-            (TargetKind::Values, Kind::Values { outputs }) => check_shape(
-                "target values",
-                [self.len(), classes],
-                [self.len(), outputs as usize],
-            ),
+            (
+                TargetKind::Values,
+                Kind::Values {
+                    outputs,
+                    no_probability,
+                    ..
+                },
+            ) => {
+                let actual = [self.len(), outputs as usize];
+                check_shape("target values", [self.len(), classes], actual)?;
+                check_probabilities(loss, || no_probability)
+            }
             _ => Err(ModelError::TargetKind { loss }),
         }
     }
@@ -175,11 +202,15 @@ impl DeviceDataset {
         }
     }
 
-    /// The targets as an operand; classes have one column.
+    /// The targets as an operand; classes have one column, and weights are the last column.
     pub(super) fn wanted(&self) -> Matrix<'_> {
         let columns = match self.kind {
             Kind::Classes { .. } => 1,
-            Kind::Values { outputs } => outputs,
+            Kind::Values {
+                outputs,
+                is_weighted,
+                ..
+            } => outputs + u32::from(is_weighted),
         };
         Matrix::new(&self.wanted, self.examples, columns)
     }
@@ -197,24 +228,59 @@ fn upload_targets(
         Targets::Classes(classes) => {
             check_shape("classes", [1, examples], [1, classes.len()])?;
             check_size(gpu, classes.len(), 4)?;
-            let highest = classes
-                .iter()
-                .copied()
-                .enumerate()
-                .max_by_key(|(_, class)| *class);
-            Ok((Kind::Classes { highest }, gpu.upload(LABEL, classes)?))
+            let labels = classes.iter().copied().enumerate();
+            let kind = Kind::Classes {
+                highest: labels
+                    .filter(|(_, class)| *class != IGNORED)
+                    .max_by_key(|(_, class)| *class),
+                is_masked: classes.contains(&IGNORED),
+            };
+            Ok((kind, gpu.upload(LABEL, classes)?))
         }
         Targets::Values(values) => {
-            let expected = [examples, values.ncols()];
-            check_shape("target values", expected, [values.nrows(), values.ncols()])?;
-            check_finite("target values", values)?;
+            let kind = values_kind(examples, values, false)?;
             check_size(gpu, values.len(), 4)?;
-            let outputs = in_u32("target values", values.ncols())?;
             let values = values.as_standard_layout();
             let wanted = gpu.upload(LABEL, values.as_slice().unwrap_or_default())?;
-            Ok((Kind::Values { outputs }, wanted))
+            Ok((kind, wanted))
+        }
+        Targets::WeightedValues { values, weights } => {
+            let kind = values_kind(examples, values, true)?;
+            check_weights(examples, weights)?;
+            check_size(gpu, values.len().saturating_add(weights.len()), 4)?;
+            let values = with_weights(values, weights);
+            let wanted = gpu.upload(LABEL, values.as_slice().unwrap_or_default())?;
+            Ok((kind, wanted))
         }
     }
+}
+
+fn values_kind(
+    examples: usize,
+    values: ArrayView2<'_, f32>,
+    is_weighted: bool,
+) -> Result<Kind, ModelError> {
+    let expected = [examples, values.ncols()];
+    check_shape("target values", expected, [values.nrows(), values.ncols()])?;
+    check_finite("target values", values)?;
+    let outputs = in_u32("target values", values.ncols())?;
+    Ok(Kind::Values {
+        outputs,
+        no_probability: first_other_than_probability(values),
+        is_weighted,
+    })
+}
+
+/// The weight of each row behind its values, in standard layout.
+pub(super) fn with_weights(values: ArrayView2<'_, f32>, weights: &[f32]) -> Array2<f32> {
+    let outputs = values.ncols();
+    Array2::from_shape_fn((values.nrows(), outputs + 1), |(i, j)| {
+        if j < outputs {
+            values[[i, j]]
+        } else {
+            weights[i]
+        }
+    })
 }
 
 /// Refuses what no kernel could bind before it is copied.

@@ -7,6 +7,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::device::{Gpu, GpuError};
 use crate::model::MeanLoss;
 
+use super::ops::{TOTAL_WORDS, mean_loss};
+
+/// Size of a total.
+const BYTES: u64 = 4 * TOTAL_WORDS as u64;
+
 /// Losses that may be on their way at a time.
 const SLOTS: usize = 8;
 
@@ -38,7 +43,7 @@ impl LossRing {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let slot = || {
             Ok(Slot {
-                staging: gpu.create_buffer("wgpu_linear::loss", 8, usage)?,
+                staging: gpu.create_buffer("wgpu_linear::loss", BYTES, usage)?,
                 state: Arc::default(),
             })
         };
@@ -59,7 +64,7 @@ impl LossRing {
 
     /// Records the copy of `total` into the next slot, which is free, and sets `total` to zero.
     pub(super) fn record(&self, encoder: &mut wgpu::CommandEncoder, total: &wgpu::Buffer) {
-        encoder.copy_buffer_to_buffer(total, 0, &self.next().staging, 0, 8);
+        encoder.copy_buffer_to_buffer(total, 0, &self.next().staging, 0, BYTES);
         encoder.clear_buffer(total, 0, None);
     }
 
@@ -112,18 +117,10 @@ impl LossRing {
 
 /// The contents of a mapped slot, which is free afterwards.
 fn read(staging: &wgpu::Buffer) -> Result<MeanLoss, GpuError> {
-    let words: Option<[u32; 2]> = staging
+    let words: Option<[u32; TOTAL_WORDS]> = staging
         .get_mapped_range(..)
         .ok()
         .and_then(|view| bytemuck::try_pod_read_unaligned(&view).ok());
     staging.unmap();
     words.map(mean_loss).ok_or(GpuError::DeviceLost)
-}
-
-/// What a total of a sum of losses, as bits, and a number of examples says.
-pub(super) fn mean_loss([sum, examples]: [u32; 2]) -> MeanLoss {
-    MeanLoss {
-        mean: f32::from_bits(sum) / examples as f32,
-        examples: u64::from(examples),
-    }
 }

@@ -10,12 +10,14 @@ use crate::model::{
     check_inputs,
 };
 
+use super::data::with_weights;
 use super::layer_histograms::Histograms;
-use super::loss_ring::{LossRing, mean_loss};
+use super::loss_ring::LossRing;
 use super::network::Network;
+use super::ops::{TOTAL_WORDS, mean_loss};
 use super::queue::Queue;
 use super::resident::Resident;
-use super::steps::{Steps, batch_rows};
+use super::steps::{BatchKind, Steps, batch_rows};
 
 /// What [`Mlp::predict_async`] copies at a time, in bytes of the wider of inputs and outputs.
 const PREDICTED_BYTES: u64 = 16 << 20;
@@ -125,12 +127,16 @@ impl Mlp {
             return Ok(());
         }
         let rows = batch_rows(x.nrows(), x.ncols())?;
-        self.prepare_train(rows)?;
+        let batch = BatchKind {
+            rows,
+            is_weighted: targets.is_weighted(&self.config.class_weights),
+        };
+        self.prepare_train(batch)?;
         self.submit()?;
         let gpu = self.gpu.clone();
         self.queue().admit_one(&gpu)?;
         self.upload_batch(x, targets);
-        let submission = self.gpu.run(self.steps.train(rows));
+        let submission = self.gpu.run(self.steps.train(batch));
         self.queue().submitted_one(submission);
         Ok(())
     }
@@ -145,6 +151,10 @@ impl Mlp {
                     .write_buffer(&buffers.targets, 0, bytemuck::cast_slice(classes))
             }
             Targets::Values(values) => write_f32(&self.gpu, &buffers.targets, values),
+            Targets::WeightedValues { values, weights } => {
+                let values = with_weights(values, weights);
+                write_f32(&self.gpu, &buffers.targets, values.view());
+            }
         }
     }
 
@@ -167,9 +177,15 @@ impl Mlp {
     pub async fn take_loss_async(&mut self) -> Result<MeanLoss, ModelError> {
         self.submit()?;
         let total = self.network.total();
-        let words = self.gpu.read_range_async::<u32>(total, 0, 2).await?;
-        self.gpu.queue().write_buffer(total, 0, &[0; 8]);
-        Ok(mean_loss([words[0], words[1]]))
+        let read = self.gpu.read_range_async(total, 0, TOTAL_WORDS);
+        let words: Vec<u32> = read.await?;
+        let zeros = [0_u32; TOTAL_WORDS];
+        self.gpu
+            .queue()
+            .write_buffer(total, 0, bytemuck::cast_slice(&zeros));
+        Ok(mean_loss(
+            words.try_into().map_err(|_| GpuError::DeviceLost)?,
+        ))
     }
 
     /// A copy of weights and biases; see [`Model::parameters`](crate::model::Model::parameters).
@@ -215,13 +231,13 @@ impl Mlp {
         Ok(())
     }
 
-    /// Makes room and dispatches for training on batches of `rows` rows.
-    pub(super) fn prepare_train(&mut self, rows: u32) -> Result<(), ModelError> {
-        self.reserve(rows)?;
-        if !self.steps.can_train(rows) {
+    /// Makes room and dispatches for training on batches of this kind.
+    pub(super) fn prepare_train(&mut self, batch: BatchKind) -> Result<(), ModelError> {
+        self.reserve(batch.rows)?;
+        if !self.steps.can_train(batch) {
             // The dispatches of steps that wait may go.
             self.submit()?;
-            self.steps.prepare_train(&self.network, rows)?;
+            self.steps.prepare_train(&self.network, batch)?;
         }
         Ok(())
     }
@@ -266,8 +282,17 @@ impl Mlp {
         });
         let order = resident.order();
         for i in queue.waiting() {
-            self.steps
-                .record(&mut pass, order.rows(i), order.offset_bytes(i));
+            let batch = self.resident_batch(resident, order.rows(i));
+            self.steps.record(&mut pass, batch, order.offset_bytes(i));
+        }
+    }
+
+    /// What a batch of the data set on the device is.
+    pub(super) fn resident_batch(&self, resident: &Resident, rows: u32) -> BatchKind {
+        let has_weights = resident.data().is_weighted();
+        BatchKind {
+            rows,
+            is_weighted: has_weights || !self.config.class_weights.is_empty(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::model::{
 
 use super::linear::Linear;
 use super::losses::Losses;
-use super::ops::NetworkKernels;
+use super::ops::{NetworkKernels, TOTAL_WORDS};
 use super::parameters::Parameters;
 use super::prediction::Prediction;
 use super::training::{Builder, Goal, Training, TrainingStep};
@@ -63,7 +63,7 @@ pub struct Network {
     layers: Vec<Linear>,
     parameters: Arc<Parameters>,
     update: Update,
-    /// Sum of losses and number of examples since they were last read.
+    /// The total of losses and examples since it was last read.
     total: wgpu::Buffer,
 }
 
@@ -82,8 +82,8 @@ impl Network {
         let parameters = Arc::new(Parameters::new(gpu, config.layers())?);
         let layers = Linear::layers(&linear, &parameters, config.layers());
         let network = Self {
-            update: Update::new(gpu, config.optimizer, &layers)?,
-            total: gpu.zeros("wgpu_linear::total", 2)?,
+            update: Update::new(gpu, config.optimizer, &layers)?.clipped(config.clip_norm),
+            total: gpu.zeros("wgpu_linear::total", TOTAL_WORDS)?,
             kernels: NetworkKernels::new(gpu.device()),
             gpu: gpu.clone(),
             config,
@@ -141,14 +141,15 @@ impl Network {
         let loss = self.config.loss;
         match (operands.goal, loss.targets()) {
             (Goal::Gradient(_), _)
-            | (Goal::Classes(_), TargetKind::Classes)
-            | (Goal::Values(_), TargetKind::Values) => {}
+            | (Goal::Classes(_) | Goal::MaskedClasses(_), TargetKind::Classes)
+            | (Goal::Values(_) | Goal::WeightedValues(_), TargetKind::Values) => {}
             _ => return Err(ModelError::TargetKind { loss }),
         }
         let builder = Builder {
             layers: &self.layers,
             kernels: &self.kernels,
             loss,
+            class_weights: &self.config.class_weights,
             total: &self.total,
             update: &self.update,
             workspace,

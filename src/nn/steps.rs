@@ -2,6 +2,7 @@
 //! once and recorded for every batch of that size.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
@@ -17,11 +18,19 @@ use super::workspace::Workspace;
 /// Batch sizes whose dispatches are kept: more than a training run has, few enough to bound memory.
 const KEPT_BATCH_SIZES: usize = 64;
 
+/// What a training step is prepared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct BatchKind {
+    pub(super) rows: u32,
+    /// Whether rows have weights, by themselves or by their classes.
+    pub(super) is_weighted: bool,
+}
+
 /// What is prepared for a network, and kept.
 #[derive(Debug)]
 pub(super) struct Steps {
     batch: BatchBuffers,
-    train: HashMap<u32, TrainingStep>,
+    train: HashMap<BatchKind, TrainingStep>,
     gather: HashMap<u32, Dispatch>,
     rows: RowBuffers,
     predict: HashMap<u32, Prediction>,
@@ -84,12 +93,17 @@ impl Steps {
     }
 
     /// Whether [`Self::prepare_train`] has nothing to do.
-    pub(super) fn can_train(&self, rows: u32) -> bool {
-        self.train.contains_key(&rows)
+    pub(super) fn can_train(&self, batch: BatchKind) -> bool {
+        self.train.contains_key(&batch)
     }
 
     /// Forward, loss, backward and update.
-    pub(super) fn prepare_train(&mut self, network: &Network, rows: u32) -> Result<(), ModelError> {
+    pub(super) fn prepare_train(
+        &mut self,
+        network: &Network,
+        batch: BatchKind,
+    ) -> Result<(), ModelError> {
+        let BatchKind { rows, is_weighted } = batch;
         let sizes = network.config().layers();
         let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
         let BatchBuffers {
@@ -97,19 +111,23 @@ impl Steps {
             targets,
             workspace,
         } = &self.batch;
-        let goal = match network.config().loss.targets() {
-            TargetKind::Classes => Goal::Classes(Vector::new(targets, rows)),
-            TargetKind::Values => Goal::Values(Matrix::new(targets, rows, outputs as u32)),
+        let labels = Vector::new(targets, rows);
+        let values = |columns: usize| Matrix::new(targets, rows, columns as u32);
+        let goal = match (network.config().loss.targets(), is_weighted) {
+            (TargetKind::Classes, false) => Goal::Classes(labels),
+            (TargetKind::Classes, true) => Goal::MaskedClasses(labels),
+            (TargetKind::Values, false) => Goal::Values(values(outputs)),
+            (TargetKind::Values, true) => Goal::WeightedValues(values(outputs + 1)),
         };
         let operands = Training::new(Matrix::new(x, rows, inputs as u32), goal);
         let step = network.training_in(workspace, operands)?;
-        keep(&mut self.train, rows, step);
+        keep(&mut self.train, batch, step);
         Ok(())
     }
 
     /// The dispatches of [`Self::prepare_train`].
-    pub(super) fn train(&self, rows: u32) -> &[Dispatch] {
-        self.train.get(&rows).map_or(&[], TrainingStep::dispatches)
+    pub(super) fn train(&self, batch: BatchKind) -> &[Dispatch] {
+        self.train.get(&batch).map_or(&[], TrainingStep::dispatches)
     }
 
     /// The dispatch that picks a batch out of a data set on the device.
@@ -141,44 +159,54 @@ impl Steps {
     }
 
     /// Records the step for the batch that begins `offset_bytes` into the order.
-    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>, rows: u32, offset_bytes: u32) {
-        if let Some(gather) = self.gather.get(&rows) {
+    pub(super) fn record(
+        &self,
+        pass: &mut wgpu::ComputePass<'_>,
+        batch: BatchKind,
+        offset_bytes: u32,
+    ) {
+        if let Some(gather) = self.gather.get(&batch.rows) {
             gather.record_at(pass, offset_bytes);
         }
-        for dispatch in self.train(rows) {
+        for dispatch in self.train(batch) {
             dispatch.record(pass);
         }
     }
 
     /// What [`Self::record`] records, gathering first.
-    pub(super) fn recorded(&self, rows: u32) -> impl Iterator<Item = &Dispatch> {
-        self.gather.get(&rows).into_iter().chain(self.train(rows))
+    pub(super) fn recorded(&self, batch: BatchKind) -> impl Iterator<Item = &Dispatch> {
+        let gather = self.gather.get(&batch.rows).into_iter();
+        gather.chain(self.train(batch))
     }
 }
 
 /// Adds the dispatches for a batch size; when too many have gathered, all others go.
-fn keep<T>(steps: &mut HashMap<u32, T>, rows: u32, step: T) {
+fn keep<K: Eq + Hash, T>(steps: &mut HashMap<K, T>, batch: K, step: T) {
     if steps.len() >= KEPT_BATCH_SIZES {
         steps.clear();
     }
-    steps.insert(rows, step);
+    steps.insert(batch, step);
 }
 
 /// Buffers for training.
 #[derive(Debug)]
 pub(super) struct BatchBuffers {
     pub(super) x: wgpu::Buffer,
-    /// Labels, or the values wanted.
+    /// Labels, or the values wanted, and room for the weight of each row.
     pub(super) targets: wgpu::Buffer,
     workspace: Workspace,
 }
 
 impl BatchBuffers {
     fn new(gpu: &Gpu, network: &Network, capacity: u32) -> Result<Self, GpuError> {
-        let RowBuffers { x, outputs, .. } = RowBuffers::new(gpu, network, capacity)?;
+        let sizes = network.config().layers();
+        let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
+        let rows = |label: &str, columns: usize| {
+            gpu.zeros(label, (capacity as usize).saturating_mul(columns))
+        };
         Ok(Self {
-            x,
-            targets: outputs,
+            x: rows("wgpu_linear::x", inputs)?,
+            targets: rows("wgpu_linear::targets", outputs + 1)?,
             workspace: Workspace::new(gpu, network.config().layers(), capacity)?,
         })
     }

@@ -6,6 +6,7 @@ use crate::model::{MeanLoss, ModelError};
 use super::data::DeviceDataset;
 use super::mlp::Mlp;
 use super::resident::Resident;
+use super::steps::BatchKind;
 
 impl Mlp {
     /// Trains on `data` from now on, see [`Self::train_indices`]; replaces the data set before.
@@ -37,7 +38,9 @@ impl Mlp {
     /// One optimizer step for every `batch` indices of [`Self::load_dataset`]'s examples, in this
     /// order; the last batch may be smaller.
     ///
-    /// The same steps, bit for bit, as [`Self::train_batch`] on the same rows, without its copies:
+    /// The same steps, bit for bit, as [`Self::train_batch`] on the same rows, without its copies
+    /// (but where some labels of the data set are [`IGNORED`](crate::model::IGNORED), and a batch
+    /// has none of them: there the order of a sum may differ):
     /// the indices are uploaded once, the device gathers the rows, and many steps go into one
     /// submission, none of which should take longer than about 100 ms. Returns before the device
     /// has finished.
@@ -83,7 +86,8 @@ impl Mlp {
             // The steps that wait read the window before.
             self.submit()?;
         }
-        self.prepare_train(rows)?;
+        let batch = self.resident_batch(resident, rows);
+        self.prepare_train(batch)?;
         if let Some(resident) = &mut self.resident {
             self.steps.prepare_gather(&self.network, resident, rows)?;
             resident.advance(&self.gpu, i)?;
@@ -139,8 +143,10 @@ impl Mlp {
         &self,
         rows: u32,
     ) -> impl Iterator<Item = (&wgpu::ComputePipeline, &wgpu::BindGroup, [u32; 3])> {
+        let batch = |is_weighted| BatchKind { rows, is_weighted };
+        let is_weighted = !self.steps.can_train(batch(false));
         self.steps
-            .recorded(rows)
+            .recorded(batch(is_weighted))
             .flat_map(|dispatch| &dispatch.grids)
             .map(|grid| (&grid.pipeline, &grid.bindings, grid.workgroups))
     }

@@ -5,7 +5,7 @@ use crate::linear::Activation;
 use crate::model::Loss;
 
 use super::linear::{Below, Linear, LinearBackward, LinearForward};
-use super::ops::{ActivationGrad, LossStep, NetworkKernels, loss_step};
+use super::ops::{ActivationGrad, LOSS_TOTAL_WORDS, LossStep, NetworkKernels, loss_step};
 use super::update::Update;
 use super::workspace::Workspace;
 
@@ -66,8 +66,14 @@ pub enum Goal<'a> {
     /// The class of each row, batch elements of u32, each below the number of outputs; read. The
     /// values are not checked.
     Classes(Vector<'a>),
+    /// The same, or [`IGNORED`](crate::model::IGNORED) for rows that are passed over: the loss is
+    /// the mean over the others. Two dispatches more.
+    MaskedClasses(Vector<'a>),
     /// The outputs wanted, batch × outputs; read.
     Values(Matrix<'a>),
+    /// The outputs wanted, and behind them the weight of each row, batch × (outputs + 1); read. The
+    /// loss is Σ weight_i loss_i / Σ weight_i. One dispatch more.
+    WeightedValues(Matrix<'a>),
     /// The gradient with respect to the outputs, batch × outputs, of a loss of your own; read by
     /// [`TrainingStep::record_backward`]. Nothing is added to the running loss.
     Gradient(Matrix<'a>),
@@ -126,7 +132,9 @@ pub(super) struct Builder<'a> {
     pub(super) layers: &'a [Linear],
     pub(super) kernels: &'a NetworkKernels,
     pub(super) loss: Loss,
-    /// Sum of losses and number of examples.
+    /// The weight of each class; none where each is 1.
+    pub(super) class_weights: &'a [f32],
+    /// The total of losses and examples.
     pub(super) total: &'a wgpu::Buffer,
     pub(super) update: &'a Update,
     pub(super) workspace: &'a Workspace,
@@ -169,13 +177,13 @@ impl<'a> Builder<'a> {
                 let through = self.activation_grad(da)?;
                 return Ok(Vec::from_iter(through));
             }
-            Goal::Classes(labels) => Matrix {
+            Goal::Classes(labels) | Goal::MaskedClasses(labels) => Matrix {
                 buffer: labels.buffer,
                 offset_bytes: labels.offset_bytes,
                 rows: labels.len,
                 columns: 1,
             },
-            Goal::Values(values) => values,
+            Goal::Values(values) | Goal::WeightedValues(values) => values,
         };
         let da = match &self.workspace.da {
             Some(da) => self.matrix(last, da),
@@ -184,13 +192,23 @@ impl<'a> Builder<'a> {
         let operands = LossStep {
             t: outputs,
             targets,
+            is_weighted: self.is_weighted(),
+            class_weights: self.class_weights,
             losses: &self.workspace.losses,
             dt: da,
-            total: Vector::new(self.total, 2),
+            total: Vector::new(self.total, LOSS_TOTAL_WORDS),
         };
         let mut dispatches = loss_step(self.kernels, self.loss, &operands)?;
         dispatches.extend(self.activation_grad(da)?);
         Ok(dispatches)
+    }
+
+    fn is_weighted(&self) -> bool {
+        match self.operands.goal {
+            Goal::Classes(_) => !self.class_weights.is_empty(),
+            Goal::MaskedClasses(_) | Goal::WeightedValues(_) => true,
+            Goal::Values(_) | Goal::Gradient(_) => false,
+        }
     }
 
     /// dT = dA ⊙ f′(T) of the last layer; nothing where it has no activation.

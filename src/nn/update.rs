@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Dispatch, PrepareError, uniform_buffer};
+use crate::kernel::{Dispatch, PrepareError, Vector, uniform_buffer};
 use crate::model::{ModelError, Optimizer};
 
 use super::linear::Linear;
-use super::ops::{Flat, NetworkKernels, OptimizerState, optimizer_settings, optimizer_state};
+use super::ops::{
+    Flat, NetworkKernels, OptimizerState, clip_step, optimizer_settings, optimizer_state,
+};
 use super::parameters::Parameters;
 
 /// An optimizer for the parameters of some layers: settings and state on the device.
@@ -19,6 +21,7 @@ pub struct Update {
     optimizer: Optimizer,
     settings: wgpu::Buffer,
     parts: Vec<Part>,
+    clip_norm: Option<f32>,
 }
 
 /// A buffer of parameters, with everything that is laid out like it.
@@ -54,7 +57,15 @@ impl Update {
             settings: uniform_buffer(gpu.device(), &optimizer_settings(&optimizer)),
             optimizer,
             parts,
+            clip_norm: None,
         })
+    }
+
+    /// The same, clipping the gradients of all its layers to a global norm first; see
+    /// [`NetworkKernels::clip`].
+    #[must_use]
+    pub fn clipped(self, clip_norm: Option<f32>) -> Self {
+        Self { clip_norm, ..self }
     }
 
     /// The optimizer with its settings.
@@ -80,17 +91,34 @@ impl Update {
         self.parts.iter().flat_map(|part| part.state.buffers())
     }
 
-    /// A step: one dispatch or two, more where the parameters are in several buffers or larger than
+    /// A step: one dispatch or two, three more where it clips, and more where the parameters are in several buffers or larger than
     /// one binding may be.
     ///
     /// # Errors
     /// As [`LinearKernels::forward`](crate::LinearKernels::forward).
     pub fn dispatches(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
-        let mut dispatches = Vec::new();
+        let mut dispatches = self.clip(kernels)?;
         for part in &self.parts {
             dispatches.extend(part.dispatches(kernels, &self.settings)?);
         }
         Ok(dispatches)
+    }
+
+    /// Padding between tensors is 0, and adds nothing to the norm.
+    fn clip(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
+        let Some(max_norm) = self.clip_norm else {
+            return Ok(Vec::new());
+        };
+        let mut gradients = Vec::new();
+        for part in &self.parts {
+            let pieces = pieces(part.gradients.size(), kernels.limits());
+            gradients.extend(
+                pieces.map(|piece| {
+                    Vector::new(&part.gradients, piece.elements).at(piece.offset_bytes)
+                }),
+            );
+        }
+        clip_step(kernels, max_norm, &gradients)
     }
 }
 

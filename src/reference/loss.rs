@@ -1,9 +1,9 @@
-//! Twins of `softmax_cross_entropy.wgsl` and `mean_squared_error.wgsl`.
+//! Twins of `softmax_cross_entropy.wgsl` and `elementwise_loss.wgsl`.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, NdFloat};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, NdFloat, Zip};
 
 use super::float::{cast, count};
-use crate::model::{Loss, Targets};
+use crate::model::{IGNORED, Loss, Targets};
 
 /// (row_loss, dt): row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label))
 /// / batch.
@@ -26,99 +26,307 @@ pub fn softmax_cross_entropy<F: NdFloat>(
     t: ArrayView2<'_, F>,
     labels: &[u32],
 ) -> (Array1<F>, Array2<F>) {
+    let weights = vec![F::one(); labels.len()];
+    softmax_cross_entropy_of(t, labels, &weights)
+}
+
+/// [`softmax_cross_entropy`] with weights of classes, w: row_loss_i = w_label (log Σ_j exp t_ij −
+/// t_i,label) and dt = w_label (softmax(t) − onehot(label)) / Σ_i w_label. A row with the label
+/// [`IGNORED`] weighs 0.
+///
+/// A row that weighs 0 has a loss and gradients of 0, whatever its logits are. The mean loss is
+/// Σ row_loss / Σ w_label.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::model::IGNORED;
+/// use wgpu_linear::reference::weighted_softmax_cross_entropy;
+/// let t = array![[0.0_f64, 0.0], [7.0, 5.0], [0.0, 0.0]];
+/// let (loss, dt) = weighted_softmax_cross_entropy(t.view(), &[0, IGNORED, 1], &[1.0, 3.0]);
+/// assert_eq!(dt, array![[-0.125, 0.125], [0.0, 0.0], [0.375, -0.375]]);
+/// assert_eq!(loss, array![1.0, 0.0, 3.0] * 2.0_f64.ln());
+/// ```
+///
+/// # Panics
+/// Where a label is neither below the number of weights nor [`IGNORED`], there are not as many
+/// labels as rows, or not as many weights as columns.
+#[must_use]
+pub fn weighted_softmax_cross_entropy<F: NdFloat>(
+    t: ArrayView2<'_, F>,
+    labels: &[u32],
+    class_weights: &[f32],
+) -> (Array1<F>, Array2<F>) {
+    assert_eq!(t.ncols(), class_weights.len(), "one weight per class");
+    let weights: Vec<F> = labels
+        .iter()
+        .map(|label| class_weight(class_weights, *label))
+        .collect();
+    softmax_cross_entropy_of(t, labels, &weights)
+}
+
+/// The weight of a row with this label; without weights of classes each is 1.
+fn class_weight<F: NdFloat>(class_weights: &[f32], label: u32) -> F {
+    match label {
+        IGNORED => F::zero(),
+        _ if class_weights.is_empty() => F::one(),
+        label => cast(class_weights[label as usize]),
+    }
+}
+
+fn softmax_cross_entropy_of<F: NdFloat>(
+    t: ArrayView2<'_, F>,
+    labels: &[u32],
+    weights: &[F],
+) -> (Array1<F>, Array2<F>) {
     assert_eq!(t.nrows(), labels.len(), "one label per row");
-    let batch = count(t.nrows());
+    let batch = weights.iter().copied().fold(F::zero(), F::add);
     let mut row_loss = Array1::zeros(t.nrows());
     let mut dt = t.to_owned();
-    for ((row, label), loss) in dt.rows_mut().into_iter().zip(labels).zip(&mut row_loss) {
-        *loss = softmax_cross_entropy_row(row, *label, batch);
+    let rows = dt.rows_mut().into_iter().zip(&mut row_loss);
+    for (((row, loss), label), weight) in rows.zip(labels).zip(weights) {
+        *loss = softmax_cross_entropy_row(row, *label, *weight, batch);
     }
     (row_loss, dt)
 }
 
 /// One row: the loss, with dt in the place of t.
-fn softmax_cross_entropy_row<F: NdFloat>(mut row: ArrayViewMut1<'_, F>, label: u32, batch: F) -> F {
+fn softmax_cross_entropy_row<F: NdFloat>(
+    mut row: ArrayViewMut1<'_, F>,
+    label: u32,
+    weight: F,
+    batch: F,
+) -> F {
+    if weight == F::zero() {
+        row.fill(F::zero());
+        return F::zero();
+    }
     let label = label as usize;
     let largest = row.fold(F::neg_infinity(), |a, b| a.max(*b));
     let logit = row[label] - largest;
     row.mapv_inplace(|t| (t - largest).exp());
     let sum = row.sum();
-    row.mapv_inplace(|e| e / sum / batch);
-    row[label] -= F::one() / batch;
-    sum.ln() - logit
+    row.mapv_inplace(|e| weight * (e / sum) / batch);
+    row[label] -= weight / batch;
+    weight * (sum.ln() - logit)
 }
 
-/// (element_loss, dt): element_loss = (t − y)² / outputs and dt = 2 (t − y) / (batch · outputs).
+/// (element_loss, dt): element_loss = loss(t, y) / outputs and dt = slope(t, y) / (batch · outputs),
+/// with the functions of one of the losses that take values:
+///
+/// | loss | loss(t, y) | slope(t, y) |
+/// |---|---|---|
+/// | [`Loss::MeanSquaredError`] | d² | 2 d |
+/// | [`Loss::MeanAbsoluteError`] | \|d\| | sign(d), 0 at 0 |
+/// | [`Loss::Huber`] | d² / 2 where \|d\| ≤ δ, else δ (\|d\| − δ / 2) | d, between −δ and δ |
+/// | [`Loss::BinaryCrossEntropy`] | log(1 + eᵗ) − t y | σ(t) − y |
+///
+/// where d = t − y. NaN for [`Loss::SoftmaxCrossEntropy`].
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::model::Loss;
+/// use wgpu_linear::reference::elementwise_loss;
+/// let (t, y) = (array![[0.5_f64, 4.0]], array![[0.0, 1.0]]);
+/// let (loss, dt) = elementwise_loss(Loss::Huber { delta: 1.0 }, t.view(), y.view());
+/// assert_eq!((loss, dt), (array![[0.0625, 1.25]], array![[0.25, 0.5]]));
+/// ```
 ///
 /// # Panics
 /// Where the shapes differ.
 #[must_use]
-pub fn mean_squared_error<F: NdFloat>(
+pub fn elementwise_loss<F: NdFloat>(
+    loss: Loss,
     t: ArrayView2<'_, F>,
     y: ArrayView2<'_, F>,
 ) -> (Array2<F>, Array2<F>) {
-    let (batch, outputs) = (count(t.nrows()), count(t.ncols()));
-    let difference = &t - &y;
-    (
-        difference.mapv(|d| squared_error(d, batch, outputs).0),
-        difference.mapv(|d| squared_error(d, batch, outputs).1),
-    )
+    let ones = Array1::ones(t.nrows());
+    weighted_elementwise_loss(loss, t, y, ones.view())
 }
 
-/// (element_loss, dt) of one element, from t − y.
-fn squared_error<F: NdFloat>(difference: F, batch: F, outputs: F) -> (F, F) {
-    let two = F::one() + F::one();
-    (
-        difference * difference / outputs,
-        two * difference / (batch * outputs),
-    )
-}
-
-/// The sum of the losses of a batch, with the gradient of their mean in the place of the outputs.
-pub(super) fn measure<F: NdFloat>(
+/// [`elementwise_loss`] with a weight for each row, w: element_loss = w_i loss(t, y) / outputs and
+/// dt = w_i slope(t, y) / (outputs · Σ w).
+///
+/// A row that weighs 0 has a loss and gradients of 0, whatever t is. The mean loss is
+/// Σ element_loss / Σ w.
+///
+/// # Panics
+/// Where the shapes differ.
+#[must_use]
+pub fn weighted_elementwise_loss<F: NdFloat>(
     loss: Loss,
-    t: &mut [F],
-    outputs: usize,
-    targets: Targets<'_>,
-) -> F {
-    let rows = t.chunks_exact_mut(outputs);
-    let batch = count(targets.len());
-    match (loss, targets) {
-        (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) => rows
-            .zip(labels)
-            .map(|(row, label)| softmax_cross_entropy_row(row.into(), *label, batch))
-            .fold(F::zero(), F::add),
-        (Loss::MeanSquaredError, Targets::Values(y)) => rows
-            .zip(y.rows())
-            .map(|(row, y)| squared_errors(row, y, batch))
-            .fold(F::zero(), F::add),
-        // `check_batch` has refused other targets.
-        _ => F::nan(),
+    t: ArrayView2<'_, F>,
+    y: ArrayView2<'_, F>,
+    weights: ArrayView1<'_, F>,
+) -> (Array2<F>, Array2<F>) {
+    assert_eq!(t.nrows(), weights.len(), "one weight per row");
+    let scale = Scale {
+        batch: weights.sum(),
+        outputs: count(t.ncols()),
+    };
+    let mut element_loss = t.to_owned();
+    let mut dt = t.to_owned();
+    for (i, weight) in weights.iter().enumerate() {
+        let results = Zip::from(element_loss.row_mut(i)).and(dt.row_mut(i));
+        results.and(y.row(i)).for_each(|element_loss, dt, y| {
+            (*element_loss, *dt) = scale.element(loss, *dt, *y, *weight);
+        });
+    }
+    (element_loss, dt)
+}
+
+/// What losses and gradients are divided by.
+#[derive(Clone, Copy)]
+struct Scale<F> {
+    /// The weight of the batch.
+    batch: F,
+    outputs: F,
+}
+
+impl<F: NdFloat> Scale<F> {
+    /// (element_loss, dt) of one element.
+    #[inline]
+    fn element(self, loss: Loss, t: F, y: F, weight: F) -> (F, F) {
+        if weight == F::zero() {
+            return (F::zero(), F::zero());
+        }
+        let (loss, slope) = loss_and_slope(loss, t, y);
+        (
+            weight * loss / self.outputs,
+            weight * slope / (self.batch * self.outputs),
+        )
     }
 }
 
-/// One row of [`mean_squared_error`].
-fn squared_errors<F: NdFloat>(row: &mut [F], y: ArrayView1<'_, f32>, batch: F) -> F {
-    let outputs = count(row.len());
-    let mut loss = F::zero();
+#[inline]
+fn loss_and_slope<F: NdFloat>(loss: Loss, t: F, y: F) -> (F, F) {
+    let (zero, one) = (F::zero(), F::one());
+    let (half, difference) = (cast::<F>(0.5), t - y);
+    match loss {
+        Loss::MeanSquaredError => (difference * difference, (one + one) * difference),
+        Loss::MeanAbsoluteError => {
+            // Rust's sign of 0 is 1. A NaN stays one.
+            let sign = if t == y { zero } else { difference.signum() };
+            (difference.abs(), sign)
+        }
+        Loss::Huber { delta } => {
+            let delta = cast::<F>(delta);
+            if difference.abs() <= delta {
+                (half * difference * difference, difference)
+            } else {
+                let straight = delta * (difference.abs() - half * delta);
+                (straight, delta * difference.signum())
+            }
+        }
+        Loss::BinaryCrossEntropy => {
+            let far = if t > zero { t * (one - y) } else { -t * y };
+            let sigmoid = one / (one + (-t).exp());
+            (far + (-t.abs()).exp().ln_1p(), sigmoid - y)
+        }
+        // It has a gradient of whole rows.
+        Loss::SoftmaxCrossEntropy => (F::nan(), F::nan()),
+    }
+}
+
+/// Sums over a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums<F> {
+    /// Σ weight · loss.
+    pub(super) loss: F,
+    /// Σ weight.
+    pub(super) weight: F,
+}
+
+/// What is minimized, with the weights of classes; none where each is 1.
+#[derive(Clone, Copy)]
+pub(super) struct Objective<'a> {
+    pub(super) loss: Loss,
+    pub(super) class_weights: &'a [f32],
+}
+
+impl Objective<'_> {
+    /// The sums of a batch, with the gradient of the mean in the place of the outputs.
+    pub(super) fn measure<F: NdFloat>(
+        self,
+        t: &mut [F],
+        outputs: usize,
+        targets: Targets<'_>,
+    ) -> Sums<F> {
+        let batch = self.weight(targets);
+        let scale = Scale {
+            batch,
+            outputs: count(outputs),
+        };
+        let rows = t.chunks_exact_mut(outputs);
+        let loss = match (self.loss, targets) {
+            (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) => rows
+                .zip(labels)
+                .map(|(row, label)| {
+                    let weight = class_weight(self.class_weights, *label);
+                    softmax_cross_entropy_row(row.into(), *label, weight, batch)
+                })
+                .fold(F::zero(), F::add),
+            (loss, Targets::Values(y)) => rows
+                .zip(y.rows())
+                .map(|(row, y)| elementwise_row(loss, row, y, F::one(), scale))
+                .fold(F::zero(), F::add),
+            (loss, Targets::WeightedValues { values, weights }) => rows
+                .zip(values.rows())
+                .zip(weights)
+                .map(|((row, y), weight)| elementwise_row(loss, row, y, cast(*weight), scale))
+                .fold(F::zero(), F::add),
+            // `check_batch` has refused other targets.
+            _ => F::nan(),
+        };
+        Sums {
+            loss,
+            weight: batch,
+        }
+    }
+
+    /// Σ weight over a batch.
+    fn weight<F: NdFloat>(self, targets: Targets<'_>) -> F {
+        match targets {
+            Targets::Classes(labels) if targets.is_weighted(self.class_weights) => labels
+                .iter()
+                .map(|label| class_weight(self.class_weights, *label))
+                .fold(F::zero(), F::add),
+            Targets::WeightedValues { weights, .. } => {
+                weights.iter().map(|w| cast(*w)).fold(F::zero(), F::add)
+            }
+            _ => count(targets.len()),
+        }
+    }
+}
+
+/// One row of [`weighted_elementwise_loss`]: the loss, with dt in the place of t.
+fn elementwise_row<F: NdFloat>(
+    loss: Loss,
+    row: &mut [F],
+    y: ArrayView1<'_, f32>,
+    weight: F,
+    scale: Scale<F>,
+) -> F {
+    let mut sum = F::zero();
     for (t, y) in row.iter_mut().zip(y) {
-        let (element_loss, dt) = squared_error(*t - cast(*y), batch, outputs);
-        loss += element_loss;
+        let (element_loss, dt) = scale.element(loss, *t, cast(*y), weight);
+        sum += element_loss;
         *t = dt;
     }
-    loss
+    sum
 }
 
-/// The sum of the losses of a batch.
-pub(crate) fn sum_losses<F: NdFloat>(loss: Loss, t: ArrayView2<'_, F>, targets: Targets<'_>) -> F {
-    match (loss, targets) {
-        (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) => {
-            softmax_cross_entropy(t, labels).0.sum()
-        }
-        (Loss::MeanSquaredError, Targets::Values(y)) => {
-            mean_squared_error(t, y.mapv(cast).view()).0.sum()
-        }
-        // `check_batch` has refused other targets.
-        _ => F::nan(),
-    }
+/// Σ weight · loss and Σ weight over a batch.
+pub(crate) fn sum_losses<F: NdFloat>(
+    loss: Loss,
+    class_weights: &[f32],
+    t: ArrayView2<'_, F>,
+    targets: Targets<'_>,
+) -> [F; 2] {
+    let objective = Objective {
+        loss,
+        class_weights,
+    };
+    let mut dt: Vec<F> = t.iter().copied().collect();
+    let Sums { loss, weight } = objective.measure(&mut dt, t.ncols(), targets);
+    [loss, weight]
 }

@@ -2,11 +2,13 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
-use super::float::{cast, count};
+use super::clip::{clip, gradient_norm};
+use super::float::cast;
 use super::histogram::histogram;
-use super::loss::sum_losses;
+use super::loss::{Objective, Sums};
 use super::memory;
 use super::pass::Workspace;
+use super::total::LossTotal;
 use super::update::Moments;
 use crate::model::{
     Activation, LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError,
@@ -42,8 +44,7 @@ pub struct Mlp<F = f32> {
     gradients: Vec<LayerParameters<F>>,
     moments: Moments<F>,
     workspace: Workspace<F>,
-    total_loss: F,
-    examples: u64,
+    total: LossTotal,
 }
 
 /// Rows that are predicted at a time.
@@ -85,8 +86,7 @@ impl<F: NdFloat> Mlp<F> {
             layers,
             moments,
             workspace: Workspace::new(),
-            total_loss: F::zero(),
-            examples: 0,
+            total: LossTotal::default(),
         })
     }
 
@@ -116,7 +116,8 @@ impl<F: NdFloat> Mlp<F> {
         self.outputs_in(&mut Workspace::new(), x)
     }
 
-    /// The mean loss over a batch, which is also what [`Self::backward`] differentiates.
+    /// The mean loss over a batch, which is also what [`Self::backward`] differentiates; NaN where
+    /// no example weighs anything.
     ///
     /// # Errors
     /// As [`Model::train_batch`].
@@ -126,12 +127,14 @@ impl<F: NdFloat> Mlp<F> {
         targets: Targets<'_>,
     ) -> Result<F, ModelError> {
         check_batch(&self.sizes, self.network.loss, x, targets)?;
-        let t = self.outputs(x)?;
-        Ok(sum_losses(self.network.loss, t.view(), targets) / count(targets.len()))
+        let outputs = self.sizes[self.sizes.len() - 1];
+        let (mut t, _) = self.outputs(x)?.into_raw_vec_and_offset();
+        let Sums { loss, weight } = self.objective().measure(&mut t, outputs, targets);
+        Ok(loss / weight)
     }
 
     /// Computes [`Self::gradients`] of the mean loss over a batch, changes no parameter, and
-    /// returns the sum of losses.
+    /// returns the sum of losses, each times the weight of its example.
     ///
     /// # Errors
     /// As [`Model::train_batch`].
@@ -142,16 +145,45 @@ impl<F: NdFloat> Mlp<F> {
     ) -> Result<F, ModelError> {
         check_batch(&self.sizes, self.network.loss, x, targets)?;
         self.workspace.ask_for(&self.sizes, x.nrows())?;
-        Ok(self.differentiate(x, targets))
+        Ok(self.differentiate(x, targets).loss)
+    }
+
+    fn objective(&self) -> Objective<'_> {
+        Objective {
+            loss: self.network.loss,
+            class_weights: &self.network.class_weights,
+        }
     }
 
     /// [`Self::backward`] on a batch that fits.
-    fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> F {
-        let (functions, loss) = (&self.functions, self.network.loss);
+    fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Sums<F> {
+        let functions = &self.functions;
+        let objective = Objective {
+            loss: self.network.loss,
+            class_weights: &self.network.class_weights,
+        };
         self.workspace.forward(functions, &self.layers, x);
         let gradients = &mut self.gradients;
         self.workspace
-            .backward((functions, loss), &self.layers, targets, gradients)
+            .backward((functions, objective), &self.layers, targets, gradients)
+    }
+
+    /// Clips the gradients, where the configuration says so.
+    fn clip(&mut self) {
+        let Some(max_norm) = self.network.clip_norm else {
+            return;
+        };
+        let norm = gradient_norm(
+            self.gradients
+                .iter()
+                .flat_map(|layer| layer.w.iter().chain(&layer.b)),
+        );
+        let gradients = self.gradients.iter_mut();
+        clip(
+            max_norm,
+            norm,
+            gradients.flat_map(|layer| layer.w.iter_mut().chain(&mut layer.b)),
+        );
     }
 
     /// [`Self::outputs`] in a given workspace.
@@ -202,23 +234,18 @@ impl<F: NdFloat> Model for Mlp<F> {
         if targets.is_empty() {
             return Ok(());
         }
-        let sizes = &self.sizes;
-        self.workspace.ask_for(sizes, x.nrows())?;
-        let loss = self.differentiate(x, targets);
-        self.total_loss += loss;
-        self.examples += targets.len() as u64;
+        self.workspace.ask_for(&self.sizes, x.nrows())?;
+        let Sums { loss, weight } = self.differentiate(x, targets);
+        let [loss, weight] = [loss, weight].map(|sum| sum.to_f64().unwrap_or(f64::NAN));
+        self.total.add(loss, weight, targets.len() as u64);
+        self.clip();
         let (optimizer, gradients) = (&self.network.optimizer, &self.gradients);
         self.moments.update(optimizer, gradients, &mut self.layers);
         Ok(())
     }
 
     fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
-        let examples = std::mem::take(&mut self.examples);
-        let sum = std::mem::replace(&mut self.total_loss, F::zero());
-        Ok(MeanLoss {
-            mean: to_f32(sum) / examples as f32,
-            examples,
-        })
+        Ok(std::mem::take(&mut self.total).mean())
     }
 
     fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {

@@ -7,6 +7,7 @@
 //! the buffers are there.
 
 mod activation;
+mod clip;
 mod float;
 mod gather;
 mod gradcheck;
@@ -20,15 +21,21 @@ mod pass;
 mod product;
 mod simd;
 mod threads;
+mod total;
 mod update;
 
 pub use activation::{activation, activation_grad};
+pub use clip::{clip, gradient_norm};
 pub use gather::{gather, gather_bytes};
 pub use gradcheck::{GradCheck, gradcheck};
 pub use histogram::histogram;
 pub use linear::{bias_grad, forward, input_grad, weight_grad};
-pub use loss::{mean_squared_error, softmax_cross_entropy};
+pub use loss::{
+    elementwise_loss, softmax_cross_entropy, weighted_elementwise_loss,
+    weighted_softmax_cross_entropy,
+};
 pub use mlp::Mlp;
 pub use optimizer::*;
+pub use total::LossTotal;
 
 pub(crate) use loss::sum_losses;

@@ -5,11 +5,11 @@ use ndarray::{ArrayView2, CowArray, Dimension, NdFloat};
 
 use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument, value};
 use super::float::cast;
-use super::loss::measure;
+use super::loss::{Objective, Sums};
 use super::memory;
 use super::product::{Lines, Scratch, product};
 use super::simd::with_best_instructions;
-use crate::model::{Activation, LayerParameters, Loss, ModelError, Targets};
+use crate::model::{Activation, LayerParameters, ModelError, Targets};
 
 /// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest
 /// batch, and allocates nothing otherwise.
@@ -91,22 +91,23 @@ impl<F: NdFloat> Workspace<F> {
         self.results.last().map_or(&[], LayerResult::output)
     }
 
-    /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sum of
-    /// losses.
+    /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sums of
+    /// losses and weights.
     pub(super) fn backward(
         &mut self,
-        (functions, loss): (&[Activation], Loss),
+        (functions, objective): (&[Activation], Objective<'_>),
         layers: &[LayerParameters<F>],
         targets: Targets<'_>,
         gradients: &mut [LayerParameters<F>],
-    ) -> F {
+    ) -> Sums<F> {
         let (Some(last), [.., layer], [.., function]) = (self.results.last(), layers, functions)
         else {
-            return F::zero();
+            let (loss, weight) = (F::zero(), F::zero());
+            return Sums { loss, weight };
         };
         self.dt.clear();
         self.dt.extend_from_slice(last.output());
-        let loss = measure(loss, &mut self.dt, layer.b.len(), targets);
+        let sums = objective.measure(&mut self.dt, layer.b.len(), targets);
         activation_grad_in_place(*function, &mut self.dt, &last.t);
         for i in (0..layers.len()).rev() {
             let (inputs, outputs) = layers[i].w.dim();
@@ -133,7 +134,7 @@ impl<F: NdFloat> Workspace<F> {
                 std::mem::swap(&mut self.dt, &mut self.below);
             }
         }
-        loss
+        sums
     }
 }
 

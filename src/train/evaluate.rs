@@ -105,13 +105,15 @@ pub(super) fn measure<T>(
 ) -> Result<(Evaluation, T), ModelError> {
     let outputs = model.predict(data.x().view())?;
     let (outputs, loss) = (outputs.view(), model.loss());
+    let config = model.config();
+    let class_weights = config.map_or(Vec::new(), |config| config.class_weights.clone());
     check_outputs(loss, outputs, data)?;
     let value = |metric: &Metric| {
         let value = metric.measure(outputs, data.targets());
         (metric.name().to_owned(), value)
     };
     let mut evaluation = Evaluation {
-        loss: mean_loss(loss, outputs, data),
+        loss: mean_loss(loss, &class_weights, outputs, data),
         accuracy: f32::NAN,
         metrics: metrics.iter().map(value).collect(),
     };
@@ -135,14 +137,20 @@ fn check_outputs(
     check_batch(&sizes, loss, data.x().view(), data.targets())
 }
 
-fn mean_loss(loss: Loss, outputs: ArrayView2<'_, f32>, data: &Dataset) -> f32 {
+fn mean_loss(
+    loss: Loss,
+    class_weights: &[f32],
+    outputs: ArrayView2<'_, f32>,
+    data: &Dataset,
+) -> f32 {
     if outputs.iter().any(|output| !output.is_finite()) {
         return f32::NAN;
     }
     let part = |first| {
         let (outputs, targets) = data.part(outputs, first..data.len().min(first + ROWS));
-        sum_losses(loss, outputs.mapv(f64::from).view(), targets)
+        sum_losses(loss, class_weights, outputs.mapv(f64::from).view(), targets)
     };
-    let sum: f64 = (0..data.len()).step_by(ROWS).map(part).sum();
-    (sum / data.len() as f64) as f32
+    let parts = (0..data.len()).step_by(ROWS).map(part);
+    let [sum, weight] = parts.fold([0.0; 2], |[a, b], [c, d]| [a + c, b + d]);
+    (sum / weight) as f32
 }

@@ -88,7 +88,9 @@ impl Metric {
     pub(super) fn suiting(targets: Targets<'_>, others: &[Self]) -> Vec<Self> {
         let mut metrics = match targets {
             Targets::Classes(_) => vec![Self::accuracy()],
-            Targets::Values(_) => vec![Self::mean_absolute_error(), Self::r2()],
+            Targets::Values(_) | Targets::WeightedValues { .. } => {
+                vec![Self::mean_absolute_error(), Self::r2()]
+            }
         };
         for other in others {
             metrics.retain(|metric| metric.name != other.name);

@@ -90,7 +90,9 @@ fn settings_of(model: &dyn Model) -> Rows {
         rows.extend([
             ("activation", format!("{:?}", config.activation)),
             ("loss", format!("{:?}", config.loss)),
+            ("class weights", format!("{:?}", config.class_weights)),
             ("optimizer", format!("{:?}", config.optimizer)),
+            ("gradient clipped to", format!("{:?}", config.clip_norm)),
             ("initialization", format!("{:?}", config.initialization)),
             ("seed of the weights", config.seed.to_string()),
         ]);

@@ -6,8 +6,8 @@ use wgpu_linear::model::{
     NetworkConfig, Optimizer, SgdSettings, Targets,
 };
 use wgpu_linear::nn::{
-    Below, Goal, Linear, LinearBackward, LinearForward, Mlp, Network, NetworkKernels, Training,
-    TrainingStep, Update,
+    Below, ElementwiseLoss, Goal, Linear, LinearBackward, LinearForward, Mlp, Network,
+    NetworkKernels, Training, TrainingStep, Update,
 };
 use wgpu_linear::{Gpu, Matrix, PrepareError, Vector, reference};
 
@@ -188,7 +188,9 @@ fn network_trains_by_a_gradient_of_the_callers() {
         let own = theirs.training(operands).unwrap();
         let kernels = NetworkKernels::new(gpu().device());
         let loss = kernels
-            .mean_squared_error(wgpu_linear::nn::MeanSquaredError {
+            .elementwise_loss(ElementwiseLoss {
+                loss: Loss::MeanSquaredError,
+                weight_sum: None,
                 t: outputs.matrix(30, 4),
                 y: zeros.matrix(30, 4),
                 element_loss: losses.matrix(30, 4),

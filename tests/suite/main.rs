@@ -8,6 +8,7 @@
 
 mod support;
 
+mod clip;
 mod compare;
 mod contract;
 mod data;
@@ -22,6 +23,7 @@ mod graph;
 mod histogram;
 mod layers;
 mod linear;
+mod loss_total;
 mod mlp;
 mod network;
 mod prepare;
@@ -33,4 +35,5 @@ mod structure;
 mod training;
 mod tune;
 mod values;
+mod weights;
 mod windows;

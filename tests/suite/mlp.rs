@@ -142,6 +142,42 @@ fn mlp_refuses_bad_batches_and_stays_usable() {
     check_bad_batches(&mut mlp);
 }
 
+/// A cross-entropy of anything but probabilities has no lower bound.
+#[test]
+fn models_refuse_values_that_are_no_probabilities_where_they_want_some() {
+    let x = Array2::zeros((2, 3));
+    for value in [-0.001, 1.001] {
+        let y = array![[0.0, 1.0], [0.5, value]];
+        let wide = Targets::Values(y.view());
+        for loss in [Loss::BinaryCrossEntropy, Loss::MeanAbsoluteError] {
+            let config = MlpConfig {
+                loss,
+                ..MlpConfig::new(&[3, 2])
+            };
+            let mut on_gpu = nn::Mlp::new(gpu(), config.clone()).unwrap();
+            let mut twin = reference::Mlp::<f32>::new(config).unwrap();
+            let data = nn::DeviceDataset::new(gpu(), x.view(), wide).unwrap();
+            for result in [
+                on_gpu.load_dataset(data),
+                on_gpu.train_batch(x.view(), wide),
+                twin.train_batch(x.view(), wide),
+            ] {
+                if loss == Loss::MeanAbsoluteError {
+                    result.unwrap();
+                    continue;
+                }
+                assert!(
+                    matches!(
+                        result,
+                        Err(ModelError::Probability { row: 1, column: 1, value: v }) if v == value
+                    ),
+                    "{result:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn mlp_refuses_configurations_that_make_no_network() {
     assert!(matches!(
@@ -247,8 +283,6 @@ fn mlp_predicts_any_number_of_rows() {
     );
 }
 
-const LOSSES: [Loss; 2] = [Loss::SoftmaxCrossEntropy, Loss::MeanSquaredError];
-
 fn optimizers() -> [Optimizer; 4] {
     let sgd = SgdSettings {
         learning_rate: 0.05,
@@ -279,8 +313,9 @@ fn optimizers() -> [Optimizer; 4] {
 #[test]
 fn mlp_follows_its_twin_for_every_activation_loss_and_optimizer() {
     for (turn, activation) in ACTIVATIONS.into_iter().enumerate() {
-        for (loss, beside) in LOSSES.into_iter().zip([0, 1]) {
-            // The losses meet the optimizers in turn.
+        // The losses of values meet the activations in turn, and all losses the optimizers.
+        let of_values = Loss::ALL[1 + turn % (Loss::ALL.len() - 1)];
+        for (loss, beside) in [(Loss::SoftmaxCrossEntropy, 0), (of_values, 1 + turn / 4)] {
             check_follows(MlpConfig {
                 activation,
                 optimizer: optimizers()[(turn + beside) % 4],
@@ -293,14 +328,14 @@ fn mlp_follows_its_twin_for_every_activation_loss_and_optimizer() {
 
 /// What `scripts/test --quick` leaves out.
 mod slow {
-    use super::{ACTIVATIONS, LOSSES, MlpConfig, check_follows, optimizers};
+    use super::{ACTIVATIONS, Loss, MlpConfig, check_follows, optimizers};
 
     /// Every activation with every optimizer as well.
     #[test]
     fn mlp_follows_its_twin_for_every_combination() {
         for activation in ACTIVATIONS {
             for optimizer in optimizers() {
-                for loss in LOSSES {
+                for loss in Loss::ALL {
                     check_follows(MlpConfig {
                         activation,
                         optimizer,
@@ -319,6 +354,7 @@ fn check_follows(config: MlpConfig) {
     let mut random = fastrand::Rng::with_seed(33);
     for batch in [5, 5, 2, 5, 8, 1] {
         let (x, y) = (reals(&mut random, batch, 4), reals(&mut random, batch, 3));
+        let y = y.mapv(f32::abs);
         let classes: Vec<u32> = (0..batch).map(|_| random.u32(0..3)).collect();
         let targets = match config.loss {
             Loss::SoftmaxCrossEntropy => Targets::Classes(&classes),

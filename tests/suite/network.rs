@@ -1,16 +1,19 @@
 //! Activations, losses and optimizers on the GPU against their twins in f64.
 
+use approx::assert_relative_eq;
 use ndarray::{Array1, Array2, Axis};
-use wgpu_linear::model::{Activation, AdamSettings, LionSettings, Optimizer, SgdSettings};
+use wgpu_linear::model::{
+    Activation, AdamSettings, LionSettings, Loss, MeanLoss, Optimizer, SgdSettings, TargetKind,
+};
 use wgpu_linear::nn::{
-    AccumulateLoss, ActivationForward, ActivationGrad, Adam, Lion, MeanSquaredError,
-    NetworkKernels, SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
-    settings_bytes,
+    ActivationForward, ActivationGrad, Adam, ElementwiseLoss, Lion, NetworkKernels,
+    SMALL_LOSS_ELEMENTS, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, settings_bytes,
 };
 use wgpu_linear::reference::{self, AdamCorrections};
 use wgpu_linear::{Dispatch, Vector};
 
 use crate::compare::{U_ANY, gamma, within, within_all};
+use crate::loss_total::Total;
 use crate::reference::ACTIVATIONS;
 use crate::support::{Guarded, gpu, network_kernels, reals, row};
 
@@ -228,6 +231,7 @@ fn cross_entropy(
     let operands = SoftmaxCrossEntropy {
         t: input.matrix(batch, columns),
         labels: labels(&class_buffer, batch),
+        weights: None,
         row_loss: row_loss.vector(),
         dt: dt.matrix(batch, columns),
     };
@@ -255,7 +259,29 @@ fn check_cross_entropy(kernels: &NetworkKernels, t: &Array2<f32>, classes: &[u32
 }
 
 /// The same by the kernel for small batches, which adds to the total instead of storing a loss for
-/// each row.
+/// each row. Seven examples and a loss of 1.5 were there before.
+fn cross_entropy_small(
+    kernels: &NetworkKernels,
+    t: &Array2<f32>,
+    classes: &[u32],
+) -> (Total, Array2<f32>) {
+    let (batch, columns) = t.dim();
+    let (input, class_buffer) = (Guarded::input(t), gpu().upload("labels", classes).unwrap());
+    let dt = Guarded::output(batch * columns);
+    let (total, before) = (Total::new(), Guarded::input(&[1.5]));
+    let operands = SoftmaxCrossEntropySmall {
+        t: input.matrix(batch, columns),
+        labels: labels(&class_buffer, batch),
+        dt: dt.matrix(batch, columns),
+        total: total.vector(),
+    };
+    run(&[
+        total.adding(&before, 7),
+        kernels.softmax_cross_entropy_small(operands).unwrap(),
+    ]);
+    (total, dt.read_matrix(batch, columns))
+}
+
 fn check_cross_entropy_small(
     kernels: &NetworkKernels,
     t: &Array2<f32>,
@@ -263,32 +289,24 @@ fn check_cross_entropy_small(
     tolerance: f64,
 ) {
     let (batch, columns) = t.dim();
-    let (input, class_buffer) = (Guarded::input(t), gpu().upload("labels", classes).unwrap());
-    let dt = Guarded::output(batch * columns);
-    let total = gpu().upload("total", &[1.5_f32.to_bits(), 7]).unwrap();
-    let operands = SoftmaxCrossEntropySmall {
-        t: input.matrix(batch, columns),
-        labels: labels(&class_buffer, batch),
-        dt: dt.matrix(batch, columns),
-        total: Vector::new(&total, 2),
-    };
-    run(&[kernels.softmax_cross_entropy_small(operands).unwrap()]);
+    let (total, dt) = cross_entropy_small(kernels, t, classes);
     let (expected_loss, expected_dt) =
         reference::softmax_cross_entropy(t.mapv(f64::from).view(), classes);
     within_all(
-        dt.read_matrix(batch, columns).view(),
+        dt.view(),
         expected_dt.view(),
         tolerance / batch.max(1) as f64,
     )
     .unwrap_or_else(|error| panic!("small gradient of {batch}×{columns}: {error}"));
-    let total = gpu().read::<u32>(&total).unwrap();
-    let error = (f64::from(f32::from_bits(total[0])) - 1.5 - expected_loss.sum()).abs();
+    let MeanLoss { mean, examples } = total.mean();
+    let sum = f64::from(mean) * examples as f64;
+    let error = (sum - 1.5 - expected_loss.sum()).abs();
     let magnitude = expected_loss.mapv(f64::abs).sum().max(1.5);
     assert!(
         error <= tolerance * (1 + batch) as f64 * magnitude,
         "small loss of {batch}×{columns}: {error:e}"
     );
-    assert_eq!(total[1], 7 + batch as u32);
+    assert_eq!(examples, 7 + batch as u64);
 }
 
 #[test]
@@ -336,6 +354,33 @@ fn softmax_cross_entropy_is_stable_for_large_logits() {
     check_cross_entropy(network_kernels(), &t, &[1, 2, 0, 1], 2e-6);
 }
 
+/// Wherever it stands: in the place of the label, where exp may make 1 of it, or beside it, where
+/// exp may make 0 of it.
+#[test]
+fn softmax_cross_entropy_lets_nothing_pass_that_is_not_finite() {
+    let kernels = network_kernels();
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for column in [0, 1, 69] {
+            let mut t = Array2::from_elem((2, 70), 0.5);
+            t[[0, column]] = bad;
+            let (row_loss, dt) = cross_entropy(kernels, &t, &[0, 0]);
+            assert!(!row_loss[0].is_finite() && row_loss[1].is_finite());
+            let spoilt = dt.map(|dt| !dt.is_finite());
+            assert!(
+                spoilt.row(0).iter().all(|spoilt| *spoilt),
+                "{bad}, {column}"
+            );
+            assert!(
+                spoilt.row(1).iter().all(|spoilt| !spoilt),
+                "{bad}, {column}"
+            );
+            let (total, dt) = cross_entropy_small(kernels, &t, &[0, 0]);
+            assert!(total.mean().mean.is_nan(), "{bad}, {column}");
+            assert_eq!(dt.map(|dt| !dt.is_finite()), spoilt, "{bad}, {column}");
+        }
+    }
+}
+
 /// The kernel must not write outside its rows for a label that the host failed to reject.
 #[test]
 fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
@@ -347,6 +392,7 @@ fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
     let operands = SoftmaxCrossEntropy {
         t: input.matrix(1, 2),
         labels: labels(&class_buffer, 1),
+        weights: None,
         row_loss: row_loss.vector(),
         dt: dt.matrix(1, 2),
     };
@@ -358,45 +404,122 @@ fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
     assert!(dt.read().iter().all(|dt| dt.is_finite()));
 }
 
+/// Losses and gradients of elements, as the GPU computes them.
+fn elementwise(loss: Loss, t: &Array2<f32>, y: &Array2<f32>) -> (Array2<f32>, Array2<f32>) {
+    let (batch, outputs) = t.dim();
+    let (t, y) = (Guarded::input(t), Guarded::input(y));
+    let [element_loss, dt] = [0; 2].map(|_| Guarded::output(batch * outputs));
+    let operands = ElementwiseLoss {
+        loss,
+        t: t.matrix(batch, outputs),
+        y: y.matrix(batch, outputs),
+        weight_sum: None,
+        element_loss: element_loss.matrix(batch, outputs),
+        dt: dt.matrix(batch, outputs),
+    };
+    run(&[network_kernels().elementwise_loss(operands).unwrap()]);
+    let read = |values: Guarded| values.read_matrix(batch, outputs);
+    (read(element_loss), read(dt))
+}
+
+pub(crate) fn elementwise_losses() -> impl Iterator<Item = Loss> {
+    let losses = Loss::ALL.into_iter().chain([Loss::Huber { delta: 0.3 }]);
+    losses.filter(|loss| loss.targets() == TargetKind::Values)
+}
+
+/// Probabilities, 0 and 1 among them.
+pub(crate) fn probabilities(
+    random: &mut fastrand::Rng,
+    rows: usize,
+    columns: usize,
+) -> Array2<f32> {
+    reals(random, rows, columns).mapv(|y| (0.5 + 0.75 * y).clamp(0.0, 1.0))
+}
+
+/// Subtraction, product, division, and 2.5 units in the last place that WGSL grants a division. The
+/// logistic function of the cross-entropy adds an exponential, for which 3 + 2|t| units are granted,
+/// and its logarithm 2⁻²¹.
+pub(crate) fn elementwise_bounds(
+    loss: Loss,
+    t: &Array2<f32>,
+    expected: [&Array2<f64>; 2],
+) -> [Array2<f64>; 2] {
+    let (batch, outputs) = t.dim();
+    let of_parts = |value: &f64| 12.0 * U_ANY * value.abs();
+    let [mut losses, mut slopes] = expected.map(|values| values.map(of_parts));
+    if loss == Loss::BinaryCrossEntropy {
+        let exponential = t.mapv(|t| U_ANY * (8.0 + 2.0 * f64::from(t.abs()).min(100.0)));
+        losses += &(exponential.mapv(|e| e + 4.0 * U_ANY) / outputs as f64);
+        slopes += &(exponential / (batch * outputs) as f64);
+    }
+    [losses, slopes]
+}
+
 #[test]
-fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
-    let (kernels, mut random) = (network_kernels(), fastrand::Rng::with_seed(22));
-    for (batch, outputs) in [(0, 3), (1, 1), (3, 1), (1, 300), (65, 7)] {
-        let (t, y) = (
-            reals(&mut random, batch, outputs),
-            reals(&mut random, batch, outputs),
-        );
-        let (t_in, y_in) = (Guarded::input(&t), Guarded::input(&y));
-        let (loss, dt) = (
-            Guarded::output(batch * outputs),
-            Guarded::output(batch * outputs),
-        );
-        let operands = MeanSquaredError {
-            t: t_in.matrix(batch, outputs),
-            y: y_in.matrix(batch, outputs),
-            element_loss: loss.matrix(batch, outputs),
-            dt: dt.matrix(batch, outputs),
-        };
-        run(&[kernels.mean_squared_error(operands).unwrap()]);
-        let (expected_loss, expected_dt) =
-            reference::mean_squared_error(t.mapv(f64::from).view(), y.mapv(f64::from).view());
-        // Subtraction, product, division, and 2.5 units in the last place that WGSL grants a
-        // division.
-        let relative = 12.0 * U_ANY;
-        let bound = expected_loss.mapv(|loss| relative * loss);
-        within(
-            loss.read_matrix(batch, outputs).view(),
-            expected_loss.view(),
-            bound.view(),
-        )
-        .unwrap();
-        let bound = expected_dt.mapv(|dt| relative * dt.abs());
-        within(
-            dt.read_matrix(batch, outputs).view(),
-            expected_dt.view(),
-            bound.view(),
-        )
-        .unwrap();
+fn elementwise_losses_match_the_twin_on_ragged_shapes() {
+    let mut random = fastrand::Rng::with_seed(22);
+    for loss in elementwise_losses() {
+        for (batch, outputs) in [(0, 3), (1, 1), (3, 1), (1, 300), (65, 7)] {
+            let mut t = 4.0 * reals(&mut random, batch, outputs);
+            let y = probabilities(&mut random, batch, outputs);
+            if let (Some(t), Some(y)) = (t.first_mut(), y.first()) {
+                *t = *y;
+            }
+            let (actual_loss, actual_dt) = elementwise(loss, &t, &y);
+            let twins = [&t, &y].map(|values| values.mapv(f64::from));
+            let (expected_loss, expected_dt) =
+                reference::elementwise_loss(loss, twins[0].view(), twins[1].view());
+            let [loss_bound, dt_bound] =
+                elementwise_bounds(loss, &t, [&expected_loss, &expected_dt]);
+            within(actual_loss.view(), expected_loss.view(), loss_bound.view())
+                .unwrap_or_else(|error| panic!("{loss:?}, {batch}×{outputs}: {error}"));
+            within(actual_dt.view(), expected_dt.view(), dt_bound.view())
+                .unwrap_or_else(|error| panic!("gradient of {loss:?}, {batch}×{outputs}: {error}"));
+        }
+    }
+}
+
+/// Far from 0 each loss is a straight line or a parabola, whose values f32 holds.
+#[test]
+fn elementwise_losses_are_exact_far_out() {
+    let t = ndarray::array![[1e30, -1e30, 1e30, -1e30, 200.0, -200.0, 3.0, 0.0]];
+    let y = ndarray::array![[1.0, 0.0, 0.0, 1.0, 0.5, 0.25, 3.0, 0.0]];
+    let check = |loss, expected_loss: [f32; 8], expected_slope: [f32; 8]| {
+        let (losses, slopes) = elementwise(loss, &t, &y);
+        assert_eq!(row(losses * 8.0).to_vec(), expected_loss, "{loss:?}");
+        assert_eq!(row(slopes * 8.0).to_vec(), expected_slope, "{loss:?}");
+    };
+    let distances = [1e30, 1e30, 1e30, 1e30, 199.5, 200.25, 0.0, 0.0];
+    let signs = [1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 0.0, 0.0];
+    check(Loss::MeanAbsoluteError, distances, signs);
+    let huber = [2e30, 2e30, 2e30, 2e30, 397.0, 398.5, 0.0, 0.0];
+    let slopes = signs.map(|sign| 2.0 * sign);
+    check(Loss::Huber { delta: 2.0 }, huber, slopes);
+    let t = ndarray::array![[1e30, -1e30, 1e30, -1e30, 200.0, -200.0]];
+    let y = ndarray::array![[1.0, 0.0, 0.0, 1.0, 0.5, 0.25]];
+    let (losses, slopes) = elementwise(Loss::BinaryCrossEntropy, &t, &y);
+    assert_relative_eq!(
+        losses * 6.0,
+        ndarray::array![[0.0, 0.0, 1e30, 1e30, 100.0, 50.0]],
+        max_relative = 1e-6
+    );
+    assert_relative_eq!(
+        slopes * 6.0,
+        ndarray::array![[0.0, 0.0, 1.0, -1.0, 0.5, -0.25]],
+        max_relative = 1e-6
+    );
+}
+
+#[test]
+fn elementwise_losses_let_nothing_pass_that_is_not_finite() {
+    for loss in elementwise_losses() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let (t, y) = (ndarray::array![[0.5, bad]], ndarray::array![[1.0, 1.0]]);
+            let (losses, dt) = elementwise(loss, &t, &y);
+            assert!(losses[[0, 0]].is_finite() && dt[[0, 0]].is_finite());
+            assert!(losses[[0, 1]].is_nan() || losses[[0, 1]] == f32::INFINITY);
+            assert!(!dt[[0, 1]].is_finite(), "{loss:?} of {bad}");
+        }
     }
 }
 
@@ -404,26 +527,17 @@ fn mean_squared_error_matches_the_twin_on_ragged_shapes() {
 /// last length takes two passes.
 #[test]
 fn accumulate_loss_adds_to_what_was_there() {
-    let (kernels, mut random) = (network_kernels(), fastrand::Rng::with_seed(23));
-    let total = gpu().zeros("total", 2).unwrap();
+    let mut random = fastrand::Rng::with_seed(23);
+    let total = Total::new();
     let (mut sum, mut examples) = (0.0, 0);
     for len in [0, 1, 255, 256, 257, 1000, (1 << 23) + 3] {
         let losses: Vec<f32> = (0..len).map(|_| f32::from(random.bool())).collect();
         let input = Guarded::input(&losses);
-        let operands = AccumulateLoss {
-            losses: input.vector(),
-            batch: 7,
-            total: Vector::new(&total, 2),
-        };
-        run(&[kernels.accumulate_loss(operands).unwrap()]);
+        run(&[total.adding(&input, 7)]);
         sum += losses.iter().copied().map(f64::from).sum::<f64>();
         examples += 7;
-        let read: Vec<u32> = gpu().read(&total).unwrap();
-        assert_eq!(
-            (f64::from(f32::from_bits(read[0])), read[1]),
-            (sum, examples),
-            "{len}"
-        );
+        let mean = (sum / examples as f64) as f32;
+        assert_eq!(total.mean(), MeanLoss { mean, examples }, "{len}");
     }
 }
 

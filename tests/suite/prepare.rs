@@ -2,7 +2,8 @@
 //! device does.
 
 use wgpu::{BufferUsages, Limits};
-use wgpu_linear::nn::{AccumulateLoss, MeanSquaredError, NetworkKernels, SoftmaxCrossEntropy};
+use wgpu_linear::model::Loss;
+use wgpu_linear::nn::{AccumulateLoss, ElementwiseLoss, NetworkKernels, SoftmaxCrossEntropy};
 use wgpu_linear::{
     BiasGrad, Forward, InputGrad, LinearKernels, Matrix, PrepareError, Vector, WeightGrad,
 };
@@ -156,6 +157,7 @@ fn losses_refuse_wrong_shapes() {
     let good = SoftmaxCrossEntropy {
         t: Matrix::new(&t, 2, 3),
         labels: Vector::new(&labels, 2),
+        weights: None,
         row_loss: Vector::new(&losses, 2),
         dt: Matrix::new(&dt, 2, 3),
     };
@@ -171,20 +173,32 @@ fn losses_refuse_wrong_shapes() {
             ..
         })
     ));
-    let bad = MeanSquaredError {
+    let bad = ElementwiseLoss {
+        loss: Loss::MeanSquaredError,
         t: good.t,
         y: Matrix::new(&labels, 3, 2),
+        weight_sum: None,
         element_loss: Matrix::new(&losses, 2, 3),
         dt: good.dt,
     };
     assert!(matches!(
-        kernels.mean_squared_error(bad),
+        kernels.elementwise_loss(bad),
         Err(PrepareError::Shape { operand: "y", .. })
+    ));
+    let bad = ElementwiseLoss {
+        loss: Loss::SoftmaxCrossEntropy,
+        y: Matrix::new(&labels, 2, 3),
+        ..bad
+    };
+    assert!(matches!(
+        kernels.elementwise_loss(bad),
+        Err(PrepareError::Source(_))
     ));
     let bad = AccumulateLoss {
         losses: Vector::new(&losses, 2),
         batch: 2,
-        total: Vector::new(&t, 1),
+        weight_sum: None,
+        total: Vector::new(&t, 2),
     };
     assert!(matches!(
         kernels.accumulate_loss(bad),
@@ -379,6 +393,7 @@ fn softmax_cross_entropy_refuses_more_classes_than_it_can_sum() {
     let operands = SoftmaxCrossEntropy {
         t: Matrix::new(&t, 1, classes as u32),
         labels: Vector::new(&labels, 1),
+        weights: None,
         row_loss: Vector::new(&losses, 1),
         dt: Matrix::new(&dt, 1, classes as u32),
     };

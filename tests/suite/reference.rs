@@ -126,8 +126,9 @@ fn activations_let_nan_through() {
 fn gradcheck_passes_for_every_activation_and_loss() {
     let mut random = fastrand::Rng::with_seed(11);
     let (x, y) = (reals(&mut random, 7, 5), reals(&mut random, 7, 3));
+    let y = y.mapv(f32::abs);
     for activation in ACTIVATIONS {
-        for loss in [Loss::SoftmaxCrossEntropy, Loss::MeanSquaredError] {
+        for loss in Loss::ALL {
             let config = MlpConfig {
                 activation,
                 loss,
@@ -149,7 +150,7 @@ fn gradcheck_passes_for_every_activation_and_loss() {
 /// The gradients of a network of the free functions, layer after layer, and its sum of losses.
 fn composed(
     mlp: &Mlp<f64>,
-    activation: Activation,
+    (activation, loss): (Activation, Loss),
     x: &Array2<f32>,
     targets: Targets<'_>,
 ) -> (Vec<LayerParameters<f64>>, f64) {
@@ -173,9 +174,10 @@ fn composed(
             (loss.sum(), dt)
         }
         Targets::Values(y) => {
-            let (loss, dt) = reference::mean_squared_error(last, y.mapv(f64::from).view());
+            let (loss, dt) = reference::elementwise_loss(loss, last, y.mapv(f64::from).view());
             (loss.sum(), dt)
         }
+        _ => panic!("other targets"),
     };
     let mut gradients = Vec::new();
     for (i, layer) in mlp.layers().iter().enumerate().rev() {
@@ -203,6 +205,9 @@ fn mlp_computes_what_the_free_functions_compose() {
             (Loss::SoftmaxCrossEntropy, 37),
             (Loss::MeanSquaredError, 5),
             (Loss::SoftmaxCrossEntropy, 1),
+            (Loss::MeanAbsoluteError, 3),
+            (Loss::Huber { delta: 0.2 }, 4),
+            (Loss::BinaryCrossEntropy, 6),
         ] {
             let config = MlpConfig {
                 activation,
@@ -214,13 +219,13 @@ fn mlp_computes_what_the_free_functions_compose() {
             let x = reals(&mut random, 19, batch).reversed_axes();
             let w = mlp.layers()[1].w.t().as_standard_layout().into_owned();
             mlp.layers_mut()[1].w = w.reversed_axes();
-            let y = reals(&mut random, batch, 10);
+            let y = reals(&mut random, batch, 10).mapv(f32::abs);
             let classes: Vec<u32> = (0..batch as u32).map(|i| i % 10).collect();
             let targets = match loss {
-                Loss::MeanSquaredError => Targets::Values(y.view()),
-                _ => Targets::Classes(&classes),
+                Loss::SoftmaxCrossEntropy => Targets::Classes(&classes),
+                _ => Targets::Values(y.view()),
             };
-            let (gradients, expected) = composed(&mlp, activation, &x, targets);
+            let (gradients, expected) = composed(&mlp, (activation, loss), &x, targets);
             let actual = mlp.backward(x.view(), targets).unwrap();
             assert_relative_eq!(actual, expected, max_relative = 1e-12);
             for (actual, expected) in mlp.gradients().iter().zip(&gradients) {
@@ -274,6 +279,50 @@ fn predictions_do_not_depend_on_the_rows_beside_them() {
         mlp.predict(Array2::zeros((0, 7)).view()).unwrap().dim(),
         (0, 3)
     );
+}
+
+/// By hand; the logarithms are ln 2, ln(1 + e⁻²) and ln(1 + e⁻³).
+#[test]
+fn elementwise_losses_match_known_values() {
+    let y = array![[0.0, 1.0, 0.25, 1.0, 0.0]];
+    let t = array![[0.0, 2.0, -3.0, 1.0, 2.0]];
+    let [ln2, two, three] = [std::f64::consts::LN_2, 0.126_928_011_0, 0.048_587_351_6];
+    // σ(2) and σ(−3).
+    let [above, below] = [0.880_797_078_0, 0.047_425_873_2];
+    let sigma_one = 0.731_058_578_6;
+    for (loss, losses, slopes) in [
+        (
+            Loss::MeanSquaredError,
+            [0.0, 1.0, 10.5625, 0.0, 4.0],
+            [0.0, 2.0, -6.5, 0.0, 4.0],
+        ),
+        (
+            Loss::MeanAbsoluteError,
+            [0.0, 1.0, 3.25, 0.0, 2.0],
+            [0.0, 1.0, -1.0, 0.0, 1.0],
+        ),
+        (
+            Loss::Huber { delta: 1.0 },
+            [0.0, 0.5, 2.75, 0.0, 1.5],
+            [0.0, 1.0, -1.0, 0.0, 1.0],
+        ),
+        (
+            Loss::Huber { delta: 2.5 },
+            [0.0, 0.5, 5.0, 0.0, 2.0],
+            [0.0, 1.0, -2.5, 0.0, 2.0],
+        ),
+        (
+            Loss::BinaryCrossEntropy,
+            [ln2, two, three + 0.75, 0.313_261_687_5, two + 2.0],
+            [0.5, above - 1.0, below - 0.25, sigma_one - 1.0, above],
+        ),
+    ] {
+        let (actual, dt) = reference::elementwise_loss::<f64>(loss, t.view(), y.view());
+        assert_relative_eq!(actual * 5.0, Array2::from(vec![losses]), epsilon = 2e-10);
+        assert_relative_eq!(dt * 5.0, Array2::from(vec![slopes]), epsilon = 2e-10);
+    }
+    let (loss, _) = reference::elementwise_loss(Loss::SoftmaxCrossEntropy, t.view(), y.view());
+    assert!(loss.iter().all(|loss: &f64| loss.is_nan()));
 }
 
 #[test]
@@ -419,11 +468,62 @@ fn initial_parameters_are_seeded_and_bounded() {
 }
 
 /// The golden first numbers: a change of the generator would silently change every seeded run.
+/// The largest of the numbers of a layer's weights, and of its biases.
+fn spread_of(layer: &LayerParameters) -> [f32; 2] {
+    let most = |values: &mut dyn Iterator<Item = &f32>| values.fold(0.0_f32, |m, v| m.max(v.abs()));
+    [most(&mut layer.w.iter()), most(&mut layer.b.iter())]
+}
+
+#[test]
+fn initial_parameters_fill_the_range_of_their_initialization() {
+    let parameters = |initialization| {
+        initial_parameters(&MlpConfig {
+            initialization,
+            ..MlpConfig::new(&[64, 256, 100])
+        })
+    };
+    let siren = Initialization::Siren { frequency: 30.0 };
+    for (initialization, limits) in [
+        // Of weights and biases of the first layer, then of the second.
+        (Initialization::KaimingUniform, [[0.125; 2], [0.0625; 2]]),
+        (siren, [[1.0 / 64.0, 0.125], [0.005_103_104, 0.0625]]),
+    ] {
+        let layers = parameters(initialization);
+        for (layer, limits) in layers.iter().zip(limits) {
+            for (spread, limit) in spread_of(layer).into_iter().zip(limits) {
+                let range = 0.97 * limit..=limit;
+                assert!(
+                    range.contains(&spread),
+                    "{initialization:?}: {spread} of {limit}"
+                );
+            }
+            // Both signs alike: the mean of n numbers is rarely 4 / √(3 n) of the limit.
+            for (mean, limit, n) in [
+                (layer.w.mean().unwrap(), limits[0], layer.w.len()),
+                (layer.b.mean().unwrap(), limits[1], layer.b.len()),
+            ] {
+                assert!(mean.abs() <= 4.0 * limit / (3.0 * n as f32).sqrt());
+            }
+        }
+        assert_eq!(layers, parameters(initialization));
+    }
+    for layer in parameters(Initialization::Zeros) {
+        assert_eq!(spread_of(&layer), [0.0; 2]);
+    }
+}
+
 #[test]
 fn initial_parameters_keep_their_numbers() {
     let layers = initial_parameters(&MlpConfig::new(&[6, 2]));
     let first: Vec<u32> = layers[0].w.iter().take(3).map(|w| w.to_bits()).collect();
     assert_eq!(first, GOLDEN_WEIGHTS);
+    // Biases of 0 take no numbers away from the layers behind them.
+    let layers = initial_parameters(&MlpConfig::new(&[6, 2, 6]));
+    let mut random = fastrand::Rng::with_seed(0);
+    let mut draw = |limit: f32| limit * (2.0 * random.f32() - 1.0);
+    let [first, second] = [1.0_f32, 3.0_f32].map(f32::sqrt);
+    assert!(layers[0].w.iter().all(|w| *w == draw(first)));
+    assert!(layers[1].w.iter().all(|w| *w == draw(second)));
 }
 
 const GOLDEN_WEIGHTS: [u32; 3] = [1_045_573_232, 3_212_670_793, 3_209_657_277];
@@ -489,6 +589,32 @@ fn configurations_that_make_no_network_are_refused() {
         assert!(
             matches!(Mlp::<f32>::new(config), Err(ModelError::Setting { name, .. }) if name == setting)
         );
+    }
+    for value in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let usual = MlpConfig::new(&[3, 2]);
+        let huber = MlpConfig {
+            loss: Loss::Huber { delta: value },
+            ..usual.clone()
+        };
+        let siren = MlpConfig {
+            initialization: Initialization::Siren { frequency: value },
+            ..usual.clone()
+        };
+        let clipped = MlpConfig {
+            clip_norm: Some(value),
+            ..usual.clone()
+        };
+        for (config, setting) in [
+            (huber, "delta"),
+            (siren, "frequency"),
+            (clipped, "clip_norm"),
+        ] {
+            let result = Mlp::<f32>::new(config);
+            assert!(
+                matches!(result, Err(ModelError::Setting { name, .. }) if name == setting),
+                "{setting} {value}"
+            );
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `accumulate_loss.wgsl`: the running total of losses.
 
 use super::kernels::NetworkKernels;
+use super::loss_total::LOSS_TOTAL_WORDS;
 use crate::kernel::{
     Binding, Constant, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
     file, passes, uniform,
@@ -16,7 +17,11 @@ pub struct AccumulateLoss<'a> {
     pub losses: Vector<'a>,
     /// How many examples they belong to.
     pub batch: u32,
-    /// One f32, the sum of losses, and one u32, the number of examples; both are added to.
+    /// One element, the sum of the weights that the losses were multiplied by; read. `None` where
+    /// each example weighs 1.
+    pub weight_sum: Option<Vector<'a>>,
+    /// [`LOSS_TOTAL_WORDS`] elements of u32 for
+    /// [`mean_loss_from_words`](super::mean_loss_from_words), zeros at first; added to.
     pub total: Vector<'a>,
 }
 
@@ -41,8 +46,24 @@ pub(super) const ACCUMULATE_LOSS: Kernel = Kernel::new(
     ],
 );
 
+pub(super) const ACCUMULATE_WEIGHTED_LOSS: Kernel = Kernel::new(
+    "wgpu_linear::accumulate_weighted_loss",
+    (file!("accumulate_loss.wgsl"), "accumulate_weighted_loss"),
+    &[("LANES", Constant::U32(LANES))],
+    LANES,
+    &[
+        Binding::dims::<Dims>(),
+        Binding::read(1, "losses"),
+        Binding::write(2, "total"),
+        Binding::read(3, "weight_sum"),
+    ],
+);
+
 impl NetworkKernels {
-    /// total += (Σ losses, batch), in a fixed order.
+    /// total += (Σ losses, batch), or (Σ losses, `weight_sum`). The losses of the batch are added up in f32, in a fixed order;
+    /// the total is exact, over any number of batches.
+    ///
+    /// A sum that is not finite is counted in the total, and makes the mean NaN.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].
@@ -50,14 +71,22 @@ impl NetworkKernels {
         let AccumulateLoss {
             losses,
             batch,
+            weight_sum,
             total,
         } = operands;
-        let kernel = ACCUMULATE_LOSS;
-        expect_vector(kernel.label, "total", total, 2)?;
-        let operands = [
+        let kernel = match weight_sum {
+            None => ACCUMULATE_LOSS,
+            Some(_) => ACCUMULATE_WEIGHTED_LOSS,
+        };
+        expect_vector(kernel.label, "total", total, LOSS_TOTAL_WORDS)?;
+        let mut operands = vec![
             Operand::vector("losses", losses),
             Operand::vector("total", total),
         ];
+        if let Some(weight_sum) = weight_sum {
+            expect_vector(kernel.label, "weight_sum", weight_sum, 1)?;
+            operands.push(Operand::vector("weight_sum", weight_sum));
+        }
         // Only the first pass counts the examples.
         let dims = |range: std::ops::Range<u32>| Dims {
             first: range.start,

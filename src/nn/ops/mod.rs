@@ -4,31 +4,39 @@
 mod accumulate_loss;
 mod activation;
 mod adam;
+mod clip;
 mod elements;
+mod elementwise_loss;
 mod gather;
 mod histogram;
 mod kernels;
 mod lion;
 mod loss;
-mod mean_squared_error;
+mod loss_total;
 mod optimizer;
 mod sgd;
 mod softmax_cross_entropy;
+mod weights;
 
 pub use accumulate_loss::AccumulateLoss;
 pub use activation::{ActivationForward, ActivationGrad};
 pub use adam::Adam;
+pub use clip::{CLIPPING_WORDS, Clip, GradientNorm};
+pub use elementwise_loss::ElementwiseLoss;
 pub use gather::{Examples, Gather};
 pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
 pub use kernels::NetworkKernels;
 pub use lion::Lion;
-pub use mean_squared_error::MeanSquaredError;
+pub use loss_total::{LOSS_TOTAL_WORDS, mean_loss_from_words};
 pub use sgd::Sgd;
 pub use softmax_cross_entropy::{
-    SMALL_LOSS_ELEMENTS, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
+    ClassWeights, SMALL_LOSS_ELEMENTS, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
 };
+pub use weights::{ClassWeightSum, RowWeightSum};
 
+pub(super) use clip::clip_step;
 pub(super) use loss::LossStep;
+pub(super) use loss_total::{WORDS as TOTAL_WORDS, mean_loss};
 pub(super) use optimizer::{Flat, OptimizerState};
 
 use crate::device::{Gpu, GpuError};
@@ -44,7 +52,7 @@ pub(super) fn loss_step(
 ) -> Result<Vec<Dispatch>, PrepareError> {
     match loss {
         Loss::SoftmaxCrossEntropy => softmax_cross_entropy::step(kernels, operands),
-        Loss::MeanSquaredError => mean_squared_error::step(kernels, operands),
+        _ => elementwise_loss::step(kernels, loss, operands),
     }
 }
 
@@ -91,11 +99,18 @@ pub(crate) fn kernels() -> Vec<Kernel> {
     let mut kernels = Vec::new();
     kernels.extend(Activation::ALL.map(activation::activation_kernel));
     kernels.extend(Activation::ALL.map(activation::activation_grad_kernel));
+    kernels.extend(elementwise_loss::kernels());
     kernels.extend([
-        softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY,
+        softmax_cross_entropy::kernel(weights::Weights::None),
+        softmax_cross_entropy::kernel(weights::Weights::Classes),
         softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY_SMALL,
-        mean_squared_error::MEAN_SQUARED_ERROR,
+        weights::class_weight_sum_kernel(),
+        weights::row_weight_sum_kernel(),
         accumulate_loss::ACCUMULATE_LOSS,
+        accumulate_loss::ACCUMULATE_WEIGHTED_LOSS,
+        clip::GRADIENT_NORM,
+        clip::CLIP_FACTOR,
+        clip::CLIP,
         sgd::SGD,
         adam::ADAM_ADVANCE,
         adam::ADAM,

@@ -1,7 +1,11 @@
 //! `softmax_cross_entropy.wgsl` and `softmax_cross_entropy_small.wgsl`: the loss of classifiers.
 
+use std::borrow::Cow;
+
 use super::kernels::NetworkKernels;
 use super::loss::LossStep;
+use super::loss_total::LOSS_TOTAL_WORDS;
+use super::weights::{ClassWeightSum, Weights};
 use crate::kernel::{
     Binding, Constant, Contents, Dispatch, Kernel, Matrix, Operand, PrepareError, Uniform, Vector,
     expect_matrix, expect_vector, file, uniform,
@@ -21,12 +25,25 @@ pub struct SoftmaxCrossEntropy<'a> {
     /// t, the logits, batch × classes; read.
     pub t: Matrix<'a>,
     /// The class of each row, batch elements of u32, each below the number of classes; read. The
-    /// values are not checked.
+    /// values are not checked. With weights, a row with any other label weighs 0.
     pub labels: Vector<'a>,
-    /// The loss of each row, batch elements; overwritten.
+    /// What the rows weigh; `None` where each weighs 1.
+    pub weights: Option<ClassWeights<'a>>,
+    /// The loss of each row, times its weight, batch elements; overwritten.
     pub row_loss: Vector<'a>,
-    /// Gradient of the mean of `row_loss`, batch × classes; overwritten.
+    /// Gradient of Σ `row_loss` / batch, or Σ `row_loss` / `weight_sum`, batch × classes;
+    /// overwritten.
     pub dt: Matrix<'a>,
+}
+
+/// The weights of [`SoftmaxCrossEntropy`].
+#[derive(Clone, Copy, Debug)]
+pub struct ClassWeights<'a> {
+    /// The weight of each class, as many as there are; read.
+    pub class_weights: Vector<'a>,
+    /// One element, the sum of the weights of the rows, see [`NetworkKernels::class_weight_sum`];
+    /// read.
+    pub weight_sum: Vector<'a>,
 }
 
 /// Operands of [`NetworkKernels::softmax_cross_entropy_small`].
@@ -39,7 +56,7 @@ pub struct SoftmaxCrossEntropySmall<'a> {
     pub labels: Vector<'a>,
     /// Gradient of the mean loss, batch × classes; overwritten.
     pub dt: Matrix<'a>,
-    /// One f32, the sum of losses, and one u32, the number of examples; both are added to.
+    /// As in [`AccumulateLoss`](super::AccumulateLoss); added to.
     pub total: Vector<'a>,
 }
 
@@ -61,19 +78,37 @@ fn dims(t: Matrix<'_>) -> Contents {
 
 const CONSTANTS: &[(&str, Constant)] = &[("LANES", Constant::U32(LANES))];
 
-pub(super) const SOFTMAX_CROSS_ENTROPY: Kernel = Kernel::new(
-    "wgpu_linear::softmax_cross_entropy",
-    (file!("softmax_cross_entropy.wgsl"), "softmax_cross_entropy"),
-    CONSTANTS,
-    LANES,
-    &[
-        Binding::dims::<Dims>(),
-        Binding::read(1, "t"),
-        Binding::read(2, "labels"),
-        Binding::write(3, "row_loss"),
-        Binding::write(4, "dt"),
-    ],
-);
+const BINDINGS: &[Binding] = &[
+    Binding::dims::<Dims>(),
+    Binding::read(1, "t"),
+    Binding::read(2, "labels"),
+    Binding::write(3, "row_loss"),
+    Binding::write(4, "dt"),
+];
+
+const WEIGHTED_BINDINGS: &[Binding] = &[
+    BINDINGS[0],
+    BINDINGS[1],
+    BINDINGS[2],
+    BINDINGS[3],
+    BINDINGS[4],
+    Binding::read(5, "class_weights"),
+    Binding::read(6, "weight_sum"),
+];
+
+pub(super) fn kernel(weights: Weights) -> Kernel {
+    let (variant, bindings) = match weights {
+        Weights::None => ("", BINDINGS),
+        _ => ("weighted", WEIGHTED_BINDINGS),
+    };
+    let label = "wgpu_linear::softmax_cross_entropy";
+    let file = (file!("softmax_cross_entropy.wgsl"), "softmax_cross_entropy");
+    Kernel {
+        variant: Cow::Borrowed(variant),
+        choices: Cow::Owned(vec![weights.file()]),
+        ..Kernel::new(label, file, CONSTANTS, LANES, bindings)
+    }
+}
 
 pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
     "wgpu_linear::softmax_cross_entropy_small",
@@ -94,7 +129,11 @@ pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
 
 impl NetworkKernels {
     /// row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch,
-    /// stable for large logits.
+    /// stable for large logits; with weights of classes, both times the weight, and `weight_sum` in
+    /// the place of the batch.
+    ///
+    /// A row with a logit that is not finite has a loss and gradients that are not finite either, but
+    /// where it weighs 0: then both are 0.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].
@@ -105,19 +144,35 @@ impl NetworkKernels {
         let SoftmaxCrossEntropy {
             t,
             labels,
+            weights,
             row_loss,
             dt,
         } = operands;
-        let kernel = SOFTMAX_CROSS_ENTROPY;
+        let kernel = kernel(match weights {
+            None => Weights::None,
+            Some(_) => Weights::Classes,
+        });
         expect_vector(kernel.label, "labels", labels, t.rows)?;
         expect_vector(kernel.label, "row_loss", row_loss, t.rows)?;
         expect_matrix(kernel.label, "dt", dt, t.rows, t.columns)?;
-        let operands = [
+        let mut operands = vec![
             Operand::matrix("t", t),
             Operand::vector("labels", labels),
             Operand::vector("row_loss", row_loss),
             Operand::matrix("dt", dt),
         ];
+        if let Some(weights) = weights {
+            let ClassWeights {
+                class_weights,
+                weight_sum,
+            } = weights;
+            expect_vector(kernel.label, "class_weights", class_weights, t.columns)?;
+            expect_vector(kernel.label, "weight_sum", weight_sum, 1)?;
+            operands.extend([
+                Operand::vector("class_weights", class_weights),
+                Operand::vector("weight_sum", weight_sum),
+            ]);
+        }
         let most = self.cache.loop_elements(LANES, LOOPS);
         check_classes(&kernel, t.columns, most)?;
         let rows = if t.columns == 0 { 0 } else { u64::from(t.rows) };
@@ -143,7 +198,7 @@ impl NetworkKernels {
         let kernel = SOFTMAX_CROSS_ENTROPY_SMALL;
         expect_vector(kernel.label, "labels", labels, t.rows)?;
         expect_matrix(kernel.label, "dt", dt, t.rows, t.columns)?;
-        expect_vector(kernel.label, "total", total, 2)?;
+        expect_vector(kernel.label, "total", total, LOSS_TOTAL_WORDS)?;
         if t.elements() > SMALL_LOSS_ELEMENTS {
             return Err(PrepareError::Limit {
                 operation: kernel.label,
@@ -176,7 +231,10 @@ pub(super) fn step(
         total,
         ..
     } = *operands;
-    let labels = targets.flat(SOFTMAX_CROSS_ENTROPY.label)?;
+    let labels = targets.flat(SOFTMAX_CROSS_ENTROPY_SMALL.label)?;
+    if operands.is_weighted {
+        return weighted_step(kernels, operands);
+    }
     if t.elements() <= SMALL_LOSS_ELEMENTS {
         let operands = SoftmaxCrossEntropySmall {
             t,
@@ -190,10 +248,46 @@ pub(super) fn step(
     let measure = kernels.softmax_cross_entropy(SoftmaxCrossEntropy {
         t,
         labels,
+        weights: None,
         row_loss,
         dt,
     })?;
-    Ok(vec![measure, operands.accumulate(kernels, row_loss)?])
+    Ok(vec![measure, operands.accumulate(kernels, row_loss, None)?])
+}
+
+/// The same with weights of classes: the sum of the weights of the batch comes first.
+fn weighted_step(
+    kernels: &NetworkKernels,
+    operands: &LossStep<'_>,
+) -> Result<Vec<Dispatch>, PrepareError> {
+    let LossStep { t, targets, dt, .. } = *operands;
+    let labels = targets.flat(SOFTMAX_CROSS_ENTROPY_SMALL.label)?;
+    let row_loss = Vector::new(operands.losses, t.rows);
+    let mut words: Vec<_> = operands.class_weights.iter().map(|w| w.to_bits()).collect();
+    // Where labels are masked, and classes weigh alike.
+    words.resize(t.columns as usize, 1.0_f32.to_bits());
+    let label = "wgpu_linear::class_weights";
+    let (table, buffer) = (kernels.cache.table(label, &words)?, kernels.weight_sum()?);
+    let class_weights = Vector::new(&table, t.columns);
+    let weight_sum = Vector::new(&buffer, 1);
+    let sum = kernels.class_weight_sum(ClassWeightSum {
+        labels,
+        class_weights,
+        sum: weight_sum,
+    })?;
+    let weights = Some(ClassWeights {
+        class_weights,
+        weight_sum,
+    });
+    let measure = kernels.softmax_cross_entropy(SoftmaxCrossEntropy {
+        t,
+        labels,
+        weights,
+        row_loss,
+        dt,
+    })?;
+    let accumulate = operands.accumulate(kernels, row_loss, Some(weight_sum))?;
+    Ok(vec![sum, measure, accumulate])
 }
 
 fn check_classes(kernel: &Kernel, classes: u32, most: u32) -> Result<(), PrepareError> {
