@@ -54,10 +54,12 @@ impl fmt::Display for BackwardSteps {
             from,
             to,
         } = self;
-        write!(
-            f,
-            "{place}: {tag:?} went back {times} times, first from step {from} to {to}"
-        )
+        write!(f, "{place}: {tag:?} went back ")?;
+        match times {
+            1 => f.write_str("once,")?,
+            times => write!(f, "{times} times, first")?,
+        }
+        write!(f, " from step {from} to {to}")
     }
 }
 

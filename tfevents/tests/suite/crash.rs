@@ -27,6 +27,7 @@ fn child() {
         "flush" => flush_for_ever(&directory),
         "write" => write_for_ever(&directory),
         "limit" => meet_a_limit(&directory),
+        "restore" => restore_within_a_limit(&directory),
         "tmpfs" => meet_a_full_tmpfs(&directory),
         other => panic!("unknown task {other}"),
     }
@@ -83,6 +84,27 @@ fn meet_a_limit(directory: &Path) {
     say(&format!("{} errors", errors.load(Ordering::Relaxed)));
 }
 
+/// Whoever looks on limits the size of files before the file is to be made again, and lifts the
+/// limit when it hears that this failed.
+fn restore_within_a_limit(directory: &Path) {
+    let events = Writer::create(directory).unwrap();
+    let file = events.path().unwrap();
+    (0..10_000).for_each(|step| add(&events, step));
+    events.flush().unwrap();
+    std::fs::remove_file(file).unwrap();
+    say("removed");
+    std::io::stdin().lines().next().unwrap().unwrap();
+    let error = events.restore().unwrap_err();
+    assert!(matches!(error, WriteError::Restore { .. }), "{error}");
+    assert!(!file.exists(), "half a copy");
+    say("refused");
+    std::io::stdin().lines().next().unwrap().unwrap();
+    add(&events, 10_000);
+    events.restore().unwrap();
+    events.close().unwrap();
+    say("restored");
+}
+
 /// The directory is a file system of 256 KiB, which `filler` takes most of.
 fn meet_a_full_tmpfs(directory: &Path) {
     let filler = directory.join("filler");
@@ -126,6 +148,16 @@ struct Process {
 }
 
 impl Process {
+    /// The size of files, in bytes, soft and hard as prlimit(1) has it.
+    fn limit_files(&self, limit: &str) {
+        let pid = self.child.id().to_string();
+        let limit = format!("--fsize={limit}");
+        let status = Command::new("prlimit")
+            .args(["--pid", &pid, &limit])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
     fn start(task: &str, directory: &Path) -> Self {
         Self::start_by(&[], task, directory)
     }
@@ -274,15 +306,29 @@ fn limit_on_the_size_of_files_is_reported_once_and_forgotten_when_lifted() {
         panic!("not exactly one file");
     };
     assert_eq!(std::fs::metadata(file).unwrap().len(), 100 << 10);
-    let lifted = Command::new("prlimit")
-        .args(["--pid", &child.child.id().to_string(), "--fsize=unlimited"])
-        .status()
-        .unwrap();
-    assert!(lifted.success());
+    child.limit_files("unlimited");
     child.input.write_all(b"go on\n").unwrap();
     assert_eq!(child.hear(), "1 errors");
     child.wait();
     assert_steps(&decode(&std::fs::read(file).unwrap()), 0..12_000);
+}
+
+#[test]
+fn copy_that_fails_leaves_no_half_and_is_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let trap = ["bash", "-c", "trap '' XFSZ; exec \"$@\"", "bash"];
+    let mut child = Process::start_by(&trap, "restore", directory.path());
+    for (said, limit) in [("removed", "100000:"), ("refused", "unlimited")] {
+        assert_eq!(child.hear(), said);
+        child.limit_files(limit);
+        child.input.write_all(b"go on\n").unwrap();
+    }
+    assert_eq!(child.hear(), "restored");
+    child.wait();
+    let [file] = &event_files(directory.path())[..] else {
+        panic!("not exactly one file");
+    };
+    assert_steps(&decode(&std::fs::read(file).unwrap()), 0..10_001);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tfevents::reader::{DamageKind, Malformed, ReadError, RecordError, RecordReader};
-use tfevents::{CreateError, HistogramError, ImageError, Place, PrCurveError, WriteError};
+use tfevents::{
+    CreateError, FileFate, HistogramError, ImageError, Place, PrCurveError, WriteError,
+};
 
 fn full() -> io::Error {
     io::Error::other("full")
@@ -98,6 +100,17 @@ fn errors_of_writing_say_where_and_why() {
         directory: "runs".into(),
     });
     let no_thread = group(CreateError::Thread { source: full() });
+    let gone = |fate| WriteError::Gone {
+        place: place(),
+        fate,
+    };
+    let [removed, moved, replaced] =
+        [FileFate::Removed, FileFate::Moved, FileFate::Replaced].map(gone);
+    let source = Arc::new(CreateError::File {
+        path: "runs".into(),
+        source: full(),
+    });
+    let restore = WriteError::Restore { source };
     check(
         &[
             (
@@ -111,8 +124,18 @@ fn errors_of_writing_say_where_and_why() {
                 "events: the error callback cannot wait for its own thread",
             ),
             (&in_use, "runs: another writer is writing to this directory"),
+            (&removed, "events: the event file was removed"),
+            (
+                &moved,
+                "events: the event file, or its directory, was moved away",
+            ),
+            (
+                &replaced,
+                "events: another file stands in the place of the event file",
+            ),
         ],
         &[
+            (&restore, "runs: full"),
             (&sink, "events: 7 bytes wait for a sink that fails: full"),
             (&sync, "events: not on the device: full"),
             (

@@ -30,6 +30,9 @@ fn close_tells_the_tags_that_went_backwards() {
         let expected = [("loss", times, 5, 3), ("also", 1, 100, 99)];
         assert_eq!(backwards, expected, "{policy:?}");
         assert!(closed.all_watched);
+        let also = closed.backwards[1].to_string();
+        let expected = "events: \"also\" went back once, from step 100 to 99";
+        assert_eq!(also, expected);
     }
 }
 
