@@ -1,7 +1,7 @@
 //! Kernels compiled when first needed and kept, and dispatches made of them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compile::{Compiled, compile};
 use super::dispatch::{Dispatch, Grid, fold};
@@ -17,7 +17,7 @@ pub(crate) struct KernelCache {
     device: wgpu::Device,
     limits: wgpu::Limits,
     checks: ShaderChecks,
-    compiled: Mutex<HashMap<Kernel, Compiled>>,
+    compiled: Mutex<HashMap<Arc<Kernel>, Compiled>>,
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
     /// to be bound. One for each binding, since what is written must not be bound twice.
     placeholders: [wgpu::Buffer; MOST_BINDINGS],
@@ -128,8 +128,9 @@ impl KernelCache {
             required: workgroups,
             allowed: u64::from(limit).pow(2),
         })?;
-        let Compiled { pipeline, layout } = self.compiled(kernel)?;
+        let (shared, Compiled { pipeline, layout }) = self.compiled(kernel)?;
         self.guard(kernel.label, || Grid {
+            kernel: shared,
             bindings: self.bind(kernel, &layout, dims, operands),
             pipeline,
             workgroups: [x, y, layers],
@@ -186,18 +187,19 @@ impl KernelCache {
         .map_err(refused)
     }
 
-    fn compiled(&self, kernel: &Kernel) -> Result<Compiled, PrepareError> {
+    fn compiled(&self, kernel: &Kernel) -> Result<(Arc<Kernel>, Compiled), PrepareError> {
         // A panic elsewhere cannot leave the map half written: entries are inserted whole.
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = compiled.get(kernel) {
-            return Ok(found.clone());
+        if let Some((shared, found)) = compiled.get_key_value(kernel) {
+            return Ok((shared.clone(), found.clone()));
         }
         let wgsl = kernel.wgsl()?;
         let fresh = self.guard(kernel.label, || {
             compile(&self.device, kernel, &wgsl, self.checks)
         })?;
-        compiled.insert(kernel.clone(), fresh.clone());
-        Ok(fresh)
+        let shared = Arc::new(kernel.clone());
+        compiled.insert(shared.clone(), fresh.clone());
+        Ok((shared, fresh))
     }
 
     fn bind(

@@ -1,6 +1,9 @@
 //! Prepared work, and how it is cut where it is too large for one dispatch.
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use super::Kernel;
 
 /// One operation with everything it needs: pipeline, bindings and grid. Prepared once, recorded as
 /// often as you like.
@@ -17,6 +20,8 @@ pub struct Dispatch {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
+    /// Shared with the cache and with every other grid of the same kernel.
+    pub(crate) kernel: Arc<Kernel>,
     pub(crate) pipeline: wgpu::ComputePipeline,
     pub(crate) bindings: wgpu::BindGroup,
     pub(crate) workgroups: [u32; 3],
@@ -48,6 +53,24 @@ impl Dispatch {
     #[must_use]
     pub fn label(&self) -> &'static str {
         self.label
+    }
+
+    /// The kernels that it runs, once for each grid that is dispatched, so that their WGSL can be
+    /// read.
+    ///
+    /// ```
+    /// # use wgpu_linear::{BiasGrad, Gpu, LinearKernels, Matrix, Vector};
+    /// # let gpu = Gpu::new()?;
+    /// # let (dt, db) = (gpu.zeros("dt", 6)?, gpu.zeros("db", 3)?);
+    /// # let (dt, db) = (Matrix::new(&dt, 2, 3), Vector::new(&db, 3));
+    /// let dispatch = LinearKernels::new(gpu.device()).bias_grad(BiasGrad { dt, db })?;
+    /// for kernel in dispatch.kernels() {
+    ///     println!("// {}\n{}", kernel.name(), kernel.wgsl()?);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn kernels(&self) -> impl ExactSizeIterator<Item = &Kernel> {
+        self.grids.iter().map(|grid| grid.kernel.as_ref())
     }
 
     /// Workgroups in x, y and z, once for each grid that is dispatched; none where there is nothing
