@@ -1,5 +1,6 @@
 //! Prepared work, and how it is cut where it is too large for one dispatch.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub struct Dispatch {
     pub(crate) grids: Vec<Grid>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Grid {
     /// Shared with the cache and with every other grid of the same kernel.
     pub(crate) kernel: Arc<Kernel>,
@@ -27,6 +28,17 @@ pub(crate) struct Grid {
     pub(crate) workgroups: [u32; 3],
     /// Whether one of the bindings takes its offset when recorded.
     pub(crate) dynamic: bool,
+}
+
+/// Without the sources of the kernel.
+impl fmt::Debug for Grid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grid")
+            .field("kernel", &self.kernel.name())
+            .field("bindings", &self.bindings)
+            .field("workgroups", &self.workgroups)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Dispatch {

@@ -93,13 +93,13 @@ impl Mlp {
         for rows in x.axis_chunks_iter(ndarray::Axis(0), self.predict_rows()) {
             let batch = rows.nrows() as u32;
             self.reserve(batch)?;
-            write_f32(&self.gpu, &self.steps.buffers().x, rows);
+            write_f32(&self.gpu, &self.steps.buffers().x, rows)?;
             let network = Network {
                 config: &self.config,
                 parameters: &self.parameters,
                 total: &self.total,
             };
-            self.gpu.run(self.steps.predict(network, batch)?);
+            self.gpu.run(self.steps.predict(network, batch)?)?;
             let buffer = self.steps.buffers().outputs();
             let len = rows.nrows() * outputs;
             values.extend(self.gpu.read_range_async::<f32>(buffer, 0, len).await?);
@@ -139,20 +139,19 @@ impl Mlp {
         self.submit()?;
         let gpu = self.gpu.clone();
         self.queue().admit_one(&gpu)?;
-        self.upload_batch(x, targets);
-        let submission = self.gpu.run(self.steps.train(rows));
+        self.upload_batch(x, targets)?;
+        let submission = self.gpu.run(self.steps.train(rows))?;
         self.queue().submitted_one(submission);
         Ok(())
     }
 
-    fn upload_batch(&self, x: ArrayView2<'_, f32>, targets: Targets<'_>) {
+    fn upload_batch(&self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<(), GpuError> {
         let buffers = self.steps.buffers();
-        write_f32(&self.gpu, &buffers.x, x);
+        write_f32(&self.gpu, &buffers.x, x)?;
         match targets {
             Targets::Classes(classes) => {
-                self.gpu
-                    .queue()
-                    .write_buffer(&buffers.targets, 0, bytemuck::cast_slice(classes))
+                let classes = bytemuck::cast_slice(classes);
+                self.gpu.write(&buffers.targets, 0, classes)
             }
             Targets::Values(values) => write_f32(&self.gpu, &buffers.targets, values),
         }
@@ -165,7 +164,7 @@ impl Mlp {
     pub async fn take_loss_async(&mut self) -> Result<MeanLoss, ModelError> {
         self.submit()?;
         let total = self.gpu.read_range_async::<u32>(&self.total, 0, 2).await?;
-        self.gpu.queue().write_buffer(&self.total, 0, &[0; 8]);
+        self.gpu.write(&self.total, 0, &[0; 8])?;
         Ok(mean_loss([total[0], total[1]]))
     }
 
@@ -251,14 +250,12 @@ impl Mlp {
             return Ok(());
         }
         queue.admit_many(&self.gpu)?;
-        let label = Some("wgpu_linear::train");
-        let device = self.gpu.device();
-        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+        let mut encoder = self.gpu.encoder("wgpu_linear::train");
         self.record_waiting(&queue, &mut encoder);
         if let Some(after) = after {
             after(&mut encoder);
         }
-        let submission = self.gpu.queue().submit([encoder.finish()]);
+        let submission = self.gpu.submit(encoder)?;
         queue.submitted_all(submission);
         Ok(())
     }
@@ -295,11 +292,13 @@ impl Mlp {
     }
 }
 
-fn write_f32(gpu: &Gpu, buffer: &wgpu::Buffer, values: ArrayView2<'_, f32>) {
+fn write_f32(
+    gpu: &Gpu,
+    buffer: &wgpu::Buffer,
+    values: ArrayView2<'_, f32>,
+) -> Result<(), GpuError> {
     let values = values.as_standard_layout();
     // In standard layout there is always a slice.
-    if let Some(values) = values.as_slice() {
-        gpu.queue()
-            .write_buffer(buffer, 0, bytemuck::cast_slice(values));
-    }
+    let values = values.as_slice().unwrap_or_default();
+    gpu.write(buffer, 0, bytemuck::cast_slice(values))
 }

@@ -54,7 +54,7 @@ impl Model for Mlp {
         self.submit()?;
         self.config.optimizer.set_learning_rate(learning_rate)?;
         self.parameters
-            .write_settings(&self.gpu, &self.config.optimizer);
+            .write_settings(&self.gpu, &self.config.optimizer)?;
         Ok(())
     }
 
@@ -65,7 +65,7 @@ impl Model for Mlp {
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
         check_parameters(&self.config.layer_sizes, parameters)?;
         self.submit()?;
-        self.parameters.write(&self.gpu, parameters);
+        self.parameters.write(&self.gpu, parameters)?;
         Ok(())
     }
 

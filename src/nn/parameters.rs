@@ -3,8 +3,8 @@
 //!
 //! One buffer for all layers makes one optimizer dispatch enough, whatever the number of layers.
 
-use crate::device::Gpu;
-use crate::kernel::{Dispatch, Matrix, PrepareError, Vector, uniform_buffer};
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
 use crate::model::{LayerParameters, MlpConfig, ModelError, Optimizer, initial_parameters};
 
 use super::layout::ParameterLayout;
@@ -26,14 +26,20 @@ impl Parameters {
         let layout = ParameterLayout::new(&config.layer_sizes, &gpu.device().limits());
         // Asked for before the weights are drawn: a network that does not fit is refused before it
         // fills the host's memory.
+        let settings = optimizer_settings(&config.optimizer).padded();
         let parameters = Self {
             values: gpu.zeros("wgpu_linear::parameters", layout.elements())?,
             gradients: gpu.zeros("wgpu_linear::gradients", layout.elements())?,
-            settings: uniform_buffer(gpu.device(), &optimizer_settings(&config.optimizer)),
+            settings: gpu.create_buffer(
+                "wgpu_linear::settings",
+                settings.len() as u64,
+                SETTINGS,
+            )?,
             optimizer: optimizer_state(gpu, &config.optimizer, layout.elements())?,
             layout,
         };
-        parameters.write(gpu, &initial_parameters(config));
+        gpu.write(&parameters.settings, 0, &settings)?;
+        parameters.write(gpu, &initial_parameters(config))?;
         Ok(parameters)
     }
 
@@ -68,16 +74,15 @@ impl Parameters {
     }
 
     /// Hands weights and biases to the steps submitted from now on.
-    pub(super) fn write(&self, gpu: &Gpu, parameters: &[LayerParameters]) {
+    pub(super) fn write(&self, gpu: &Gpu, parameters: &[LayerParameters]) -> Result<(), GpuError> {
         let flat = self.layout.pack(parameters);
-        gpu.queue()
-            .write_buffer(&self.values, 0, bytemuck::cast_slice(&flat));
+        gpu.write(&self.values, 0, bytemuck::cast_slice(&flat))
     }
 
     /// Hands the optimizer's settings to the steps submitted from now on.
-    pub(super) fn write_settings(&self, gpu: &Gpu, optimizer: &Optimizer) {
+    pub(super) fn write_settings(&self, gpu: &Gpu, optimizer: &Optimizer) -> Result<(), GpuError> {
         let settings = optimizer_settings(optimizer).padded();
-        gpu.queue().write_buffer(&self.settings, 0, &settings);
+        gpu.write(&self.settings, 0, &settings)
     }
 
     /// A copy of a flat buffer of this layout, cut into layers.
@@ -113,6 +118,9 @@ impl Parameters {
         Ok(dispatches)
     }
 }
+
+const SETTINGS: wgpu::BufferUsages =
+    wgpu::BufferUsages::UNIFORM.union(wgpu::BufferUsages::COPY_DST);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Piece {

@@ -112,7 +112,11 @@ fn dispatches_show_the_wgsl_that_they_run() {
     assert_eq!(kernel.label, dispatch.label());
     let wgsl = kernel.wgsl().unwrap();
     assert!(wgsl.contains(&format!("fn {}(", kernel.entry_point)));
-    assert!(kernel.constants.contains(&("ADD_BIAS", Constant::Bool(true))));
+    assert!(
+        kernel
+            .constants
+            .contains(&("ADD_BIAS", Constant::Bool(true)))
+    );
     for (name, value) in kernel.constants.iter() {
         let begin = format!("const {name}: ");
         let end = format!(" = {value};");
@@ -123,7 +127,10 @@ fn dispatches_show_the_wgsl_that_they_run() {
     let long = noop.kernels.forward(operands(4096)).unwrap();
     let names: Vec<_> = long.kernels().map(|kernel| kernel.name()).collect();
     assert!(names.len() > 1 && names[0] != names[1], "{names:?}");
-    assert_eq!(noop.kernels.forward(operands(0)).unwrap().kernels().len(), 1);
+    assert_eq!(
+        noop.kernels.forward(operands(0)).unwrap().kernels().len(),
+        1
+    );
 }
 
 #[test]

@@ -39,7 +39,8 @@ pub(super) const ACCUMULATE_LOSS: Kernel = Kernel::new(
         Binding::read(1, "losses"),
         Binding::write(2, "total"),
     ],
-);
+)
+.sharing(4 * LANES);
 
 impl NetworkKernels {
     /// total += (Σ losses, batch), in a fixed order.

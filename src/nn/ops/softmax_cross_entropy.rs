@@ -73,7 +73,8 @@ pub(super) const SOFTMAX_CROSS_ENTROPY: Kernel = Kernel::new(
         Binding::write(3, "row_loss"),
         Binding::write(4, "dt"),
     ],
-);
+)
+.sharing(4 * LANES);
 
 pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
     "wgpu_linear::softmax_cross_entropy_small",
@@ -90,7 +91,8 @@ pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
         Binding::write(3, "dt"),
         Binding::write(4, "total"),
     ],
-);
+)
+.sharing(4 * LANES);
 
 impl NetworkKernels {
     /// row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch,
