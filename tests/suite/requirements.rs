@@ -225,3 +225,33 @@ fn descriptors_open_a_device_that_lacks_nothing() {
             .any(|lack| lack.name == "SUBGROUP")
     );
 }
+
+/// A network on such a device is refused as well, by name and not by a panic.
+#[test]
+fn networks_name_the_limit_that_is_too_low() {
+    use ndarray::Array2;
+    use wgpu_linear::model::{MlpConfig, Model, ModelError};
+    for limits in [
+        Limits::downlevel_defaults(),
+        Limits::downlevel_webgl2_defaults(),
+    ] {
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: limits,
+            ..Default::default()
+        };
+        let (device, queue) = wgpu::Device::noop(&descriptor);
+        let gpu = Gpu::wrap(device, queue);
+        let mut mlp = wgpu_linear::nn::Mlp::new(&gpu, MlpConfig::new(&[4, 5, 3])).unwrap();
+        let x = Array2::zeros((2, 4));
+        let targets = wgpu_linear::model::Targets::Classes(&[0, 1]);
+        for result in [
+            mlp.predict(x.view()).map(drop),
+            mlp.train_batch(x.view(), targets),
+        ] {
+            assert!(
+                matches!(result, Err(ModelError::Prepare(PrepareError::Limit { .. }))),
+                "{result:?}"
+            );
+        }
+    }
+}
