@@ -89,17 +89,22 @@ pub enum GpuError {
 }
 
 impl GpuError {
-    /// What went wrong with a buffer or dispatch. A number of bytes is wanted of those calls that
-    /// need memory, under a label.
-    pub(super) fn of(failure: Failure, what: &'static str, (label, bytes): (&str, u64)) -> Self {
-        match failure {
-            Failure::Lost => Self::DeviceLost,
-            Failure::Refused(wgpu::Error::OutOfMemory { .. }) => Self::OutOfMemory {
+    /// What went wrong in a call that takes so many bytes under this label. wgpu panics where it
+    /// does not know an object; `foreign` says what the caller has handed in, if it was the caller.
+    pub(super) fn of(
+        failure: Failure,
+        foreign: Option<&'static str>,
+        (label, bytes): (&str, u64),
+    ) -> Self {
+        match (failure, foreign) {
+            (Failure::Lost, _) => Self::DeviceLost,
+            (Failure::Refused(wgpu::Error::OutOfMemory { .. }), _) => Self::OutOfMemory {
                 label: label.to_owned(),
                 bytes,
             },
-            Failure::Refused(source) => Self::Refused { source },
-            Failure::Panicked(_) => Self::Foreign { what },
+            (Failure::Refused(source), _) => Self::Refused { source },
+            (Failure::Panicked(_), Some(what)) => Self::Foreign { what },
+            (Failure::Panicked(panic), None) => std::panic::resume_unwind(panic),
         }
     }
 }

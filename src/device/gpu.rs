@@ -187,8 +187,8 @@ impl Gpu {
             view.map(|mut view| fill(&mut view))
         };
         let memory = ("wgpu_linear::staging", bytes);
-        let written = watch(&self.device, write)
-            .map_err(|failure| GpuError::of(failure, "buffer", memory))?;
+        let written =
+            watch(&self.device, write).map_err(|failure| GpuError::of(failure, None, memory))?;
         // There is no view, and no error either, where the device is lost.
         written.ok_or(GpuError::DeviceLost)
     }
@@ -215,7 +215,7 @@ impl Gpu {
             self.queue.submit([encoder.finish()])
         };
         guard(&self.device, submit)
-            .map_err(|failure| GpuError::of(failure, "dispatch", ("wgpu_linear::run", 0)))
+            .map_err(|failure| GpuError::of(failure, Some("dispatch"), ("wgpu_linear::run", 0)))
     }
 
     pub(crate) fn encoder(&self, label: &str) -> wgpu::CommandEncoder {

@@ -34,7 +34,7 @@ pub(crate) fn create_buffer(
             mapped_at_creation: false,
         })
     };
-    guard(device, create).map_err(|failure| GpuError::of(failure, "buffer", (label, bytes)))
+    guard(device, create).map_err(|failure| GpuError::of(failure, None, (label, bytes)))
 }
 
 /// Part of a buffer.
@@ -89,7 +89,7 @@ pub(crate) async fn read<T: bytemuck::Pod>(
         encoder.copy_buffer_to_buffer(range.buffer, range.offset_bytes, &staging, 0, range.bytes);
         queue.submit([encoder.finish()])
     })
-    .map_err(|failure| GpuError::of(failure, "buffer", ("wgpu_linear::read", range.bytes)))?;
+    .map_err(|failure| GpuError::of(failure, Some("buffer"), ("wgpu_linear::read", range.bytes)))?;
     // What was copied may have been one of ours with the same number.
     if is_foreign(device, range.buffer) {
         return Err(GpuError::Foreign { what: "buffer" });

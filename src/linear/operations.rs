@@ -137,7 +137,8 @@ impl LinearKernels {
     /// # Errors
     /// [`PrepareError::Shape`] where shapes disagree; `MissingUsage`, `BufferTooSmall`,
     /// `MisalignedOffset` or `Limit` where a buffer does not serve; `Aliased` where `t` shares a
-    /// buffer with another operand; `Refused` where the device refuses.
+    /// buffer with another operand; `Foreign` where a buffer belongs to another wgpu instance;
+    /// `DeviceLost`; `Refused` where the device refuses.
     pub fn forward(&self, operands: Forward<'_>) -> Result<Dispatch, PrepareError> {
         let Forward { x, w, b, t } = operands;
         self.prepare_forward([x, w, t], b, None)

@@ -255,3 +255,39 @@ fn networks_name_the_limit_that_is_too_low() {
         }
     }
 }
+
+thread_local! {
+    /// What this thread has been warned of, since it began to listen.
+    static WARNINGS: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+struct Ear;
+
+impl log::Log for Ear {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target().starts_with("wgpu_linear") && metadata.level() == log::Level::Warn
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            WARNINGS.with_borrow_mut(|warnings| warnings.push(record.args().to_string()));
+        }
+    }
+    fn flush(&self) {}
+}
+
+#[test]
+fn linear_kernels_warn_of_what_a_device_lacks() {
+    // No other test of this program listens to the log.
+    log::set_logger(&Ear).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    let _good = wgpu_linear::LinearKernels::new(&noop(Limits::default()));
+    assert_eq!(WARNINGS.take(), [""; 0]);
+    let device = noop(Limits::downlevel_defaults());
+    let _kernels = wgpu_linear::LinearKernels::new(&device);
+    let lacks = Requirements::explain(&device);
+    let expected: Vec<_> = lacks.iter().map(Lack::to_string).collect();
+    assert_eq!(WARNINGS.take(), expected);
+    assert!(expected[0].starts_with(
+        "max_storage_buffers_per_shader_stage is 4, 7 are wanted: matrix products are refused"
+    ));
+}
