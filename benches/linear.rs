@@ -89,6 +89,7 @@ impl Layer {
 
     fn run(&self, dispatch: &Dispatch) {
         let submission = self.gpu.run(std::slice::from_ref(dispatch));
+        let submission = submission.expect("the device takes work");
         self.gpu.wait(submission).expect("the device finishes");
     }
 
@@ -156,7 +157,10 @@ fn prepared(criterion: &mut Criterion) {
 
 fn oneshot(criterion: &mut Criterion) {
     bench(criterion, "oneshot", |layer, operation, _| {
-        layer.gpu.run(&[layer.prepare(operation)]);
+        layer
+            .gpu
+            .run(&[layer.prepare(operation)])
+            .expect("the device takes work");
         std::hint::black_box(layer.read(operation));
     });
 }

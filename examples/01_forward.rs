@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         b: Some(Vector::new(&b, 2)),
         t: Matrix::new(&t, 2, 2),
     })?;
-    gpu.run(&[forward]);
+    gpu.run(&[forward])?;
     let result: Vec<f32> = gpu.read(&t)?;
     println!("{result:?} on {}", gpu.description());
     assert_eq!(result, [8.5, 1.5, 19.0, 1.5]);

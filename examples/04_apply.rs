@@ -175,7 +175,7 @@ impl Inputs {
             w: w_view,
             b: b_view,
             t: Matrix::new(&t, rows, outs),
-        })?]);
+        })?])?;
         let read = |buffer, rows: usize, columns: usize| -> Result<Array2<f32>, Box<dyn Error>> {
             Ok(Array2::from_shape_vec(
                 (rows, columns),
@@ -211,7 +211,7 @@ impl Inputs {
                 dt: dt_view,
                 db: Vector::new(&db, outs),
             })?,
-        ]);
+        ])?;
         let gradients = Gradients {
             dx: read(&dx, batch, inputs)?,
             dw: read(&dw, inputs, outputs)?,

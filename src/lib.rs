@@ -11,7 +11,7 @@ pub mod train;
 
 mod device;
 
-pub use device::{AdapterChoice, Element, Gpu, GpuError, GpuOptions};
+pub use device::{AdapterChoice, Element, Gpu, GpuError, GpuOptions, Lack, Requirements};
 pub use kernel::{Access, Binding, Dispatch, Kernel, Matrix, PrepareError, ShaderChecks, Vector};
 pub use linear::{
     BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,

@@ -65,7 +65,7 @@ impl Operands {
             zero: gpu.zeros("zero", 1)?,
         };
         // No first operation shall wait for uploads.
-        gpu.wait(gpu.run(&[]))?;
+        gpu.wait(gpu.run(&[])?)?;
         Ok(operands)
     }
 

@@ -26,6 +26,11 @@ pub enum AdapterChoice {
 pub struct GpuOptions {
     /// Which adapter.
     pub adapter: AdapterChoice,
+    /// The wgpu instance to look in, for applications that have one: wgpu numbers buffers per
+    /// instance, so that those of another one may be mistaken, see
+    /// [`LinearKernels::new`](crate::LinearKernels::new). Default: one that all devices of this
+    /// crate share.
+    pub instance: Option<wgpu::Instance>,
     /// Which backends to look at. Default: those in the environment variable `WGPU_BACKEND`, else
     /// all.
     pub backends: Option<Backends>,
@@ -46,6 +51,7 @@ impl Default for GpuOptions {
     fn default() -> Self {
         Self {
             adapter: AdapterChoice::Auto,
+            instance: None,
             backends: None,
             power_preference: None,
             allow_software: true,
@@ -60,7 +66,10 @@ pub(crate) async fn enumerate(options: &GpuOptions) -> Vec<wgpu::Adapter> {
         .backends
         .or_else(backends_from_env)
         .unwrap_or(Backends::all());
-    let adapters = instance().enumerate_adapters(backends).await;
+    let adapters = match &options.instance {
+        Some(theirs) => theirs.enumerate_adapters(backends).await,
+        None => instance().enumerate_adapters(backends).await,
+    };
     let computes = |adapter: &wgpu::Adapter| {
         adapter
             .get_downlevel_capabilities()
@@ -76,8 +85,9 @@ fn backends_from_env() -> Option<Backends> {
     from_env("WGPU_BACKEND").map(|names| Backends::from_comma_list(&names))
 }
 
-/// One instance serves the whole process. Buffers are numbered per instance: with one each, a
-/// buffer of another device would be taken for one of our own instead of being refused.
+/// One instance serves the whole process, unless the application has its own. Buffers are numbered
+/// per instance: with one each, a buffer of another device may be taken for one of our own instead
+/// of being refused.
 #[cfg(not(target_arch = "wasm32"))]
 fn instance() -> &'static wgpu::Instance {
     static INSTANCE: std::sync::OnceLock<wgpu::Instance> = std::sync::OnceLock::new();

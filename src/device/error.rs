@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::kernel::Failure;
+
 /// A device could not be had or did not do its work.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -58,12 +60,19 @@ pub enum GpuError {
         /// Usages of the buffer.
         usage: wgpu::BufferUsages,
     },
-    /// The device refused to copy the buffer, for example because it belongs to another device, is
-    /// mapped or destroyed.
-    #[error("the device refused to read the buffer")]
+    /// The device refused to do it, for example because a buffer or a dispatch belongs to another
+    /// device, or because a buffer is mapped or destroyed.
+    #[error("the device refused")]
     Refused {
         /// What wgpu reported.
         source: wgpu::Error,
+    },
+    /// A buffer or a dispatch belongs to a device of another wgpu instance. (Another device of the
+    /// same instance is [`Self::Refused`].)
+    #[error("the {what} belongs to a device of another wgpu instance")]
+    Foreign {
+        /// `buffer` or `dispatch`.
+        what: &'static str,
     },
     /// A submission of another device was waited for.
     #[error("the submission belongs to another device")]
@@ -74,9 +83,30 @@ pub enum GpuError {
         /// How long was waited.
         waited: Duration,
     },
-    /// The device was lost, or its driver failed while results were read back.
+    /// The device was lost: destroyed, or given up by its driver.
     #[error("the GPU device was lost; open a new one")]
     DeviceLost,
+}
+
+impl GpuError {
+    /// What went wrong in a call that takes so many bytes under this label. wgpu panics where it
+    /// does not know an object; `foreign` says what the caller has handed in, if it was the caller.
+    pub(super) fn of(
+        failure: Failure,
+        foreign: Option<&'static str>,
+        (label, bytes): (&str, u64),
+    ) -> Self {
+        match (failure, foreign) {
+            (Failure::Lost, _) => Self::DeviceLost,
+            (Failure::Refused(wgpu::Error::OutOfMemory { .. }), _) => Self::OutOfMemory {
+                label: label.to_owned(),
+                bytes,
+            },
+            (Failure::Refused(source), _) => Self::Refused { source },
+            (Failure::Panicked(_), Some(what)) => Self::Foreign { what },
+            (Failure::Panicked(panic), None) => std::panic::resume_unwind(panic),
+        }
+    }
 }
 
 fn seen_list(seen: &[String]) -> String {

@@ -11,7 +11,8 @@ use wgpu::DeviceType;
 use super::GpuError;
 use super::adapter::{GpuOptions, choose, describe, describe_request, enumerate, install_hint};
 use super::readback;
-use crate::kernel::Dispatch;
+use super::requirements::Requirements;
+use crate::kernel::{Dispatch, caught, guard, is_lost, watch};
 
 /// An open device with its queue. Cloning is cheap and refers to the same device.
 #[derive(Clone, Debug)]
@@ -40,8 +41,8 @@ impl Gpu {
         pollster::block_on(Self::request(options))
     }
 
-    /// Opens an adapter that matches `options`, with all the limits that it really has (wgpu's
-    /// default is WebGPU's floor).
+    /// Opens an adapter that matches `options`, with the features of [`Requirements::of`] and all
+    /// the limits that it really has (wgpu's default is WebGPU's floor).
     ///
     /// # Errors
     /// [`GpuError::NoAdapter`] with the list of what was found and what to install,
@@ -56,12 +57,10 @@ impl Gpu {
                 seen: infos.iter().map(describe).collect(),
                 hint: install_hint(),
             })?;
+        let requirements = Requirements::of(adapter);
         let descriptor = wgpu::DeviceDescriptor {
-            label: Some("wgpu_linear::device"),
-            // Subgroups make the kernels for software adapters twice as fast.
-            required_features: adapter.features() & (wgpu::Features::SUBGROUP | options.features),
-            required_limits: adapter.limits(),
-            ..Default::default()
+            required_features: requirements.features() | adapter.features() & options.features,
+            ..requirements.descriptor()
         };
         let (device, queue) = adapter
             .request_device(&descriptor)
@@ -78,7 +77,7 @@ impl Gpu {
     }
 
     /// Wraps a device and its queue that the application already owns. Neither is changed: no
-    /// handler is replaced.
+    /// handler is replaced. [`Requirements`] says what to open a device with.
     ///
     /// Hand in buffers of this device only, see [`LinearKernels::new`](crate::LinearKernels::new).
     #[must_use]
@@ -138,7 +137,7 @@ impl Gpu {
     /// for [`Self::read`].
     ///
     /// # Errors
-    /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
+    /// [`GpuError::BufferTooLarge`], [`GpuError::OutOfMemory`] or [`GpuError::DeviceLost`].
     pub fn zeros(&self, label: &str, len: usize) -> Result<wgpu::Buffer, GpuError> {
         // wgpu hands out zeroed memory.
         self.create_buffer(label, (len as u64).saturating_mul(4), STORAGE)
@@ -148,7 +147,7 @@ impl Gpu {
     /// for [`Self::read`].
     ///
     /// # Errors
-    /// [`GpuError::BufferTooLarge`] or [`GpuError::OutOfMemory`].
+    /// [`GpuError::BufferTooLarge`], [`GpuError::OutOfMemory`] or [`GpuError::DeviceLost`].
     pub fn upload<T: Element>(
         &self,
         label: &str,
@@ -156,32 +155,87 @@ impl Gpu {
     ) -> Result<wgpu::Buffer, GpuError> {
         let bytes: &[u8] = bytemuck::cast_slice(contents);
         let buffer = self.create_buffer(label, bytes.len() as u64, STORAGE)?;
-        self.queue.write_buffer(&buffer, 0, bytes);
+        self.write(&buffer, 0, bytes)?;
         Ok(buffer)
+    }
+
+    /// Copies `bytes`, a multiple of 4, into a buffer of this device, for what is submitted from
+    /// now on.
+    pub(crate) fn write(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset_bytes: u64,
+        bytes: &[u8],
+    ) -> Result<(), GpuError> {
+        let fill = |view: &mut wgpu::QueueWriteBufferView| view.copy_from_slice(bytes);
+        self.write_with(buffer, offset_bytes, bytes.len() as u64, fill)
+    }
+
+    /// [`Self::write`], with bytes that `fill` writes down.
+    pub(crate) fn write_with(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset_bytes: u64,
+        bytes: u64,
+        fill: impl FnOnce(&mut wgpu::QueueWriteBufferView),
+    ) -> Result<(), GpuError> {
+        let Some(size) = wgpu::BufferSize::new(bytes) else {
+            return Ok(());
+        };
+        let write = || {
+            let view = self.queue.write_buffer_with(buffer, offset_bytes, size);
+            view.map(|mut view| fill(&mut view))
+        };
+        let memory = ("wgpu_linear::staging", bytes);
+        let written =
+            watch(&self.device, write).map_err(|failure| GpuError::of(failure, None, memory))?;
+        // There is no view, and no error either, where the device is lost.
+        written.ok_or(GpuError::DeviceLost)
     }
 
     /// Runs the dispatches in order, in one compute pass of one submission. Does not wait for them.
     ///
-    /// # Panics
-    /// Where a dispatch was prepared for another device, or one of its buffers has been destroyed
-    /// or is mapped: wgpu reports that to the device's uncaptured-error handler, which panics
-    /// unless it has been replaced.
-    pub fn run(&self, dispatches: &[Dispatch]) -> wgpu::SubmissionIndex {
-        let mut encoder = self
-            .device
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor {
-                label: Some("wgpu_linear::run"),
-            });
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some("wgpu_linear::run"),
-                timestamp_writes: None,
-            });
-            for dispatch in dispatches {
-                dispatch.record(&mut pass);
+    /// # Errors
+    /// [`GpuError::Refused`] where a dispatch was prepared for another device, or one of its buffers
+    /// has been destroyed or is mapped; [`GpuError::Foreign`] where wgpu does not know a dispatch,
+    /// which was prepared for another instance (one that wgpu takes for another of ours is not
+    /// noticed); [`GpuError::DeviceLost`].
+    pub fn run(&self, dispatches: &[Dispatch]) -> Result<wgpu::SubmissionIndex, GpuError> {
+        let submit = || {
+            let mut encoder = self.encoder("wgpu_linear::run");
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: Some("wgpu_linear::run"),
+                    timestamp_writes: None,
+                });
+                for dispatch in dispatches {
+                    dispatch.record(&mut pass);
+                }
             }
+            self.queue.submit([encoder.finish()])
+        };
+        guard(&self.device, submit)
+            .map_err(|failure| GpuError::of(failure, Some("dispatch"), ("wgpu_linear::run", 0)))
+    }
+
+    pub(crate) fn encoder(&self, label: &str) -> wgpu::CommandEncoder {
+        let label = Some(label);
+        self.device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label })
+    }
+
+    /// Submits what has been recorded with objects of this device.
+    pub(crate) fn submit(
+        &self,
+        encoder: wgpu::CommandEncoder,
+    ) -> Result<wgpu::SubmissionIndex, GpuError> {
+        // Where memory runs out, wgpu loses the device and tells its handler, which may panic.
+        let submission = caught(|| self.queue.submit([encoder.finish()]));
+        // A lost device accepts nothing, and does not say so.
+        match submission {
+            Ok(submission) if !is_lost(&self.device) => Ok(submission),
+            _ => Err(GpuError::DeviceLost),
         }
-        self.queue.submit([encoder.finish()])
     }
 
     /// Waits until `submission` has been executed.
@@ -205,8 +259,9 @@ impl Gpu {
 
     /// Lets wgpu call back for whatever has finished; does not wait. (A browser does so by itself.)
     pub(crate) fn poll(&self) {
-        // Only waiting can fail.
-        let _ = self.device.poll(wgpu::PollType::Poll);
+        // Only waiting can fail, or a driver that has lost the device, which whatever comes next will
+        // find out.
+        let _ = caught(|| self.device.poll(wgpu::PollType::Poll));
     }
 
     /// [`Self::read_range`] over the whole buffer.
@@ -240,9 +295,11 @@ impl Gpu {
     /// device has finished; in a browser it yields.
     ///
     /// # Errors
-    /// [`GpuError::Unreadable`], [`GpuError::Refused`] where the buffer belongs to another device,
-    /// is mapped or destroyed, [`GpuError::OutOfMemory`], [`GpuError::Timeout`] or
-    /// [`GpuError::DeviceLost`].
+    /// [`GpuError::Unreadable`]; [`GpuError::Refused`] where the buffer belongs to another device of
+    /// the same wgpu instance, is mapped or destroyed; [`GpuError::Foreign`] where it belongs to
+    /// another instance, as far as
+    /// [`LinearKernels::new`](crate::LinearKernels::new) says; [`GpuError::OutOfMemory`],
+    /// [`GpuError::Timeout`] or [`GpuError::DeviceLost`].
     pub async fn read_range_async<T: Element>(
         &self,
         buffer: &wgpu::Buffer,

@@ -4,7 +4,9 @@ mod adapter;
 mod error;
 mod gpu;
 mod readback;
+mod requirements;
 
 pub use adapter::{AdapterChoice, GpuOptions};
 pub use error::GpuError;
 pub use gpu::{Element, Gpu};
+pub use requirements::{Lack, Requirements};

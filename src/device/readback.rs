@@ -7,7 +7,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::GpuError;
-use crate::kernel::guard;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::kernel::{caught, is_lost};
+use crate::kernel::{guard, is_foreign, watch};
 
 /// Creates a zeroed buffer of at least 4 bytes; see [`crate::Gpu::create_buffer`].
 pub(crate) fn create_buffer(
@@ -32,10 +34,7 @@ pub(crate) fn create_buffer(
             mapped_at_creation: false,
         })
     };
-    guard(device, wgpu::ErrorFilter::OutOfMemory, create).map_err(|_| GpuError::OutOfMemory {
-        label: label.to_owned(),
-        bytes,
-    })
+    guard(device, create).map_err(|failure| GpuError::of(failure, None, (label, bytes)))
 }
 
 /// Part of a buffer.
@@ -83,19 +82,26 @@ pub(crate) async fn read<T: bytemuck::Pod>(
     }
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
     let staging = create_buffer(device, "wgpu_linear::staging", range.bytes, usage)?;
-    let submission = guard(device, wgpu::ErrorFilter::Validation, || {
+    let submission = watch(device, || {
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor {
             label: Some("wgpu_linear::read"),
         });
         encoder.copy_buffer_to_buffer(range.buffer, range.offset_bytes, &staging, 0, range.bytes);
         queue.submit([encoder.finish()])
     })
-    .map_err(|source| GpuError::Refused { source })?;
+    .map_err(|failure| GpuError::of(failure, Some("buffer"), ("wgpu_linear::read", range.bytes)))?;
+    // What was copied may have been one of ours with the same number.
+    if is_foreign(device, range.buffer) {
+        return Err(GpuError::Foreign { what: "buffer" });
+    }
 
     let mapped = Mapped::default();
     let answer = mapped.clone();
-    staging.map_async(wgpu::MapMode::Read, .., move |result| {
-        answer.complete(result)
+    // What is wrong here is what the callback hears.
+    let _ = watch(device, || {
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            answer.complete(result)
+        });
     });
     wait(device, submission, timeout)?;
     mapped.await.map_err(|_| GpuError::DeviceLost)?;
@@ -116,15 +122,36 @@ pub(crate) fn wait(
     submission: wgpu::SubmissionIndex,
     timeout: Duration,
 ) -> Result<(), GpuError> {
-    let poll = wgpu::PollType::Wait {
-        submission_index: Some(submission),
-        timeout: Some(timeout),
+    let poll = || {
+        device.poll(wgpu::PollType::Wait {
+            submission_index: Some(submission.clone()),
+            timeout: Some(timeout),
+        })
     };
-    match device.poll(poll) {
+    match untroubled(device, poll)? {
         Ok(_) => Ok(()),
         Err(wgpu::PollError::Timeout) => Err(GpuError::Timeout { waited: timeout }),
+        Err(wgpu::PollError::WrongSubmissionIndex(..)) if is_lost(device) => {
+            Err(GpuError::DeviceLost)
+        }
         Err(wgpu::PollError::WrongSubmissionIndex(..)) => Err(GpuError::ForeignSubmission),
     }
+}
+
+/// The result of `poll`, in which wgpu 30 panics where the driver says that the device is lost, and
+/// now and then where another thread polls at the same time: it takes the queue for empty that the
+/// other one has just emptied. The second time all is well.
+#[cfg(not(target_arch = "wasm32"))]
+fn untroubled<T>(device: &wgpu::Device, poll: impl Fn() -> T) -> Result<T, GpuError> {
+    const TIMES: usize = 10;
+    for _ in 1..TIMES {
+        match caught(&poll) {
+            Ok(result) => return Ok(result),
+            Err(_) if is_lost(device) => return Err(GpuError::DeviceLost),
+            Err(_) => {}
+        }
+    }
+    Ok(poll())
 }
 
 /// The browser polls by itself.

@@ -1,12 +1,14 @@
 //! Kernels compiled when first needed and kept, and dispatches made of them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compile::{Compiled, compile};
 use super::dispatch::{Dispatch, Grid, fold};
-use super::guard::guard;
+use super::guard::{Failure, guard, unheard};
+use super::limits::check_limits;
 use super::operand::{Operand, check_operands};
+use super::owner::is_foreign;
 use super::uniform::Contents;
 use super::{Access, Kernel, PrepareError, ShaderChecks, SourceError};
 
@@ -17,7 +19,7 @@ pub(crate) struct KernelCache {
     device: wgpu::Device,
     limits: wgpu::Limits,
     checks: ShaderChecks,
-    compiled: Mutex<HashMap<Kernel, Compiled>>,
+    compiled: Mutex<HashMap<Arc<Kernel>, Compiled>>,
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
     /// to be bound. One for each binding, since what is written must not be bound twice.
     placeholders: [wgpu::Buffer; MOST_BINDINGS],
@@ -28,14 +30,14 @@ const MOST_BINDINGS: usize = 8;
 
 impl KernelCache {
     pub(crate) fn new(device: &wgpu::Device, checks: ShaderChecks) -> Self {
-        let placeholder = |_| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("wgpu_linear::placeholder"),
-                size: 16,
-                usage: wgpu::BufferUsages::STORAGE,
-                mapped_at_creation: false,
-            })
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("wgpu_linear::placeholder"),
+            size: 16,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
         };
+        // What is wrong with one is reported when it is bound.
+        let placeholder = |_| unheard(device, || device.create_buffer(&descriptor));
         Self {
             device: device.clone(),
             limits: device.limits(),
@@ -128,13 +130,29 @@ impl KernelCache {
             required: workgroups,
             allowed: u64::from(limit).pow(2),
         })?;
-        let Compiled { pipeline, layout } = self.compiled(kernel)?;
-        self.guard(kernel.label, || Grid {
-            bindings: self.bind(kernel, &layout, dims, operands),
+        let (shared, Compiled { pipeline, layout }) = self.compiled(kernel)?;
+        let bindings = guard(&self.device, || self.bind(kernel, &layout, dims, operands));
+        // What wgpu binds, or does not know, may be of another instance.
+        if matches!(bindings, Ok(_) | Err(Failure::Panicked(_)))
+            && let Some(operand) = self.foreign(operands)
+        {
+            let operation = kernel.label;
+            return Err(PrepareError::Foreign { operation, operand });
+        }
+        Ok(Grid {
+            kernel: shared,
+            bindings: bindings.map_err(|failure| refusal(kernel.label, failure))?,
             pipeline,
             workgroups: [x, y, layers],
             dynamic: kernel.bindings.iter().any(|binding| binding.dynamic),
         })
+    }
+
+    /// The operand whose buffer another device has made.
+    fn foreign(&self, operands: &[Option<Operand<'_>>]) -> Option<&'static str> {
+        let bound = operands.iter().flatten().filter(|o| o.size_bytes > 0);
+        let mut foreign = bound.filter(|operand| is_foreign(&self.device, operand.buffer));
+        foreign.next().map(|operand| operand.name)
     }
 
     /// A buffer for partial results, which lives as long as the dispatches that use it.
@@ -159,13 +177,10 @@ impl KernelCache {
         operation: &'static str,
         words: &[u32],
     ) -> Result<wgpu::Buffer, PrepareError> {
-        use wgpu::util::{BufferInitDescriptor, DeviceExt};
+        let (label, usage) = ("wgpu_linear::table", wgpu::BufferUsages::STORAGE);
+        let contents = bytemuck::cast_slice(words);
         self.guard(operation, || {
-            self.device.create_buffer_init(&BufferInitDescriptor {
-                label: Some("wgpu_linear::table"),
-                contents: bytemuck::cast_slice(words),
-                usage: wgpu::BufferUsages::STORAGE,
-            })
+            filled_buffer(&self.device, label, usage, contents)
         })
     }
 
@@ -174,30 +189,23 @@ impl KernelCache {
         operation: &'static str,
         create: impl FnOnce() -> T,
     ) -> Result<T, PrepareError> {
-        let refused = |source| PrepareError::Refused { operation, source };
-        // A driver that cannot compile a shader reports an internal error.
-        guard(&self.device, wgpu::ErrorFilter::Internal, || {
-            guard(&self.device, wgpu::ErrorFilter::OutOfMemory, || {
-                guard(&self.device, wgpu::ErrorFilter::Validation, create)
-            })
-        })
-        .map_err(refused)?
-        .map_err(refused)?
-        .map_err(refused)
+        guard(&self.device, create).map_err(|failure| refusal(operation, failure))
     }
 
-    fn compiled(&self, kernel: &Kernel) -> Result<Compiled, PrepareError> {
+    fn compiled(&self, kernel: &Kernel) -> Result<(Arc<Kernel>, Compiled), PrepareError> {
         // A panic elsewhere cannot leave the map half written: entries are inserted whole.
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = compiled.get(kernel) {
-            return Ok(found.clone());
+        if let Some((shared, found)) = compiled.get_key_value(kernel) {
+            return Ok((shared.clone(), found.clone()));
         }
+        check_limits(kernel, &self.limits)?;
         let wgsl = kernel.wgsl()?;
         let fresh = self.guard(kernel.label, || {
             compile(&self.device, kernel, &wgsl, self.checks)
         })?;
-        compiled.insert(kernel.clone(), fresh.clone());
-        Ok(fresh)
+        let shared = Arc::new(kernel.clone());
+        compiled.insert(shared.clone(), fresh.clone());
+        Ok((shared, fresh))
     }
 
     fn bind(
@@ -207,7 +215,10 @@ impl KernelCache {
         dims: Option<&Contents>,
         operands: &[Option<Operand<'_>>],
     ) -> wgpu::BindGroup {
-        let dims = dims.map(|dims| uniform_buffer(&self.device, dims));
+        let dims = dims.map(|dims| {
+            let (label, usage) = ("wgpu_linear::uniform", wgpu::BufferUsages::UNIFORM);
+            filled_buffer(&self.device, label, usage, &dims.padded())
+        });
         let dims = dims.iter().map(wgpu::Buffer::as_entire_binding);
         let operands = operands
             .iter()
@@ -266,12 +277,32 @@ fn check_dims(kernel: &Kernel, dims: Option<&Contents>) -> Result<(), SourceErro
     fits.then_some(()).ok_or(SourceError::Uniform { kernel })
 }
 
-/// A uniform buffer with these contents.
-pub(crate) fn uniform_buffer(device: &wgpu::Device, contents: &Contents) -> wgpu::Buffer {
-    use wgpu::util::{BufferInitDescriptor, DeviceExt};
-    device.create_buffer_init(&BufferInitDescriptor {
-        label: Some("wgpu_linear::uniform"),
-        contents: &contents.padded(),
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-    })
+/// A failure as an error of `operation`. Panics that are none of wgpu's business go on.
+fn refusal(operation: &'static str, failure: Failure) -> PrepareError {
+    match failure {
+        Failure::Lost => PrepareError::DeviceLost { operation },
+        Failure::Refused(source) => PrepareError::Refused { operation, source },
+        Failure::Panicked(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// A buffer with these contents, for use inside of a guard: where it could not be made, whatever
+/// uses it is refused.
+fn filled_buffer(
+    device: &wgpu::Device,
+    label: &str,
+    usage: wgpu::BufferUsages,
+    contents: &[u8],
+) -> wgpu::Buffer {
+    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size: contents.len() as u64,
+        usage,
+        mapped_at_creation: true,
+    });
+    if let Ok(mut view) = buffer.get_mapped_range_mut(..) {
+        view.copy_from_slice(contents);
+    }
+    buffer.unmap();
+    buffer
 }

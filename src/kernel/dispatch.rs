@@ -1,6 +1,10 @@
 //! Prepared work, and how it is cut where it is too large for one dispatch.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
+
+use super::Kernel;
 
 /// One operation with everything it needs: pipeline, bindings and grid. Prepared once, recorded as
 /// often as you like.
@@ -15,13 +19,26 @@ pub struct Dispatch {
     pub(crate) grids: Vec<Grid>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Grid {
+    /// Shared with the cache and with every other grid of the same kernel.
+    pub(crate) kernel: Arc<Kernel>,
     pub(crate) pipeline: wgpu::ComputePipeline,
     pub(crate) bindings: wgpu::BindGroup,
     pub(crate) workgroups: [u32; 3],
     /// Whether one of the bindings takes its offset when recorded.
     pub(crate) dynamic: bool,
+}
+
+/// Without the sources of the kernel.
+impl fmt::Debug for Grid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grid")
+            .field("kernel", &self.kernel.name())
+            .field("bindings", &self.bindings)
+            .field("workgroups", &self.workgroups)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Dispatch {
@@ -48,6 +65,24 @@ impl Dispatch {
     #[must_use]
     pub fn label(&self) -> &'static str {
         self.label
+    }
+
+    /// The kernels that it runs, once for each grid that is dispatched, so that their WGSL can be
+    /// read.
+    ///
+    /// ```
+    /// # use wgpu_linear::{BiasGrad, Gpu, LinearKernels, Matrix, Vector};
+    /// # let gpu = Gpu::new()?;
+    /// # let (dt, db) = (gpu.zeros("dt", 6)?, gpu.zeros("db", 3)?);
+    /// # let (dt, db) = (Matrix::new(&dt, 2, 3), Vector::new(&db, 3));
+    /// let dispatch = LinearKernels::new(gpu.device()).bias_grad(BiasGrad { dt, db })?;
+    /// for kernel in dispatch.kernels() {
+    ///     println!("// {}\n{}", kernel.name(), kernel.wgsl()?);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn kernels(&self) -> impl ExactSizeIterator<Item = &Kernel> {
+        self.grids.iter().map(|grid| grid.kernel.as_ref())
     }
 
     /// Workgroups in x, y and z, once for each grid that is dispatched; none where there is nothing

@@ -88,9 +88,23 @@ pub enum PrepareError {
         /// What the device allows.
         allowed: u64,
     },
+    /// An operand's buffer belongs to a device of another wgpu instance. (Another device of the same
+    /// instance is [`Self::Refused`].)
+    #[error("{operation}: the buffer of `{operand}` belongs to a device of another wgpu instance")]
+    Foreign {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// Name of the operand.
+        operand: &'static str,
+    },
+    /// The device is lost: destroyed, or given up by its driver.
+    #[error("{operation}: the GPU device was lost; open a new one")]
+    DeviceLost {
+        /// Full label of the operation.
+        operation: &'static str,
+    },
     /// The device refused the shader, the pipeline or the bindings, for example because a buffer
-    /// belongs to another device of the same wgpu instance. (Buffers of another instance cannot be
-    /// told from this one's.)
+    /// belongs to another device of the same wgpu instance.
     #[error("{operation}: refused by the device")]
     Refused {
         /// Full label of the operation.

@@ -7,7 +7,9 @@ mod dispatch;
 mod environment;
 mod error;
 mod guard;
+mod limits;
 mod operand;
+mod owner;
 mod source;
 pub(crate) mod uniform;
 mod view;
@@ -19,11 +21,12 @@ pub use source::{Constant, File, SourceError, specialise};
 pub use uniform::{Member, Scalar};
 pub use view::{Matrix, Vector};
 
-pub(crate) use cache::{KernelCache, loop_iterations, uniform_buffer};
+pub(crate) use cache::{KernelCache, loop_iterations};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;
-pub(crate) use guard::guard;
+pub(crate) use guard::{Failure, caught, guard, is_lost, watch};
 pub(crate) use operand::{Operand, check_operands, expect_matrix, expect_vector};
+pub(crate) use owner::is_foreign;
 pub(crate) use source::file;
 pub(crate) use uniform::{Contents, Uniform, uniform};
 
@@ -117,6 +120,8 @@ pub struct Kernel {
     pub constants: Cow<'static, [(&'static str, Constant)]>,
     /// Threads of a workgroup in x, y and z.
     pub workgroup: [u32; 3],
+    /// Workgroup memory that the shader declares and uses, in bytes.
+    pub shared_bytes: u32,
     /// Bindings, sorted by index.
     pub bindings: &'static [Binding],
     /// Whether it indexes its operands so carefully that the compiler need not add checks; see
@@ -141,9 +146,17 @@ impl Kernel {
             entry_point,
             constants: Cow::Borrowed(constants),
             workgroup: [workgroup, 1, 1],
+            shared_bytes: 0,
             bindings,
             trusted: false,
         }
+    }
+
+    /// The same with so much workgroup memory.
+    pub(crate) const fn sharing(self, bytes: u32) -> Self {
+        let mut kernel = self;
+        kernel.shared_bytes = bytes;
+        kernel
     }
 
     /// A short name that no other kernel has: the label without the crate's name, and the variant.

@@ -90,6 +90,7 @@ impl Variant {
             entry_point: room.entry_point(),
             constants: Cow::Owned([constants, self.epilogue(to_slab)].concat()),
             workgroup: room.workgroup(),
+            shared_bytes: room.shared_bytes(),
             bindings,
             trusted: true,
         }
@@ -107,6 +108,7 @@ impl Variant {
             entry_point: room.entry_point,
             constants: Cow::Owned([constants, self.epilogue(false)].concat()),
             workgroup: room.workgroup,
+            shared_bytes: 0,
             bindings: SUM_BINDINGS,
             trusted: true,
         }

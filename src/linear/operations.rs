@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::device::Requirements;
 use crate::kernel::{
     Dispatch, KernelCache, Matrix, Operand, PrepareError, ShaderChecks, Vector, expect_matrix,
     expect_vector,
@@ -50,7 +51,7 @@ use super::windows::Factors;
 ///     kernels.forward(Forward { x, w, b, t: Matrix::new(&t, 1, 1) })?,
 ///     kernels.input_grad(InputGrad { dt, w, dx: Matrix::new(&dx, 1, 2) })?,
 ///     kernels.weight_grad(WeightGrad { x, dt, dw: Matrix::new(&dw, 2, 1), db: Some(Vector::new(&db, 1)) })?,
-/// ]);
+/// ])?;
 /// assert_eq!(gpu.read::<f32>(&t)?, [16.0]);
 /// assert_eq!(gpu.read::<f32>(&dx)?, [1.5, 2.0]);
 /// assert_eq!(gpu.read::<f32>(&dw)?, [0.5, 1.0]);
@@ -65,11 +66,17 @@ pub struct LinearKernels {
 }
 
 impl LinearKernels {
-    /// Kernels for `device`. Compiles nothing yet.
+    /// Kernels for `device`. Compiles nothing yet. What the device lacks
+    /// ([`Requirements::explain`]) goes into the log as a warning each.
     ///
     /// Hand in buffers of this device only. A buffer of another device of the same
-    /// [`wgpu::Instance`] is refused; but buffers are numbered per instance, so **a buffer of
-    /// another instance may be taken for one of this device's**, which nobody can detect.
+    /// [`wgpu::Instance`] is refused by wgpu. wgpu numbers buffers per instance, and would take a
+    /// buffer of another instance for whichever of ours has its number: this is noticed, with
+    /// [`PrepareError::Foreign`], except of buffers that are mapped at the time or can be mapped
+    /// ([`wgpu::Features::MAPPABLE_PRIMARY_BUFFERS`]), and in programs built with `panic = "abort"`.
+    /// To find out, a harmless mistake is made with the buffer; if it is foreign, the
+    /// uncaptured-error handler of its own device hears of it. With one instance for everything
+    /// ([`GpuOptions::instance`](crate::GpuOptions::instance)) there is nothing to notice.
     #[must_use]
     pub fn new(device: &wgpu::Device) -> Self {
         Self::with_checks(device, ShaderChecks::default())
@@ -78,6 +85,9 @@ impl LinearKernels {
     /// The same, saying which kernels guard what they index.
     #[must_use]
     pub fn with_checks(device: &wgpu::Device, checks: ShaderChecks) -> Self {
+        for lack in Requirements::explain(device) {
+            log::warn!("{lack}");
+        }
         Self {
             cache: KernelCache::new(device, checks),
             capabilities: Capabilities::of(device),
@@ -128,7 +138,8 @@ impl LinearKernels {
     /// # Errors
     /// [`PrepareError::Shape`] where shapes disagree; `MissingUsage`, `BufferTooSmall`,
     /// `MisalignedOffset` or `Limit` where a buffer does not serve; `Aliased` where `t` shares a
-    /// buffer with another operand; `Refused` where the device refuses.
+    /// buffer with another operand; `Foreign` where a buffer belongs to another wgpu instance;
+    /// `DeviceLost`; `Refused` where the device refuses.
     pub fn forward(&self, operands: Forward<'_>) -> Result<Dispatch, PrepareError> {
         let Forward { x, w, b, t } = operands;
         let plain = Forwarded::default();

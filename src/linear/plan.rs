@@ -191,6 +191,20 @@ mod tests {
     }
 
     #[test]
+    fn plan_on_software_fits_the_workgroup_memory() {
+        let mut weak = Capabilities::software(2);
+        weak.subgroup_sizes = None;
+        for bytes in [16_384, 16_383, 2_048, 0] {
+            weak.max_workgroup_bytes = bytes;
+            let plans = candidates(shape([512; 3]), Operation::Forward, &weak);
+            let rooms = plans.iter().map(|plan| plan.algorithm.room());
+            assert!(rooms.into_iter().all(|room| room.shared_bytes() <= bytes));
+            let naive = plans.iter().all(|plan| plan.algorithm == Algorithm::Naive);
+            assert_eq!(naive, bytes == 0, "{bytes}");
+        }
+    }
+
+    #[test]
     fn plan_shuffles_on_software_where_subgroups_have_eight_threads() {
         let mut software = Capabilities::software(2);
         for (sizes, shuffles) in [

@@ -123,9 +123,9 @@ impl<'a> Trial<'a> {
         let [m, _, n] = self.operation.product(self.shape).map(|size| size as usize);
         let has_product = self.operation != Operation::BiasGrad;
         // What is not stored shows.
-        self.fill(&self.product, m * n);
-        self.fill(&self.sums, n);
-        self.gpu.run(std::slice::from_ref(dispatch));
+        self.fill(&self.product, m * n)?;
+        self.fill(&self.sums, n)?;
+        self.gpu.run(std::slice::from_ref(dispatch))?;
         let product = if has_product {
             self.gpu.read_range(&self.product, 0, m * n)?
         } else {
@@ -138,10 +138,9 @@ impl<'a> Trial<'a> {
         Ok(self.proof.accepts(&product, &sums))
     }
 
-    fn fill(&self, buffer: &wgpu::Buffer, len: usize) {
+    fn fill(&self, buffer: &wgpu::Buffer, len: usize) -> Result<(), GpuError> {
         let nan = vec![f32::NAN; len];
-        let queue = self.gpu.queue();
-        queue.write_buffer(buffer, 0, bytemuck::cast_slice(&nan));
+        self.gpu.write(buffer, 0, bytemuck::cast_slice(&nan))
     }
 }
 

@@ -341,7 +341,7 @@ impl<'a> Tuner<'a> {
 
     fn time(&self, dispatches: &[Dispatch]) -> Result<Duration, GpuError> {
         let start = Instant::now();
-        let submission = self.gpu.run(dispatches);
+        let submission = self.gpu.run(dispatches)?;
         self.gpu.wait(submission)?;
         Ok(start.elapsed())
     }

@@ -47,7 +47,7 @@ impl Histograms {
 
     /// Counts, waits, and reads.
     pub(super) async fn count(&self, gpu: &Gpu) -> Result<Vec<LayerHistograms>, ModelError> {
-        gpu.run(&self.dispatches);
+        gpu.run(&self.dispatches)?;
         let len = self.stride * self.dispatches.len();
         let words = gpu.read_range_async::<u32>(&self.results, 0, len).await?;
         Ok(layers(&words, self.stride)?)

@@ -94,7 +94,7 @@ impl Linear {
         let network = NetworkConfig::of_layer(config).seed(seed);
         network.check()?;
         let parameters = Arc::new(Parameters::new(gpu, network.layers())?);
-        parameters.write(gpu, &initial_parameters(network));
+        parameters.write(gpu, &initial_parameters(network))?;
         Ok(Self {
             kernels,
             activation: config.activation,
@@ -160,8 +160,7 @@ impl Linear {
     ) -> Result<(), ModelError> {
         let sizes = [self.w().rows as usize, self.w().columns as usize];
         check_parameters(&sizes, std::slice::from_ref(parameters))?;
-        self.parameters.write_layer(gpu, self.index, parameters);
-        Ok(())
+        Ok(self.parameters.write_layer(gpu, self.index, parameters)?)
     }
 
     /// T = X·W + b and, where it is asked for, A = f(T), in one pass over memory.

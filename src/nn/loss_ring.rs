@@ -117,10 +117,12 @@ impl LossRing {
 
 /// The contents of a mapped slot, which is free afterwards.
 fn read(staging: &wgpu::Buffer) -> Result<MeanLoss, GpuError> {
-    let words: Option<[u32; TOTAL_WORDS]> = staging
+    // A buffer that went with its device must not be unmapped either.
+    let view = staging
         .get_mapped_range(..)
-        .ok()
-        .and_then(|view| bytemuck::try_pod_read_unaligned(&view).ok());
+        .map_err(|_| GpuError::DeviceLost)?;
+    let words = bytemuck::try_pod_read_unaligned(&view);
+    drop(view);
     staging.unmap();
-    words.map(mean_loss).ok_or(GpuError::DeviceLost)
+    words.map(mean_loss).map_err(|_| GpuError::DeviceLost)
 }

@@ -92,8 +92,8 @@ impl Mlp {
         for rows in x.axis_chunks_iter(ndarray::Axis(0), self.predict_rows()) {
             let batch = rows.nrows() as u32;
             let (buffers, dispatches) = self.steps.predict(&self.gpu, &self.network, batch)?;
-            write_f32(&self.gpu, &buffers.x, rows);
-            self.gpu.run(dispatches);
+            write_f32(&self.gpu, &buffers.x, rows)?;
+            self.gpu.run(dispatches)?;
             let len = rows.nrows() * outputs;
             let part = self.gpu.read_range_async::<f32>(&buffers.outputs, 0, len);
             values.extend(part.await?);
@@ -135,25 +135,24 @@ impl Mlp {
         self.submit()?;
         let gpu = self.gpu.clone();
         self.queue().admit_one(&gpu)?;
-        self.upload_batch(x, targets);
-        let submission = self.gpu.run(self.steps.train(batch));
+        self.upload_batch(x, targets)?;
+        let submission = self.gpu.run(self.steps.train(batch))?;
         self.queue().submitted_one(submission);
         Ok(())
     }
 
-    fn upload_batch(&self, x: ArrayView2<'_, f32>, targets: Targets<'_>) {
+    fn upload_batch(&self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Result<(), GpuError> {
         let buffers = self.steps.batch();
-        write_f32(&self.gpu, &buffers.x, x);
+        write_f32(&self.gpu, &buffers.x, x)?;
         match targets {
             Targets::Classes(classes) => {
-                self.gpu
-                    .queue()
-                    .write_buffer(&buffers.targets, 0, bytemuck::cast_slice(classes))
+                let classes = bytemuck::cast_slice(classes);
+                self.gpu.write(&buffers.targets, 0, classes)
             }
             Targets::Values(values) => write_f32(&self.gpu, &buffers.targets, values),
             Targets::WeightedValues { values, weights } => {
                 let values = with_weights(values, weights);
-                write_f32(&self.gpu, &buffers.targets, values.view());
+                write_f32(&self.gpu, &buffers.targets, values.view())
             }
         }
     }
@@ -180,9 +179,7 @@ impl Mlp {
         let read = self.gpu.read_range_async(total, 0, TOTAL_WORDS);
         let words: Vec<u32> = read.await?;
         let zeros = [0_u32; TOTAL_WORDS];
-        self.gpu
-            .queue()
-            .write_buffer(total, 0, bytemuck::cast_slice(&zeros));
+        self.gpu.write(total, 0, bytemuck::cast_slice(&zeros))?;
         Ok(mean_loss(
             words.try_into().map_err(|_| GpuError::DeviceLost)?,
         ))
@@ -260,14 +257,12 @@ impl Mlp {
             return Ok(());
         }
         queue.admit_many(&self.gpu)?;
-        let label = Some("wgpu_linear::train");
-        let device = self.gpu.device();
-        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+        let mut encoder = self.gpu.encoder("wgpu_linear::train");
         self.record_waiting(&queue, &mut encoder);
         if let Some(after) = after {
             after(&mut encoder);
         }
-        let submission = self.gpu.queue().submit([encoder.finish()]);
+        let submission = self.gpu.submit(encoder)?;
         queue.submitted_all(submission);
         Ok(())
     }
@@ -313,11 +308,13 @@ impl Mlp {
     }
 }
 
-fn write_f32(gpu: &Gpu, buffer: &wgpu::Buffer, values: ArrayView2<'_, f32>) {
+fn write_f32(
+    gpu: &Gpu,
+    buffer: &wgpu::Buffer,
+    values: ArrayView2<'_, f32>,
+) -> Result<(), GpuError> {
     let values = values.as_standard_layout();
     // In standard layout there is always a slice.
-    if let Some(values) = values.as_slice() {
-        gpu.queue()
-            .write_buffer(buffer, 0, bytemuck::cast_slice(values));
-    }
+    let values = values.as_slice().unwrap_or_default();
+    gpu.write(buffer, 0, bytemuck::cast_slice(values))
 }

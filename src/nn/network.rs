@@ -91,7 +91,7 @@ impl Network {
             parameters,
         };
         let first = initial_parameters(network.config.clone());
-        network.parameters.write(gpu, &first);
+        network.parameters.write(gpu, &first)?;
         Ok(network)
     }
 
@@ -200,8 +200,7 @@ impl Network {
     /// [`ModelError::Shape`] where a shape differs; nothing is changed then.
     pub fn set_parameters(&self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
         check_parameters(&self.config.layer_sizes(), parameters)?;
-        self.parameters.write(&self.gpu, parameters);
-        Ok(())
+        Ok(self.parameters.write(&self.gpu, parameters)?)
     }
 
     /// A copy of weights and biases, first layer first, after all work submitted before.

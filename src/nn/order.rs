@@ -110,27 +110,20 @@ impl Order {
             .batches()
             .min(first + self.batches_per_window(self.stride_bytes));
         let bytes = (end - first) as u64 * self.stride_bytes;
-        let out_of_memory = || GpuError::OutOfMemory {
-            label: "wgpu_linear::order".to_owned(),
-            bytes,
-        };
-        let size = wgpu::BufferSize::new(bytes).ok_or_else(out_of_memory)?;
-        let mut staging = gpu
-            .queue()
-            .write_buffer_with(&self.buffer, 0, size)
-            .ok_or_else(out_of_memory)?;
         let batches = self
             .indices
             .chunks(self.batch)
             .skip(first)
             .take(end - first);
-        for (i, batch) in batches.enumerate() {
-            let begin = i * self.stride_bytes as usize;
-            let batch: &[u8] = bytemuck::cast_slice(batch);
-            staging
-                .slice(begin..begin + batch.len())
-                .copy_from_slice(batch);
-        }
+        gpu.write_with(&self.buffer, 0, bytes, |staging| {
+            for (i, batch) in batches.enumerate() {
+                let begin = i * self.stride_bytes as usize;
+                let batch: &[u8] = bytemuck::cast_slice(batch);
+                staging
+                    .slice(begin..begin + batch.len())
+                    .copy_from_slice(batch);
+            }
+        })?;
         self.uploaded = first..end;
         Ok(())
     }

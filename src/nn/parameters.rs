@@ -63,15 +63,20 @@ impl Parameters {
     }
 
     /// Hands weights and biases to the steps submitted from now on.
-    pub(super) fn write(&self, gpu: &Gpu, parameters: &[LayerParameters]) {
+    pub(super) fn write(&self, gpu: &Gpu, parameters: &[LayerParameters]) -> Result<(), GpuError> {
         for (buffer, flat) in self.values.iter().zip(self.layout.pack(parameters)) {
-            gpu.queue()
-                .write_buffer(buffer, 0, bytemuck::cast_slice(&flat));
+            gpu.write(buffer, 0, bytemuck::cast_slice(&flat))?;
         }
+        Ok(())
     }
 
     /// [`Self::write`] for one layer.
-    pub(super) fn write_layer(&self, gpu: &Gpu, layer: usize, parameters: &LayerParameters) {
+    pub(super) fn write_layer(
+        &self,
+        gpu: &Gpu,
+        layer: usize,
+        parameters: &LayerParameters,
+    ) -> Result<(), GpuError> {
         let (w, b) = (self.w(layer), self.b(layer));
         let values: Vec<f32> = parameters.w.iter().copied().collect();
         let biases: Vec<f32> = parameters.b.iter().copied().collect();
@@ -79,9 +84,9 @@ impl Parameters {
             (w.buffer, w.offset_bytes, values),
             (b.buffer, b.offset_bytes, biases),
         ] {
-            gpu.queue()
-                .write_buffer(buffer, offset_bytes, bytemuck::cast_slice(&values));
+            gpu.write(buffer, offset_bytes, bytemuck::cast_slice(&values))?;
         }
+        Ok(())
     }
 
     /// A copy of buffers of this layout, cut into layers.

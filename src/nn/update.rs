@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Dispatch, PrepareError, Vector, uniform_buffer};
+use crate::kernel::{Dispatch, PrepareError, Vector};
 use crate::model::{ModelError, Optimizer};
 
 use super::linear::Linear;
@@ -54,7 +54,7 @@ impl Update {
             }
         }
         Ok(Self {
-            settings: uniform_buffer(gpu.device(), &optimizer_settings(&optimizer)),
+            settings: upload_settings(gpu, &optimizer)?,
             optimizer,
             parts,
             clip_norm: None,
@@ -81,8 +81,7 @@ impl Update {
     pub fn set_learning_rate(&mut self, gpu: &Gpu, learning_rate: f32) -> Result<(), ModelError> {
         self.optimizer.set_learning_rate(learning_rate)?;
         let settings = optimizer_settings(&self.optimizer).padded();
-        gpu.queue().write_buffer(&self.settings, 0, &settings);
-        Ok(())
+        Ok(gpu.write(&self.settings, 0, &settings)?)
     }
 
     /// What the optimizer remembers, under the names of its formulas, such as `velocity`: each laid
@@ -120,6 +119,14 @@ impl Update {
         }
         clip_step(kernels, max_norm, &gradients)
     }
+}
+
+fn upload_settings(gpu: &Gpu, optimizer: &Optimizer) -> Result<wgpu::Buffer, GpuError> {
+    let settings = optimizer_settings(optimizer).padded();
+    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+    let buffer = gpu.create_buffer("wgpu_linear::settings", settings.len() as u64, usage)?;
+    gpu.write(&buffer, 0, &settings)?;
+    Ok(buffer)
 }
 
 impl Part {

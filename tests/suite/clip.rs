@@ -36,7 +36,7 @@ fn clipped(max_norm: f32, vectors: &[Vec<f32>]) -> (f32, Vec<Vec<f32>>) {
         };
         steps.push(kernels.clip(operands).unwrap());
     }
-    gpu().run(&steps);
+    gpu().run(&steps).unwrap();
     let norm = gpu().read::<f32>(&buffer).unwrap()[0];
     (norm, buffers.iter().map(Guarded::read).collect())
 }

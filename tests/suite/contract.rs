@@ -227,11 +227,12 @@ fn uniform_members(module: &Module, index: u32) -> Vec<(String, Scalar, u32)> {
 fn workgroups_match_the_host_and_the_default_limits() {
     let limits = wgpu::Limits::default();
     for kernel in kernels() {
-        let (module, _) = module(&kernel);
-        let entry = module
+        let (module, info) = module(&kernel);
+        let (i, entry) = module
             .entry_points
             .iter()
-            .find(|entry| entry.name == kernel.entry_point)
+            .enumerate()
+            .find(|(_, entry)| entry.name == kernel.entry_point)
             .unwrap();
         assert_eq!(entry.workgroup_size, kernel.workgroup, "{}", kernel.name());
         assert!(
@@ -242,6 +243,7 @@ fn workgroups_match_the_host_and_the_default_limits() {
             .global_variables
             .iter()
             .filter(|(_, global)| global.space == AddressSpace::WorkGroup)
+            .filter(|(handle, _)| !info.get_entry_point(i)[*handle].is_empty())
             .map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx()))
             .sum();
         assert!(
@@ -249,6 +251,7 @@ fn workgroups_match_the_host_and_the_default_limits() {
             "{}",
             kernel.label
         );
+        assert_eq!(shared, kernel.shared_bytes, "{}", kernel.name());
     }
 }
 

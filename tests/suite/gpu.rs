@@ -196,9 +196,12 @@ fn read_and_wait_refuse_what_belongs_to_another_device_and_recover() {
     // Another device counts its submissions from 1 as well: only one that ours has not reached is
     // told apart.
     for _ in 0..10 {
-        other.run(&[]);
+        other.run(&[]).unwrap();
     }
-    let error = Gpu::new().unwrap().wait(other.run(&[])).unwrap_err();
+    let error = Gpu::new()
+        .unwrap()
+        .wait(other.run(&[]).unwrap())
+        .unwrap_err();
     assert!(matches!(error, GpuError::ForeignSubmission), "{error:?}");
     ours.destroy();
     let error = gpu().read::<f32>(&ours).unwrap_err();
@@ -228,7 +231,7 @@ fn read_times_out_and_the_device_stays_usable() {
         .unwrap();
     // Twice the work each time, until the device is still busy when we come to ask.
     let error = (0..10).find_map(|doublings| {
-        impatient.run(&vec![busy.clone(); 1 << doublings]);
+        impatient.run(&vec![busy.clone(); 1 << doublings]).unwrap();
         impatient.read::<f32>(&t).err()
     });
     assert!(matches!(error, Some(GpuError::Timeout { .. })), "{error:?}");

@@ -24,7 +24,7 @@ fn count(values: &[f32]) -> Histogram {
         })
         .unwrap();
     let run = || {
-        gpu().run(std::slice::from_ref(&dispatch));
+        gpu().run(std::slice::from_ref(&dispatch)).unwrap();
         let words: Vec<u32> = output.read().into_iter().map(f32::to_bits).collect();
         words
     };
@@ -196,7 +196,7 @@ fn count_on(gpu: &Gpu, values: &[f32]) -> (wgpu_linear::Dispatch, Histogram) {
             result: Vector::new(&result, HISTOGRAM_WORDS),
         })
         .unwrap();
-    gpu.run(std::slice::from_ref(&dispatch));
+    gpu.run(std::slice::from_ref(&dispatch)).unwrap();
     let words = gpu.read::<u32>(&result).unwrap();
     (dispatch, histogram_from_words(&words).unwrap())
 }

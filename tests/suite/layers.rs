@@ -359,7 +359,7 @@ fn layers_can_be_put_together_by_hand() {
         ["velocity"; 2]
     );
     dispatches.extend(update.dispatches(&kernels).unwrap());
-    gpu().run(&dispatches);
+    gpu().run(&dispatches).unwrap();
 
     let f64s = |a: &Array2<f32>| a.mapv(f64::from);
     let t = reference::forward(

@@ -85,59 +85,61 @@ impl Case {
                 })
                 .unwrap()
         };
-        gpu().run(&[
-            forward(Some(b.vector()), &t),
-            forward(None, &t_without_bias),
-            kernels
-                .input_grad(InputGrad {
-                    dt: dt_view,
-                    w: w_view,
-                    dx: dx.matrix(batch, inputs),
-                })
-                .unwrap(),
-            kernels
-                .weight_grad(WeightGrad {
-                    x: x_view,
-                    dt: dt_view,
-                    dw: dw.matrix(inputs, outputs),
-                    db: Some(db_beside.vector()),
-                })
-                .unwrap(),
-            kernels
-                .bias_grad(BiasGrad {
-                    dt: dt_view,
-                    db: db.vector(),
-                })
-                .unwrap(),
-            kernels
-                .forward_activated(ForwardActivated {
-                    x: x_view,
-                    w: w_view,
-                    b: Some(b.vector()),
-                    function: LEAKY,
-                    t: t_activated.matrix(batch, outputs),
-                    a: a.matrix(batch, outputs),
-                })
-                .unwrap(),
-            kernels
-                .forward_inference(ForwardInference {
-                    x: x_view,
-                    w: w_view,
-                    b: Some(b.vector()),
-                    function: LEAKY,
-                    a: a_alone.matrix(batch, outputs),
-                })
-                .unwrap(),
-            kernels
-                .input_grad_activated(InputGradActivated {
-                    dt: dt_view,
-                    w: w_view,
-                    function: LEAKY,
-                    t_below: x_view,
-                    dt_below: dt_below.matrix(batch, inputs),
-                })
-                .unwrap(),
-        ]);
+        gpu()
+            .run(&[
+                forward(Some(b.vector()), &t),
+                forward(None, &t_without_bias),
+                kernels
+                    .input_grad(InputGrad {
+                        dt: dt_view,
+                        w: w_view,
+                        dx: dx.matrix(batch, inputs),
+                    })
+                    .unwrap(),
+                kernels
+                    .weight_grad(WeightGrad {
+                        x: x_view,
+                        dt: dt_view,
+                        dw: dw.matrix(inputs, outputs),
+                        db: Some(db_beside.vector()),
+                    })
+                    .unwrap(),
+                kernels
+                    .bias_grad(BiasGrad {
+                        dt: dt_view,
+                        db: db.vector(),
+                    })
+                    .unwrap(),
+                kernels
+                    .forward_activated(ForwardActivated {
+                        x: x_view,
+                        w: w_view,
+                        b: Some(b.vector()),
+                        function: LEAKY,
+                        t: t_activated.matrix(batch, outputs),
+                        a: a.matrix(batch, outputs),
+                    })
+                    .unwrap(),
+                kernels
+                    .forward_inference(ForwardInference {
+                        x: x_view,
+                        w: w_view,
+                        b: Some(b.vector()),
+                        function: LEAKY,
+                        a: a_alone.matrix(batch, outputs),
+                    })
+                    .unwrap(),
+                kernels
+                    .input_grad_activated(InputGradActivated {
+                        dt: dt_view,
+                        w: w_view,
+                        function: LEAKY,
+                        t_below: x_view,
+                        dt_below: dt_below.matrix(batch, inputs),
+                    })
+                    .unwrap(),
+            ])
+            .unwrap();
         Results {
             db_beside: db_beside.read().into(),
             t_activated: t_activated.read_matrix(batch, outputs),
@@ -550,7 +552,7 @@ fn bias_grad_is_exact_across_passes() {
             dt: dt.matrix(batch, 3),
             db: db.vector(),
         };
-        gpu().run(&[kernels.bias_grad(operands).unwrap()]);
+        gpu().run(&[kernels.bias_grad(operands).unwrap()]).unwrap();
         // The sums stay below 2²⁴, so those of f32 are exact as well.
         assert_eq!(
             Array1::from(db.read()),
@@ -611,7 +613,7 @@ fn linear_operations_are_exact_when_the_grid_folds() {
             .iter()
             .all(|dispatch| dispatch.workgroups().all(|[_, y, _]| y > 1))
     );
-    gpu().run(&dispatches);
+    gpu().run(&dispatches).unwrap();
     assert_eq!(Array1::from(t.read()), column.mapv(|x| 3.0 * x + 1.0));
     assert_eq!(Array1::from(dx.read()), column.mapv(|dt| 3.0 * dt));
     assert_eq!(Array1::from(dw.read()), column.mapv(|x| 3.0 * x));
@@ -654,7 +656,7 @@ fn dispatch_gives_the_same_bits_whenever_recorded() {
     let again = case.run(kernels);
     let expected = [again.dw.iter().copied().collect(), again.db.to_vec()].map(bits);
     for _ in 0..20 {
-        gpu().run(&dispatches);
+        gpu().run(&dispatches).unwrap();
         assert_eq!([dw.read(), db.read()].map(bits), expected);
     }
 }
@@ -685,7 +687,9 @@ fn dispatches_of_one_pass_see_each_others_writes() {
             t: one(&a),
         })
         .unwrap();
-    gpu().run(&[there.clone(), back.clone(), there.clone(), back, there]);
+    gpu()
+        .run(&[there.clone(), back.clone(), there.clone(), back, there])
+        .unwrap();
     assert_eq!(gpu().read::<f32>(&b).unwrap(), [243.0]);
 }
 
@@ -730,6 +734,6 @@ fn forward_reads_operands_that_share_a_buffer() {
         b: Some(Vector::new(&all, 1).at(512)),
         t: Matrix::new(&t, 1, 1),
     };
-    gpu().run(&[kernels.forward(forward).unwrap()]);
+    gpu().run(&[kernels.forward(forward).unwrap()]).unwrap();
     assert_eq!(gpu().read::<f32>(&t).unwrap(), [32.0]);
 }

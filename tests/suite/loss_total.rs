@@ -47,7 +47,7 @@ impl Total {
     fn add_each(&self, losses: &[f32]) {
         let inputs: Vec<_> = losses.iter().map(|loss| Guarded::input([loss])).collect();
         let steps: Vec<_> = inputs.iter().map(|input| self.adding(input, 1)).collect();
-        gpu().run(&steps);
+        gpu().run(&steps).unwrap();
     }
 }
 
@@ -64,7 +64,7 @@ fn the_mean_over_fifty_million_examples_is_exact() {
     let last = Guarded::input(&[1e6]);
     let mut steps = vec![total.adding(&losses, BATCH); BATCHES as usize];
     steps.push(total.adding(&last, 1));
-    gpu().run(&steps);
+    gpu().run(&steps).unwrap();
     let examples = u64::from(BATCH) * u64::from(BATCHES) + 1;
     assert!(examples > 50_000_000);
     let sum = (examples - 1) as f64 * f64::from(LOSS) + 1e6;
@@ -107,7 +107,7 @@ fn more_examples_are_counted_than_a_word_holds() {
     assert_eq!(total.mean().examples, (1 << 32) - 3);
     let losses = Guarded::input(&[0.5; 4]);
     let batch = (1 << 30) + 1;
-    gpu().run(&vec![total.adding(&losses, batch); 9]);
+    gpu().run(&vec![total.adding(&losses, batch).unwrap(); 9]);
     let examples = (1 << 32) - 3 + 9 * u64::from(batch);
     let mean = (18.0 / examples as f64) as f32;
     assert_eq!(total.mean(), MeanLoss { mean, examples });
@@ -176,7 +176,7 @@ fn sums_that_are_not_finite_are_noticed_at_every_report() {
     losses[2999] = f32::NAN;
     for losses in [losses, vec![f32::MAX; 2]] {
         let total = Total::new();
-        gpu().run(&[total.adding(&Guarded::input(&losses), 7)]);
+        gpu().run(&[total.adding(&Guarded::input(&losses), 7)]).unwrap();
         assert!(total.mean().mean.is_nan());
     }
     let mut words = Total::new().words();

@@ -18,7 +18,7 @@ use crate::reference::ACTIVATIONS;
 use crate::support::{Guarded, gpu, network_kernels, reals, row};
 
 fn run(dispatches: &[Dispatch]) {
-    gpu().run(dispatches);
+    gpu().run(dispatches).unwrap();
 }
 
 fn f64s(values: &[f32]) -> Array1<f64> {

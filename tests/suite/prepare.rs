@@ -2,6 +2,7 @@
 //! device does.
 
 use wgpu::{BufferUsages, Limits};
+use wgpu_linear::kernel::Constant;
 use wgpu_linear::model::Loss;
 use wgpu_linear::nn::{AccumulateLoss, ElementwiseLoss, NetworkKernels, SoftmaxCrossEntropy};
 use wgpu_linear::{
@@ -93,6 +94,44 @@ fn forward_refuses_wrong_shapes_and_names_the_operand() {
         assert_eq!((operand, expected, actual), (name, want, have));
     }
     assert!(noop.kernels.forward(good).is_ok());
+}
+
+/// What is printed is what runs: the entry point, and every constant with its value.
+#[test]
+fn dispatches_show_the_wgsl_that_they_run() {
+    let noop = Noop::new();
+    let [x, w, b, t] = [0; 4].map(|_| noop.buffer(1 << 14));
+    let operands = |k| Forward {
+        x: Matrix::new(&x, 2, k),
+        w: Matrix::new(&w, k, 4),
+        b: Some(Vector::new(&b, 4)),
+        t: Matrix::new(&t, 2, 4),
+    };
+    let dispatch = noop.kernels.forward(operands(3)).unwrap();
+    assert_eq!(dispatch.kernels().len(), dispatch.workgroups().len());
+    let kernel = dispatch.kernels().next().unwrap();
+    assert_eq!(kernel.label, dispatch.label());
+    let wgsl = kernel.wgsl().unwrap();
+    assert!(wgsl.contains(&format!("fn {}(", kernel.entry_point)));
+    assert!(
+        kernel
+            .constants
+            .contains(&("ADD_BIAS", Constant::Bool(true)))
+    );
+    for (name, value) in kernel.constants.iter() {
+        let begin = format!("const {name}: ");
+        let end = format!(" = {value};");
+        let declares = |line: &str| line.starts_with(&begin) && line.contains(&end);
+        assert!(wgsl.lines().any(declares), "{name} = {value}");
+    }
+    // Slabs and their sum are two kernels of one dispatch.
+    let long = noop.kernels.forward(operands(4096)).unwrap();
+    let names: Vec<_> = long.kernels().map(|kernel| kernel.name()).collect();
+    assert!(names.len() > 1 && names[0] != names[1], "{names:?}");
+    assert_eq!(
+        noop.kernels.forward(operands(0)).unwrap().kernels().len(),
+        1
+    );
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn gather_matches_its_twin_on_ragged_shapes() {
             x: out.0.matrix(batch, inputs),
             targets: out.1.matrix(batch, outputs),
         });
-        gpu().run(&[gather.unwrap()]);
+        gpu().run(&[gather.unwrap()]).unwrap();
         let picked = (
             out.0.read_matrix(batch, inputs),
             out.1.read_matrix(batch, outputs),
@@ -99,7 +99,7 @@ fn gather_bytes_matches_its_twin_on_ragged_shapes() {
             x: out.0.matrix(batch, inputs),
             targets: out.1.matrix(batch, outputs),
         });
-        gpu().run(&[gather.unwrap()]);
+        gpu().run(&[gather.unwrap()]).unwrap();
         let expected = reference::gather_bytes(bytes.view(), scale, &indices);
         assert_eq!(out.0.read_matrix(batch, inputs), expected);
         out.1.read();

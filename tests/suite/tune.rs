@@ -134,7 +134,7 @@ fn tuned_plan_is_exact_on_integers() {
         b: None,
         t: t.matrix(70, 33),
     });
-    gpu().run(&[forward.unwrap()]);
+    gpu().run(&[forward.unwrap()]).unwrap();
     let [x, w] = [x, w].map(|a| a.mapv(f64::from));
     let expected = reference::forward(x.view(), w.view(), None);
     same(t.read_matrix(70, 33).view(), expected.view()).unwrap();

@@ -89,7 +89,7 @@ fn weighted_cross_entropy(
     gpu().run(&[
         kernels.class_weight_sum(sum_operands).unwrap(),
         kernels.softmax_cross_entropy(operands).unwrap(),
-    ]);
+    ]).unwrap();
     (row_loss.read().into(), dt.read_matrix(batch, classes))
 }
 
@@ -173,7 +173,7 @@ fn weighted_elementwise(
     gpu().run(&[
         kernels.row_weight_sum(sum_operands).unwrap(),
         kernels.elementwise_loss(operands).unwrap(),
-    ]);
+    ]).unwrap();
     [element_loss, dt].map(|values| values.read_matrix(batch, outputs))
 }
 

@@ -128,7 +128,8 @@ fn linear_operations_are_exact_in_parts() {
                     db: Some(Vector::new(&db, n)),
                 })
                 .unwrap(),
-        ]);
+        ])
+        .unwrap();
         let [x, w, dt] = [&x, &w, &dt].map(|matrix| matrix.mapv(f64::from));
         let expected_t = reference::forward(x.view(), w.view(), Some(b.mapv(f64::from).view()));
         let expected_dx = reference::input_grad(dt.view(), w.view());

@@ -104,6 +104,11 @@ impl Room for Broadcast {
         [self.lanes(), 1, 1]
     }
 
+    /// A vec4 for each row and vector of each thread, unless they are stored directly.
+    fn shared_bytes(&self) -> u32 {
+        16 * 8 * self.groups * self.vectors * self.lanes()
+    }
+
     fn tile(&self) -> [u32; 2] {
         [8 * self.groups, 4 * self.vectors * self.lanes()]
     }
@@ -120,6 +125,7 @@ impl Room for Broadcast {
         is_product(operation)
             && (GEOMETRIES.contains(&geometry) || FLAT_GEOMETRIES.contains(&geometry))
             && (!self.shuffle || capabilities.shuffles())
+            && self.shared_bytes() <= capabilities.max_workgroup_bytes
     }
 
     /// Fitted to llvmpipe (LLVM 15, 256 bits, Mesa 22.3) on one core of an AMD EPYC: 18 ns for

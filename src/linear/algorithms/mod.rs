@@ -84,9 +84,14 @@ pub(super) fn candidates(
     }
     if capabilities.is_software() {
         let [rows, ..] = operation.product(shape);
-        return broadcast::candidates(rows, capabilities)
-            .map(Algorithm::Broadcast)
-            .collect();
+        let broadcast = broadcast::candidates(rows, capabilities).map(Algorithm::Broadcast);
+        let serves =
+            |algorithm: &Algorithm| algorithm.room().serves(shape, operation, capabilities);
+        let mut candidates: Vec<_> = broadcast.filter(serves).collect();
+        if candidates.is_empty() {
+            candidates.push(Algorithm::Naive);
+        }
+        return candidates;
     }
     let tiled = tiled::candidates().map(Algorithm::Tiled);
     let small = small_batch::candidate(shape, operation).map(Algorithm::SmallBatch);

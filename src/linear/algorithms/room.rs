@@ -36,6 +36,11 @@ pub(in crate::linear) trait Room: fmt::Display {
     /// Threads of a workgroup.
     fn workgroup(&self) -> [u32; 3];
 
+    /// Workgroup memory that it uses, in bytes.
+    fn shared_bytes(&self) -> u32 {
+        0
+    }
+
     /// Rows and columns of results that one workgroup computes.
     fn tile(&self) -> [u32; 2];
 

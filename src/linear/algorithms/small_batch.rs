@@ -59,6 +59,10 @@ impl Room for SmallBatch {
         [QUADS * SLICES, 1, 1]
     }
 
+    fn shared_bytes(&self) -> u32 {
+        16 * QUADS * SLICES
+    }
+
     fn tile(&self) -> [u32; 2] {
         [self.rows, 4 * QUADS]
     }
@@ -82,7 +86,7 @@ impl Room for SmallBatch {
             && self.rows <= MOST_ROWS
             && rows <= self.rows
             && capabilities.max_invocations >= QUADS * SLICES
-            && capabilities.max_workgroup_bytes >= 16 * QUADS * SLICES
+            && capabilities.max_workgroup_bytes >= self.shared_bytes()
     }
 
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {

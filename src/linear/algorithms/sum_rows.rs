@@ -36,6 +36,7 @@ pub(in crate::linear) const BIAS_GRAD: Kernel = Kernel {
         ("LANES", Constant::U32(LANES)),
     ]),
     workgroup: [COLUMNS, LANES, 1],
+    shared_bytes: 4 * COLUMNS * LANES,
     bindings: &[
         Binding::dims::<SumRowsDims>(),
         Binding::read(1, "dt"),
@@ -85,6 +86,10 @@ impl Room for SumRows {
 
     fn workgroup(&self) -> [u32; 3] {
         BIAS_GRAD.workgroup
+    }
+
+    fn shared_bytes(&self) -> u32 {
+        BIAS_GRAD.shared_bytes
     }
 
     fn tile(&self) -> [u32; 2] {

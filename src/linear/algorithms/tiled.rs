@@ -62,6 +62,10 @@ impl Room for Tiled {
         [threads, threads, 1]
     }
 
+    fn shared_bytes(&self) -> u32 {
+        2 * self.side * DEPTH * 4
+    }
+
     fn tile(&self) -> [u32; 2] {
         [self.side, self.side]
     }
@@ -75,11 +79,10 @@ impl Room for Tiled {
     }
 
     fn serves(&self, _: Shape, operation: Operation, capabilities: &Capabilities) -> bool {
-        let staged_bytes = 2 * self.side * DEPTH * 4;
         is_product(operation)
             && SIDES.contains(&self.side)
             && capabilities.max_invocations >= 256
-            && staged_bytes <= capabilities.max_workgroup_bytes
+            && self.shared_bytes() <= capabilities.max_workgroup_bytes
     }
 
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {

@@ -44,7 +44,8 @@ pub(super) const ACCUMULATE_LOSS: Kernel = Kernel::new(
         Binding::read(1, "losses"),
         Binding::write(2, "total"),
     ],
-);
+)
+.sharing(4 * LANES);
 
 pub(super) const ACCUMULATE_WEIGHTED_LOSS: Kernel = Kernel::new(
     "wgpu_linear::accumulate_weighted_loss",

@@ -58,7 +58,9 @@ pub(super) const HISTOGRAM: Kernel = Kernel::new(
         Binding::read(2, "values"),
         Binding::write(3, "slabs"),
     ],
-);
+)
+// The buckets, three numbers beside them, and a vec3 (16 bytes) for each thread.
+.sharing(4 * (Histogram::BUCKETS as u32 + 3) + 16 * LANES);
 
 pub(super) const MERGE_HISTOGRAMS: Kernel = Kernel::new(
     "wgpu_linear::merge_histograms",
@@ -110,7 +112,7 @@ impl NetworkKernels {
     ///     values: Vector::new(&values, 4),
     ///     result: Vector::new(&result, HISTOGRAM_WORDS),
     /// })?;
-    /// gpu.run(&[step]);
+    /// gpu.run(&[step])?;
     /// let histogram = histogram_from_words(&gpu.read(&result)?)?;
     /// assert_eq!((histogram.num(), histogram.sum(), histogram.non_finite()), (3, -1.0, 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -106,7 +106,7 @@ pub(super) fn kernel(weights: Weights) -> Kernel {
     Kernel {
         variant: Cow::Borrowed(variant),
         choices: Cow::Owned(vec![weights.file()]),
-        ..Kernel::new(label, file, CONSTANTS, LANES, bindings)
+        ..Kernel::new(label, file, CONSTANTS, LANES, bindings).sharing(4 * LANES)
     }
 }
 
@@ -125,7 +125,8 @@ pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
         Binding::write(3, "dt"),
         Binding::write(4, "total"),
     ],
-);
+)
+.sharing(4 * LANES);
 
 impl NetworkKernels {
     /// row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch,

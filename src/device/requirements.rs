@@ -1,0 +1,291 @@
+//! What to ask of a device, and what the absence of each of it costs.
+
+use std::fmt;
+
+use wgpu::{DeviceType, Features, Limits};
+
+/// What to ask an adapter for, for an application that opens its device by itself.
+///
+/// Nothing but WebGPU's default limits is *required*: with less, operations are refused, with
+/// [`PrepareError::Limit`](crate::PrepareError::Limit) naming the limit. The rest is *recommended*,
+/// and [`Self::explain`] says of a device what it lacks and what that costs.
+///
+/// | | required | without it |
+/// |---|---|---|
+/// | `max_storage_buffers_per_shader_stage` | 7 | matrix products are refused |
+/// | `max_uniform_buffers_per_shader_stage` | 2 | optimizers are refused |
+/// | `max_compute_invocations_per_workgroup`, `max_compute_workgroup_size_x` | 256 | most operations are refused |
+/// | `max_compute_workgroup_storage_size` | 10,300 | losses, sums of rows and histograms are refused |
+/// | `max_dynamic_storage_buffers_per_pipeline_layout` | 1 | training from data on the device is refused |
+///
+/// | | recommended | without it |
+/// |---|---|---|
+/// | [`Features::SUBGROUP`], on software adapters | with subgroups of 8 | training takes up to 7 times as long (measured on llvmpipe) |
+/// | `max_compute_workgroup_storage_size` | 16,384 | products on GPUs go without their largest tiles, products on the CPU without some of theirs |
+/// | `max_storage_buffer_binding_size` | as large as possible | larger operands take several dispatches; a data set of which a part is larger stays on the host and is copied batch by batch; a row of a matrix that is larger is refused |
+/// | `max_buffer_size` | as large as possible | all weights of a network are in one buffer, and larger networks are refused |
+/// | `max_compute_workgroups_per_dimension` | 65,535 | outputs of more than its square of workgroups are refused |
+///
+/// ```no_run
+/// use wgpu_linear::{Requirements, wgpu};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # pollster::block_on(async {
+/// let instance = wgpu::Instance::default();
+/// let adapter = instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await?;
+/// // With what the application needs itself:
+/// let requirements = Requirements::of(&adapter);
+/// let (device, queue) = adapter
+///     .request_device(&wgpu::DeviceDescriptor {
+///         required_features: requirements.features() | wgpu::Features::TIMESTAMP_QUERY,
+///         ..requirements.descriptor()
+///     })
+///     .await?;
+/// for lack in Requirements::explain(&device) {
+///     println!("{lack}");
+/// }
+/// # Ok(()) })
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requirements {
+    features: Features,
+    limits: Limits,
+}
+
+impl Requirements {
+    /// What to ask of `adapter`: the recommended features that it has, and all of its limits.
+    #[must_use]
+    pub fn of(adapter: &wgpu::Adapter) -> Self {
+        Self {
+            features: adapter.features() & Features::SUBGROUP,
+            limits: adapter.limits(),
+        }
+    }
+
+    /// The features.
+    #[must_use]
+    pub fn features(&self) -> Features {
+        self.features
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits.clone()
+    }
+
+    /// Both, for [`wgpu::Adapter::request_device`].
+    #[must_use]
+    pub fn descriptor(&self) -> wgpu::DeviceDescriptor<'static> {
+        wgpu::DeviceDescriptor {
+            label: Some("wgpu_linear::device"),
+            required_features: self.features,
+            required_limits: self.limits(),
+            ..Default::default()
+        }
+    }
+
+    /// What `device` lacks, with what that costs: first what makes operations be refused, then what
+    /// makes them slow. [`LinearKernels::new`](crate::LinearKernels::new) warns of each in the log.
+    ///
+    /// Adapters are not asked: one that has no more than this cannot be helped.
+    #[must_use]
+    pub fn explain(device: &wgpu::Device) -> Vec<Lack> {
+        let limits = device.limits();
+        let mut lacks: Vec<_> = LIMITS
+            .iter()
+            .filter_map(|wanted| wanted.lack(&limits))
+            .collect();
+        lacks.extend(missing_subgroups(device));
+        lacks.sort_by_key(|lack| !lack.is_required);
+        lacks
+    }
+}
+
+/// Something that a device lacks.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// Name of the limit, as in [`wgpu::Limits`], or of the feature.
+    pub name: &'static str,
+    /// How much is wanted; 1 for a feature.
+    pub wanted: u64,
+    /// How much there is; 0 for a feature.
+    pub actual: u64,
+    /// What comes of it, in words.
+    pub cost: &'static str,
+    /// Whether operations are refused for it; else they are slower.
+    pub is_required: bool,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            wanted,
+            actual,
+            cost,
+            ..
+        } = self;
+        match self.wanted {
+            1 if self.name == SUBGROUP => write!(f, "opened without {name}: {cost}"),
+            _ => write!(f, "{name} is {actual}, {wanted} are wanted: {cost}"),
+        }
+    }
+}
+
+const SUBGROUP: &str = "SUBGROUP";
+
+/// A limit with the least that it should be.
+struct Wanted {
+    name: &'static str,
+    of: fn(&Limits) -> u64,
+    /// Below this, operations are refused.
+    required: u64,
+    refused: &'static str,
+    /// Below this, they are slower.
+    recommended: u64,
+    slow: &'static str,
+}
+
+impl Wanted {
+    /// A limit of which more than required brings nothing.
+    const fn required(
+        name: &'static str,
+        of: fn(&Limits) -> u64,
+        required: u64,
+        refused: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            of,
+            required,
+            refused,
+            recommended: required,
+            slow: "",
+        }
+    }
+
+    /// The same with a higher value that is worth having.
+    const fn recommended(self, recommended: u64, slow: &'static str) -> Self {
+        Self {
+            recommended,
+            slow,
+            ..self
+        }
+    }
+
+    fn lack(&self, limits: &Limits) -> Option<Lack> {
+        let actual = (self.of)(limits);
+        let is_required = actual < self.required;
+        let (wanted, cost) = if is_required {
+            (self.required, self.refused)
+        } else {
+            (self.recommended, self.slow)
+        };
+        let name = self.name;
+        (actual < wanted).then_some(Lack {
+            name,
+            wanted,
+            actual,
+            cost,
+            is_required,
+        })
+    }
+}
+
+const PRODUCTS: &str = "matrix products are refused";
+const MOST: &str = "most operations are refused";
+
+/// Every limit of a kernel that has no smaller rival is here; a test tries each of them.
+const LIMITS: [Wanted; 9] = [
+    Wanted::required(
+        "max_storage_buffers_per_shader_stage",
+        |limits| limits.max_storage_buffers_per_shader_stage.into(),
+        7,
+        PRODUCTS,
+    ),
+    Wanted::required(
+        "max_uniform_buffers_per_shader_stage",
+        |limits| limits.max_uniform_buffers_per_shader_stage.into(),
+        2,
+        "optimizers are refused, and without any every operation",
+    ),
+    Wanted::required(
+        "max_dynamic_storage_buffers_per_pipeline_layout",
+        |limits| {
+            limits
+                .max_dynamic_storage_buffers_per_pipeline_layout
+                .into()
+        },
+        1,
+        "training from data on the device is refused",
+    ),
+    Wanted::required(
+        "max_compute_invocations_per_workgroup",
+        |limits| limits.max_compute_invocations_per_workgroup.into(),
+        256,
+        MOST,
+    ),
+    Wanted::required(
+        "max_compute_workgroup_size_x",
+        |limits| limits.max_compute_workgroup_size_x.into(),
+        256,
+        MOST,
+    ),
+    Wanted::required(
+        "max_compute_workgroup_storage_size",
+        |limits| limits.max_compute_workgroup_storage_size.into(),
+        10_300,
+        "histograms are refused, and below 1024 bytes sums of rows and losses as well",
+    )
+    .recommended(16_384, "matrix products go without their largest tiles"),
+    Wanted::required(
+        "max_compute_workgroups_per_dimension",
+        |limits| limits.max_compute_workgroups_per_dimension.into(),
+        1,
+        "every operation is refused",
+    )
+    .recommended(
+        65_535,
+        "operations of more workgroups than its square are refused",
+    ),
+    Wanted::required(
+        "max_storage_buffer_binding_size",
+        |limits| limits.max_storage_buffer_binding_size,
+        1,
+        "every operation is refused",
+    )
+    .recommended(
+        128 << 20,
+        "larger operands take several dispatches, rows that are larger are refused, and data sets \
+         of which a part is larger stay on the host",
+    ),
+    Wanted::required(
+        "max_buffer_size",
+        |limits| limits.max_buffer_size,
+        1,
+        "no buffer can be made",
+    )
+    .recommended(
+        256 << 20,
+        "networks whose weights take more, and larger operands, are refused",
+    ),
+];
+
+/// Subgroups make the kernels for software adapters faster, and only those of 8 threads. Kernels
+/// for hardware do without.
+fn missing_subgroups(device: &wgpu::Device) -> Option<Lack> {
+    let info = device.adapter_info();
+    let would_help = info.device_type == DeviceType::Cpu
+        && [info.subgroup_min_size, info.subgroup_max_size] == [8, 8];
+    let lacks = would_help && !device.features().contains(Features::SUBGROUP);
+    lacks.then_some(Lack {
+        name: SUBGROUP,
+        wanted: 1,
+        actual: 0,
+        cost: "training takes up to 7 times as long on llvmpipe",
+        is_required: false,
+    })
+}
