@@ -89,7 +89,12 @@ fn downlevel_devices_get_a_refusal_that_names_the_limit() {
     for (operation, result) in downlevel.prepare() {
         let product = matches!(
             operation,
-            "forward" | "forward_activated" | "input_grad" | "input_grad_activated" | "weight_grad"
+            "forward"
+                | "forward_activated"
+                | "forward_inference"
+                | "input_grad"
+                | "input_grad_activated"
+                | "weight_grad"
         );
         let Err(error) = result else {
             assert!(!product, "{operation}");

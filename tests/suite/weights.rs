@@ -27,7 +27,9 @@ fn class_weight_sum(labels: &[u32], class_weights: &[f32]) -> f32 {
         class_weights: weights.vector(),
         sum: sum.vector(),
     };
-    gpu().run(&[network_kernels().class_weight_sum(operands).unwrap()]);
+    gpu()
+        .run(&[network_kernels().class_weight_sum(operands).unwrap()])
+        .unwrap();
     sum.read()[0]
 }
 
@@ -52,7 +54,9 @@ fn sums_of_weights_are_exact_on_integers() {
                 y: input.matrix(y.nrows(), outputs + 1),
                 sum: sum.vector(),
             };
-            gpu().run(&[network_kernels().row_weight_sum(operands).unwrap()]);
+            gpu()
+                .run(&[network_kernels().row_weight_sum(operands).unwrap()])
+                .unwrap();
             assert_eq!(sum.read(), [y.column(outputs).sum()], "{len}×{outputs}");
         }
     }
@@ -86,10 +90,12 @@ fn weighted_cross_entropy(
         row_loss: row_loss.vector(),
         dt: dt.matrix(batch, classes),
     };
-    gpu().run(&[
-        kernels.class_weight_sum(sum_operands).unwrap(),
-        kernels.softmax_cross_entropy(operands).unwrap(),
-    ]).unwrap();
+    gpu()
+        .run(&[
+            kernels.class_weight_sum(sum_operands).unwrap(),
+            kernels.softmax_cross_entropy(operands).unwrap(),
+        ])
+        .unwrap();
     (row_loss.read().into(), dt.read_matrix(batch, classes))
 }
 
@@ -170,10 +176,12 @@ fn weighted_elementwise(
         element_loss: element_loss.matrix(batch, outputs),
         dt: dt.matrix(batch, outputs),
     };
-    gpu().run(&[
-        kernels.row_weight_sum(sum_operands).unwrap(),
-        kernels.elementwise_loss(operands).unwrap(),
-    ]).unwrap();
+    gpu()
+        .run(&[
+            kernels.row_weight_sum(sum_operands).unwrap(),
+            kernels.elementwise_loss(operands).unwrap(),
+        ])
+        .unwrap();
     [element_loss, dt].map(|values| values.read_matrix(batch, outputs))
 }
 
@@ -251,7 +259,9 @@ fn totals_take_the_weights_of_batches() {
             weight_sum: Some(weight_sum.vector()),
             total: total.vector(),
         };
-        gpu().run(&[network_kernels().accumulate_loss(operands).unwrap()]);
+        gpu()
+            .run(&[network_kernels().accumulate_loss(operands).unwrap()])
+            .unwrap();
         examples += 3;
         let expected = f64::from(examples) / 3.0 * 4.75;
         let weights = if weight > 4.0 { 1e20_f32 } else { 3.5 };
@@ -268,7 +278,9 @@ fn totals_take_the_weights_of_batches() {
         weight_sum: Some(weight_sum.vector()),
         total: total.vector(),
     };
-    gpu().run(&[network_kernels().accumulate_loss(operands).unwrap()]);
+    gpu()
+        .run(&[network_kernels().accumulate_loss(operands).unwrap()])
+        .unwrap();
     assert_eq!(total.mean().mean, ((1 << 22) + 1) as f32 + 0.5);
     assert_eq!(total.mean().examples, 5);
 }

@@ -58,7 +58,8 @@ pub(super) const ACCUMULATE_WEIGHTED_LOSS: Kernel = Kernel::new(
         Binding::write(2, "total"),
         Binding::read(3, "weight_sum"),
     ],
-);
+)
+.sharing(4 * LANES);
 
 impl NetworkKernels {
     /// total += (Σ losses, batch), or (Σ losses, `weight_sum`). The losses of the batch are added up in f32, in a fixed order;

@@ -51,7 +51,8 @@ pub(super) const GRADIENT_NORM: Kernel = Kernel::new(
         Binding::read(1, "gradients"),
         Binding::write(2, "slabs"),
     ],
-);
+)
+.sharing(16 * LANES);
 
 pub(super) const CLIP_FACTOR: Kernel = Kernel::new(
     "wgpu_linear::clip_factor",
@@ -63,7 +64,8 @@ pub(super) const CLIP_FACTOR: Kernel = Kernel::new(
         Binding::read(1, "slabs"),
         Binding::write(2, "clipping"),
     ],
-);
+)
+.sharing(16 * LANES);
 
 pub(super) const CLIP: Kernel = elements::kernel(
     "wgpu_linear::clip",

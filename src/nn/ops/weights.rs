@@ -82,7 +82,7 @@ fn kernel(label: &'static str, weights: Weights, bindings: &'static [Binding]) -
     let file = (file!("sum_weights.wgsl"), "sum_weights");
     Kernel {
         choices: Cow::Owned(vec![weights.file()]),
-        ..Kernel::new(label, file, CONSTANTS, LANES, bindings)
+        ..Kernel::new(label, file, CONSTANTS, LANES, bindings).sharing(4 * LANES)
     }
 }
 
