@@ -52,7 +52,7 @@ pub(super) const GRADIENT_NORM: Kernel = Kernel::new(
         Binding::write(2, "slabs"),
     ],
 )
-.sharing(16 * LANES);
+.sharing(20 * LANES);
 
 pub(super) const CLIP_FACTOR: Kernel = Kernel::new(
     "wgpu_linear::clip_factor",
@@ -65,7 +65,7 @@ pub(super) const CLIP_FACTOR: Kernel = Kernel::new(
         Binding::write(2, "clipping"),
     ],
 )
-.sharing(16 * LANES);
+.sharing(20 * LANES);
 
 pub(super) const CLIP: Kernel = elements::kernel(
     "wgpu_linear::clip",
