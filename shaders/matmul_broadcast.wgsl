@@ -14,7 +14,7 @@
 
 const GROUPS: u32 = 2u; // of 8 rows
 const VECTORS: u32 = 1u;
-const STORE_DIRECTLY: bool = false; // where sums are short and rows aligned
+const STORE_DIRECTLY: bool = false; // where sums and epilogue are short and rows aligned
 
 const TILE_ROWS: u32 = 8u * GROUPS;
 const TILE_COLUMNS: u32 = 4u * LANES * VECTORS;
@@ -62,13 +62,13 @@ fn matmul_broadcast(
 
     let inside = (row + TILE_ROWS <= dims.end_row)
         & (first_column + TILE_COLUMNS <= dims.end_column);
-    if STORE_DIRECTLY && !(ACCUMULATE || ACTIVATE || STORED_LATER) && inside {
+    if STORE_DIRECTLY && !(ACCUMULATE || ACTIVATE || TIMES_SLOPE) && inside {
         for (var v = 0u; v < VECTORS; v++) {
             let first = addend(column + 4u * LANES * v);
             for (var g = 0u; g < GROUPS; g++) {
                 for (var r = 0u; r < 8u; r++) {
                     let sum = sums[g][v][r] + first;
-                    store_sum(row + 8u * g + r, column + 4u * LANES * v, slab, sum);
+                    store_inside(row + 8u * g + r, column + 4u * LANES * v, slab, sum);
                 }
             }
         }

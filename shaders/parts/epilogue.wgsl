@@ -70,9 +70,13 @@ fn activate(row: u32, column: u32, sum: vec4<f32>) {
     }
 }
 
+fn store_inside(row: u32, column: u32, slab: u32, sum: vec4<f32>) {
+    activate(row, column, store_sum(row, column, slab, sum));
+}
+
 fn store(row: u32, column: u32, slab: u32, sum: vec4<f32>) {
     if (row < dims.end_row) & (column < dims.end_column) {
-        activate(row, column, store_sum(row, column, slab, sum));
+        store_inside(row, column, slab, sum);
     }
 }
 

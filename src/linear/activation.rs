@@ -98,6 +98,11 @@ impl Activation {
         self.room().parameter
     }
 
+    /// Whether `value` is so short that copies of it cost a compiler nothing.
+    pub(super) const fn is_short(self) -> bool {
+        matches!(self, Self::Identity | Self::Relu | Self::LeakyRelu { .. })
+    }
+
     /// Its functions `value` and `derivative` in WGSL.
     pub(crate) const fn file(self) -> File {
         self.room().file

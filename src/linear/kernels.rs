@@ -65,6 +65,7 @@ impl Variant {
         let sum = Sum {
             terms: self.terms,
             aligned: self.aligned,
+            has_short_epilogue: self.function(to_slab).is_none_or(Activation::is_short),
         };
         let mut constants = room.constants(sum);
         constants.extend([

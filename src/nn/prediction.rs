@@ -7,7 +7,7 @@ use crate::model::ModelError;
 use super::linear::Linear;
 
 /// What a part's widest layer may take, so that it stays in caches, and no dispatch takes long.
-const PART_BYTES: u64 = 4 << 20;
+const PART_BYTES: u64 = 2 << 20;
 /// Rows of a part are a multiple of these, so that every part begins where a device can bind it:
 /// 64 rows of f32 are a multiple of 256 bytes, whatever the number of columns.
 const ROWS: u64 = 64;
@@ -145,6 +145,6 @@ mod tests {
             let rows = part_rows(widest, &limits);
             assert!(rows.is_multiple_of(64) && (64..=1 << 16).contains(&rows));
         }
-        assert_eq!(part_rows(64, &limits), 16_384);
+        assert_eq!(part_rows(64, &limits), 8_192);
     }
 }

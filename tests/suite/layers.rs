@@ -230,8 +230,8 @@ fn predict_into_gives_the_outputs_for_any_number_of_rows() {
     network.set_parameters(&parameters).unwrap();
     let mut twin = reference::Mlp::<f64>::of_network(config).unwrap();
     twin.set_parameters(&parameters).unwrap();
-    // 4 MiB hold 1,728 rows of 600 elements.
-    for (rows, parts) in [(0, 0), (1, 1), (1728, 1), (1729, 2), (5000, 3)] {
+    // 2 MiB hold 832 rows of 600 elements.
+    for (rows, parts) in [(0, 0), (1, 1), (832, 1), (833, 2), (2400, 3)] {
         let x = integers(&mut random, rows, 5, 1);
         let (input, outputs) = (Guarded::input(&x), Guarded::output(rows * 3));
         let prediction = network

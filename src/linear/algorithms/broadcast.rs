@@ -20,7 +20,7 @@ pub struct Broadcast {
 }
 
 /// Up to so many terms, storing a result takes about as long as adding it up.
-const FEW_TERMS: u32 = 32;
+const FEW_TERMS: u32 = 64;
 /// Groups and vectors.
 const GEOMETRIES: [(u32, u32); 6] = [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (4, 2)];
 /// For few rows: wider, so that what is read of a row of the right factor is longer than a cache
@@ -91,7 +91,7 @@ impl Room for Broadcast {
     }
 
     fn constants(&self, sum: Sum) -> Vec<(&'static str, Constant)> {
-        let directly = sum.aligned && sum.terms <= FEW_TERMS;
+        let directly = sum.aligned && sum.terms <= FEW_TERMS && sum.has_short_epilogue;
         vec![
             ("GROUPS", Constant::U32(self.groups)),
             ("VECTORS", Constant::U32(self.vectors)),

@@ -14,6 +14,8 @@ pub(in crate::linear) struct Sum {
     pub(in crate::linear) terms: u32,
     /// Whether every row of every operand is a multiple of 4 elements.
     pub(in crate::linear) aligned: bool,
+    /// Whether little is done to a result before it is stored.
+    pub(in crate::linear) has_short_epilogue: bool,
 }
 
 /// What the host knows of a matrix algorithm.
