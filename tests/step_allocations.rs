@@ -31,9 +31,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use ndarray::Array2;
-use wgpu_linear::Gpu;
 use wgpu_linear::model::{MlpConfig, Model, Targets};
-use wgpu_linear::nn::{DeviceDataset, Mlp};
+use wgpu_linear::nn::{DeviceDataset, Goal, Mlp, Network, Training};
+use wgpu_linear::{Gpu, Matrix, Vector};
 
 struct Counting;
 
@@ -299,8 +299,95 @@ fn steps_allocate_nothing_and_create_no_objects() {
         "{encoders} submissions for {steps} steps"
     );
 
+    frames_allocate_nothing_and_create_no_objects(&instance, &gpu, &mlp);
+
     // What was counted is what is there: a new batch size has to show.
     log::set_max_level(log::LevelFilter::Trace);
     mlp.train_indices(&order, BATCH - 1).unwrap();
     assert!(CREATIONS.take()[0] > 0);
+}
+
+/// The same for a network in the caller's frames: `mlp` is of the same layers, so its dispatches
+/// take as much of wgpu.
+fn frames_allocate_nothing_and_create_no_objects(instance: &wgpu::Instance, gpu: &Gpu, mlp: &Mlp) {
+    let network = Network::new(gpu, &MlpConfig::new(&[4, 8, 3])).unwrap();
+    let x = gpu.upload("x", &[0.5_f32; 4 * BATCH]).unwrap();
+    let labels = gpu.upload("labels", &[1_u32; BATCH]).unwrap();
+    let outputs = gpu.zeros("outputs", 3 * BATCH).unwrap();
+    let x = Matrix::new(&x, BATCH as u32, 4);
+    let goal = Goal::Classes(Vector::new(&labels, BATCH as u32));
+    let step = network.training(Training::new(x, goal)).unwrap();
+    let outputs = Matrix::new(&outputs, BATCH as u32, 3);
+    let predict = network.predict_into(x, outputs).unwrap();
+    let mut losses = network.losses().unwrap();
+
+    // The first of the prepared dispatches gathers.
+    let by_hand: Vec<_> = mlp.prepared_step(BATCH as u32).skip(1).collect();
+    assert_eq!(by_hand.len(), step.dispatches().len());
+    let submit = |record: &dyn Fn(&mut wgpu::ComputePass<'_>)| {
+        let frame = || {
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = gpu.device().create_command_encoder(&descriptor);
+            record(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+            gpu.queue().submit([encoder.finish()]);
+        };
+        let counts = (0..10).map(|_| {
+            let (count, ()) = allocations(frame);
+            wait(gpu);
+            count
+        });
+        counts.min().unwrap()
+    };
+    for steps in [1, 8] {
+        let ours = submit(&|pass| (0..steps).for_each(|_| step.record(pass)));
+        let theirs = submit(&|pass| {
+            for (pipeline, bindings, [x, y, z]) in
+                by_hand.iter().cycle().take(steps * by_hand.len())
+            {
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, *bindings, &[]);
+                pass.dispatch_workgroups(*x, *y, *z);
+            }
+        });
+        println!("{steps} steps in a frame: {ours} allocations, by hand {theirs}");
+        assert!(ours <= theirs, "{ours} allocations, {theirs} by hand");
+    }
+
+    let live = || {
+        instance
+            .generate_report()
+            .unwrap()
+            .hub_report()
+            .buffers
+            .num_allocated
+    };
+    let before = live();
+    log::set_max_level(log::LevelFilter::Trace);
+    CREATIONS.take();
+    const FRAMES: usize = 100;
+    let mut arrived = 0;
+    for frame in 0..FRAMES {
+        let descriptor = wgpu::CommandEncoderDescriptor::default();
+        let mut encoder = gpu.device().create_command_encoder(&descriptor);
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            step.record(&mut pass);
+            predict.record(&mut pass);
+        }
+        if frame % 10 == 0 {
+            losses.record(&mut encoder);
+        }
+        gpu.queue().submit([encoder.finish()]);
+        losses.request();
+        arrived += usize::from(losses.poll().unwrap().is_some());
+        if frame % 10 == 9 {
+            wait(gpu);
+        }
+    }
+    log::set_max_level(log::LevelFilter::Off);
+    let [objects, encoders, writes] = CREATIONS.take();
+    println!("{FRAMES} frames: {objects} objects, {encoders} encoders, {writes} writes");
+    assert_eq!([objects, encoders, writes], [0, FRAMES, 0]);
+    assert_eq!(live(), before);
+    assert!(arrived >= 8, "{arrived} losses arrived");
 }
