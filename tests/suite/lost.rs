@@ -2,14 +2,20 @@
 //! for the handlers that belong to the application.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array2, ArrayView2};
-use wgpu_linear::model::{MlpConfig, Model, ModelError, Targets};
-use wgpu_linear::nn::{DeviceDataset, Mlp};
-use wgpu_linear::train::{Dataset, TrainError, TrainOptions, Trainer};
-use wgpu_linear::{Gpu, GpuError, PrepareError};
+use wgpu_linear::events::{Reader, Writer};
+use wgpu_linear::model::{
+    Activation, LayerConfig, MlpConfig, Model, ModelError, NetworkConfig, Targets,
+};
+use wgpu_linear::nn::{
+    DeviceDataset, Goal, Linear, Mlp, Network, NetworkKernels, Training, Update,
+};
+use wgpu_linear::train::{Dataset, Progress, TrainError, TrainOptions, Trainer};
+use wgpu_linear::{Gpu, GpuError, Matrix, PrepareError, Vector};
 
 use crate::operations::Operations;
 
@@ -216,6 +222,79 @@ fn every_call_of_a_network_reports_the_loss() {
     }
 }
 
+#[test]
+fn every_call_of_a_network_between_buffers_reports_the_loss() {
+    type Call<'a> = &'a dyn Fn(&mut Network) -> Result<(), ModelError>;
+    for let_go in [false, true] {
+        let doomed = Doomed::new();
+        let gpu = &doomed.gpu;
+        let config = NetworkConfig::new(4)
+            .layer(5, Activation::Relu)
+            .layer(3, Activation::Tanh);
+        let mut network = Network::new(gpu, config.clone()).unwrap();
+        let parameters = network.parameters().unwrap();
+        let buffers = [16, 12, 4].map(|len| gpu.zeros("operand", len).unwrap());
+        let [x, outputs, labels] = &buffers;
+        let (x, outputs) = (Matrix::new(x, 4, 4), Matrix::new(outputs, 4, 3));
+        let training = Training::new(x, Goal::Classes(Vector::new(labels, 4)));
+        let kernels = NetworkKernels::new(gpu.device());
+        let layers = network.layers().to_vec();
+        let mut losses = network.losses().unwrap();
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        assert!(losses.record(&mut encoder));
+        gpu.queue().submit([encoder.finish()]);
+        losses.request();
+        doomed.lose(let_go);
+        let layer = LayerConfig::new(4, 5, Activation::Relu);
+        let calls: [(&str, Call<'_>); 11] = [
+            ("training", &|network| network.training(training).map(drop)),
+            ("predict_into", &|network| {
+                network.predict_into(x, outputs).map(drop)
+            }),
+            ("losses", &|network| network.losses().map(drop)),
+            ("set_parameters", &|network| {
+                network.set_parameters(&parameters)
+            }),
+            ("set_learning_rate", &|network| {
+                network.set_learning_rate(0.5)
+            }),
+            ("parameters", &|network| network.parameters().map(drop)),
+            ("Network::new", &|_| {
+                Network::new(gpu, config.clone()).map(drop)
+            }),
+            ("Linear::new", &|_| Linear::new(gpu, layer, 0).map(drop)),
+            ("Linear::set_parameters", &|network| {
+                network.layers()[0].set_parameters(gpu, &parameters[0])
+            }),
+            ("Linear::parameters_async", &|network| {
+                pollster::block_on(network.layers()[0].parameters_async(gpu)).map(drop)
+            }),
+            ("Update::new", &|network| {
+                let optimizer = network.config().optimizer;
+                let update = Update::new(gpu, optimizer, &layers)?;
+                Ok(update.dispatches(&kernels).map(drop)?)
+            }),
+        ];
+        for (name, call) in calls {
+            let error = call(&mut network).expect_err(name);
+            assert!(is_lost(&error), "{name}: {error:?}");
+        }
+        // The loss under way had arrived, or went with the device.
+        let begin = std::time::Instant::now();
+        let loss = loop {
+            match losses.poll() {
+                Ok(None) => assert!(begin.elapsed().as_secs() < 60, "the loss never comes"),
+                loss => break loss,
+            }
+        };
+        assert!(
+            loss.is_ok() || matches!(&loss, Err(error) if is_lost(error)),
+            "{loss:?}"
+        );
+        doomed.assert_silent();
+    }
+}
+
 /// Steps that wait, a loss on its way: what is asked for next finds out.
 #[test]
 fn steps_and_losses_under_way_end_in_an_error() {
@@ -270,4 +349,78 @@ fn a_trainer_ends_with_the_loss() {
         "{error:?}"
     );
     doomed.assert_silent();
+}
+
+/// A training whose device is lost after so many steps, or after a time by another thread; its
+/// event file is whole, and says how it ended.
+fn check_loss_while_training(random: &mut fastrand::Rng) {
+    let doomed = Doomed::new();
+    let mut mlp = Mlp::new(&doomed.gpu, MlpConfig::new(&[4, 5, 3])).unwrap();
+    let data = Dataset::new(table(8, 4), CLASSES.to_vec()).unwrap();
+    let options = TrainOptions {
+        epochs: 100_000,
+        batch: 2,
+        report_every: 1,
+        histograms_every: random.u32(0..4),
+        ..TrainOptions::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let events = Writer::create(folder.path()).unwrap();
+    let (by_steps, last) = (random.bool(), random.u64(0..200));
+    let pause = std::time::Duration::from_micros(random.u64(0..100_000));
+    let device = doomed.gpu.device().clone();
+    let result = std::thread::scope(|scope| {
+        if !by_steps {
+            scope.spawn(|| {
+                std::thread::sleep(pause);
+                device.destroy();
+            });
+        }
+        let trainer = Trainer::new(options).with_events(events);
+        trainer.run(&mut mlp, &data, &data, |progress| {
+            if by_steps && matches!(progress, Progress::Step { step, .. } if *step >= last) {
+                device.destroy();
+            }
+            ControlFlow::Continue(())
+        })
+    });
+    let error = result.unwrap_err();
+    assert!(
+        matches!(&error, TrainError::Model(error) if is_lost(error)),
+        "{error:?}"
+    );
+    doomed.assert_silent();
+    check_events(folder.path());
+}
+
+/// Every record can be read to the end, the losses come step by step, and the run has failed.
+fn check_events(folder: &Path) {
+    let mut reader = Reader::open(folder).unwrap();
+    let points: Vec<_> = reader.points().collect::<Result<_, _>>().unwrap();
+    assert!(reader.tail().is_none(), "{:?}", reader.tail());
+    let of_losses = points.iter().filter(|point| point.tag == "loss/train");
+    let steps: Vec<_> = of_losses.map(|point| point.step).collect();
+    let expected: Vec<_> = (1..).take(steps.len()).collect();
+    assert_eq!(steps, expected);
+    let ends = points
+        .iter()
+        .filter(|point| point.tag.contains("session_end"));
+    assert_eq!(ends.count(), 1);
+}
+
+#[test]
+fn a_device_lost_at_a_random_moment_of_a_training_is_an_error() {
+    let mut random = fastrand::Rng::with_seed(3);
+    (0..5).for_each(|_| check_loss_while_training(&mut random));
+}
+
+/// What `scripts/test --quick` leaves out.
+mod slow {
+    use super::check_loss_while_training;
+
+    #[test]
+    fn fifty_devices_lost_at_random_moments_of_a_training_are_errors() {
+        let mut random = fastrand::Rng::with_seed(4);
+        (0..50).for_each(|_| check_loss_while_training(&mut random));
+    }
 }
