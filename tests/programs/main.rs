@@ -14,6 +14,8 @@ mod command;
 mod apply;
 mod bench;
 mod kernels;
+mod neural_texture;
 mod shortest;
+mod surrogate;
 mod train_mlp;
 mod tune;
