@@ -14,6 +14,7 @@ mod on_device;
 mod on_twin;
 mod picture;
 
+use std::cell::OnceCell;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -116,7 +117,8 @@ const LEARNING_RATE: f32 = 1e-2;
 
 /// How much of the time has gone, shown in a bar.
 struct Clock {
-    begin: Instant,
+    /// When it was first looked at: opening a device does not count.
+    begin: OnceCell<Instant>,
     duration: Duration,
     bar: ProgressBar,
 }
@@ -126,7 +128,7 @@ impl Clock {
         let style = ProgressStyle::with_template("{bar:30} {msg}");
         let bar = ProgressBar::new(1000);
         Self {
-            begin: Instant::now(),
+            begin: OnceCell::new(),
             duration: Duration::from_secs_f64(seconds),
             bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
         }
@@ -134,7 +136,8 @@ impl Clock {
 
     /// From 0 to 1, at the end.
     fn passed(&self) -> f32 {
-        (self.begin.elapsed().as_secs_f32() / self.duration.as_secs_f32()).min(1.0)
+        let begin = self.begin.get_or_init(Instant::now);
+        (begin.elapsed().as_secs_f32() / self.duration.as_secs_f32()).min(1.0)
     }
 
     /// Half a cosine down to a hundredth.

@@ -93,7 +93,8 @@ impl Application {
             wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
         let adapter = instance
             .request_adapter(&wgpu::RequestAdapterOptions::default())
-            .await?;
+            .await
+            .map_err(|error| format!("{error}; `--cpu` does without an adapter"))?;
         let descriptor = wgpu::DeviceDescriptor {
             required_features: adapter.features() & wgpu::Features::SUBGROUP,
             required_limits: adapter.limits(),
