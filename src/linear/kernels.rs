@@ -41,6 +41,8 @@ pub(super) struct Variant {
     pub(super) right_is_transposed: bool,
     /// Every row of every operand is a multiple of 4 elements.
     pub(super) aligned: bool,
+    /// Every row of the left factor is.
+    pub(super) left_aligned: bool,
     pub(super) add_bias: bool,
     /// Also store f(product).
     pub(super) activate: Option<Activation>,
@@ -100,12 +102,17 @@ impl Variant {
     /// The kernel that adds slabs up.
     pub(super) fn sum_slabs(&self) -> Kernel {
         let room = sum_slabs();
+        // What it loads as the left factor are slabs, in rows like those of the product.
+        let of_slabs = Self {
+            left_aligned: self.aligned,
+            ..*self
+        };
         let constants = room.constants.to_vec();
         Kernel {
             label: self.label,
-            variant: Cow::Owned(self.name("sum_slabs", &constants, false)),
+            variant: Cow::Owned(of_slabs.name("sum_slabs", &constants, false)),
             file: room.file,
-            choices: Cow::Owned(self.choices(&[], false)),
+            choices: Cow::Owned(of_slabs.choices(&[], false)),
             entry_point: room.entry_point,
             constants: Cow::Owned([constants, self.epilogue(false)].concat()),
             workgroup: room.workgroup,
@@ -128,8 +135,13 @@ impl Variant {
         } else {
             file!("parts/operands/f32.wgsl")
         };
+        let left = if self.left_aligned {
+            file!("parts/left_factor/vec4.wgsl")
+        } else {
+            file!("parts/left_factor/f32.wgsl")
+        };
         let function = self.function(to_slab).unwrap_or(Activation::Identity);
-        [&[operands, function.file()], of_algorithm].concat()
+        [&[operands, left, function.file()], of_algorithm].concat()
     }
 
     fn epilogue(&self, to_slab: bool) -> Vec<(&'static str, Constant)> {
@@ -159,7 +171,11 @@ impl Variant {
         constants: &[(&'static str, Constant)],
         to_slab: bool,
     ) -> String {
-        let width = if self.aligned { "vec4" } else { "f32" };
+        let width = match (self.aligned, self.left_aligned) {
+            (true, _) => "vec4",
+            (false, true) => "f32-left_vec4",
+            (false, false) => "f32",
+        };
         let mut words = vec![algorithm.to_owned(), width.to_owned()];
         let constants = [constants, &self.epilogue(to_slab)].concat();
         let is_on = |(name, value): &(&str, Constant)| {
@@ -184,8 +200,8 @@ pub(super) const WEIGHT_GRAD: &str = "wgpu_linear::weight_grad";
 /// [`crate::kernels`].
 pub(crate) fn all() -> Vec<Kernel> {
     let mut kernels = vec![BIAS_GRAD];
-    for aligned in [true, false] {
-        for variant in &variants(aligned) {
+    for [aligned, left_aligned] in [[true, true], [false, true], [false, false]] {
+        for variant in &variants(aligned, left_aligned) {
             let fits = |algorithm: &Algorithm| {
                 !variant.left_is_transposed || algorithm.room().sums_columns()
             };
@@ -201,16 +217,19 @@ pub(crate) fn all() -> Vec<Kernel> {
                 };
                 kernels.push(later.multiply(Algorithm::Naive, false));
             }
-            kernels.push(variant.sum_slabs());
+            if left_aligned == aligned {
+                kernels.push(variant.sum_slabs());
+            }
         }
     }
     kernels
 }
 
-fn variants(aligned: bool) -> [Variant; 6] {
+fn variants(aligned: bool, left_aligned: bool) -> [Variant; 6] {
     let forward = Variant {
         label: FORWARD,
         aligned,
+        left_aligned,
         add_bias: true,
         terms: 1024,
         ..Variant::default()
@@ -218,6 +237,7 @@ fn variants(aligned: bool) -> [Variant; 6] {
     let input_grad = Variant {
         label: INPUT_GRAD,
         aligned,
+        left_aligned,
         right_is_transposed: true,
         terms: 1024,
         ..Variant::default()
@@ -225,6 +245,7 @@ fn variants(aligned: bool) -> [Variant; 6] {
     let weight_grad = Variant {
         label: WEIGHT_GRAD,
         aligned,
+        left_aligned,
         left_is_transposed: true,
         sum_columns: true,
         // Few, as in small batches.
@@ -269,7 +290,7 @@ mod tests {
 
     #[test]
     fn tiles_of_the_host_are_those_of_the_shaders() {
-        let variant = variants(true)[0];
+        let variant = variants(true, true)[0];
         for algorithm in algorithms::examples() {
             let wgsl = variant.multiply(algorithm, false).wgsl().unwrap();
             let module = naga::front::wgsl::parse_str(&wgsl).unwrap();

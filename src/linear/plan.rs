@@ -127,7 +127,7 @@ fn may_split([m, k, n]: [u32; 3], slabs: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linear::algorithms::{Broadcast, SmallBatch, Tiled};
+    use crate::linear::algorithms::{Broadcast, Narrow, SmallBatch, Tiled};
 
     const TILED_128: Algorithm = Algorithm::Tiled(Tiled { side: 128 });
 
@@ -219,6 +219,42 @@ mod tests {
                 matches!(chosen, Algorithm::Broadcast(Broadcast { shuffle, .. }) if shuffle == shuffles),
                 "{chosen:?}"
             );
+        }
+    }
+
+    #[test]
+    fn plan_deals_terms_out_for_few_columns_on_software() {
+        let eight = Capabilities::software(2);
+        let narrow = |vectors| Algorithm::Narrow(Narrow { groups: 2, vectors });
+        for (sizes, operation, vectors) in [
+            ([16_384, 64, 1], Operation::Forward, 1),
+            ([16_384, 64, 3], Operation::Forward, 1),
+            ([16_384, 64, 8], Operation::Forward, 2),
+            ([16_384, 4, 64], Operation::InputGrad, 1),
+        ] {
+            let chosen = plan(shape(sizes), operation, &eight).algorithm;
+            assert_eq!(chosen, narrow(vectors), "{sizes:?} {operation:?}");
+        }
+    }
+
+    #[test]
+    fn plan_knows_where_few_columns_are_not_dealt_with_apart() {
+        let eight = Capabilities::software(2);
+        let mut four = eight.clone();
+        four.subgroup_sizes = Some([4, 4]);
+        let mut small = eight.clone();
+        small.max_workgroup_bytes = 127;
+        for (sizes, operation, adapter) in [
+            ([512, 64, 9], Operation::Forward, &eight),
+            ([512, 64, 3], Operation::InputGrad, &eight),
+            ([512, 64, 3], Operation::WeightGrad, &eight),
+            ([512, 64, 3], Operation::Forward, &four),
+            ([512, 64, 3], Operation::Forward, &small),
+            ([512, 64, 3], Operation::Forward, &Capabilities::hardware()),
+        ] {
+            let plans = candidates(shape(sizes), operation, adapter);
+            let narrow = |plan: &Plan| matches!(plan.algorithm, Algorithm::Narrow(_));
+            assert!(!plans.iter().any(narrow), "{sizes:?} {operation:?}");
         }
     }
 

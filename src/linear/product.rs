@@ -101,16 +101,14 @@ impl<'a> Product<'a> {
     fn variant(&self, pass: &Pass) -> Variant {
         let factors = self.factors;
         let row_lengths = [factors.left()[1], factors.right()[1], factors.n];
+        let begins_aligned = |operand: &Operand<'_>| operand.offset_bytes.is_multiple_of(16);
         Variant {
             label: self.label,
             left_is_transposed: factors.left_is_transposed,
             right_is_transposed: factors.right_is_transposed,
             aligned: row_lengths.iter().all(|columns| columns.is_multiple_of(4))
-                && self
-                    .operands()
-                    .iter()
-                    .flatten()
-                    .all(|operand| operand.offset_bytes.is_multiple_of(16)),
+                && self.operands().iter().flatten().all(begins_aligned),
+            left_aligned: row_lengths[0].is_multiple_of(4) && begins_aligned(&self.left),
             add_bias: self.bias.is_some(),
             activate: self.activated.map(|(function, _)| function),
             activate_alone: self.activated_alone,

@@ -267,12 +267,16 @@ fn linear_operations_are_exact_on_integers_for_edge_shapes() {
     check_exact_for_all_shapes_of(&[0, 1, 8, 33]);
 }
 
+fn has_subgroups() -> bool {
+    gpu().device().features().contains(wgpu::Features::SUBGROUP)
+}
+
 /// Every kernel that any adapter may get, wherever this runs, whole and in slabs.
 fn all_plans(shape: Shape, operation: Operation) -> Vec<Plan> {
     let mut without_shuffle = Capabilities::software(2);
     without_shuffle.subgroup_sizes = None;
     let mut adapters = vec![Capabilities::hardware(), without_shuffle];
-    if gpu().device().features().contains(wgpu::Features::SUBGROUP) {
+    if has_subgroups() {
         adapters.push(Capabilities::software(2));
     }
     let plans = adapters
@@ -314,6 +318,11 @@ fn check_every_plan(checks: ShaderChecks) {
         [8, 132, 520],
         [13, 517, 35],
         [13, 35, 517],
+        // Few columns; rows of a multiple of 4 elements in the left factor alone.
+        [29, 520, 3],
+        [31, 519, 7],
+        [37, 4, 516],
+        [27, 7, 517],
     ];
     for sizes in shapes {
         let case = Case::new(sizes, |rows, columns| {
@@ -348,10 +357,15 @@ fn check_every_plan(checks: ShaderChecks) {
         "tiled 32",
         "broadcast 32",
         "small batch of 8",
+        "narrow 16×4",
+        "narrow 16×8",
         "naive",
     ] {
+        let for_few = kernel.starts_with("small batch") || kernel.starts_with("narrow");
         for operation in ["Forward", "InputGrad", "WeightGrad"] {
-            if (operation, kernel) != ("WeightGrad", "small batch of 8") {
+            let is_tried = !(for_few && operation == "WeightGrad")
+                && (has_subgroups() || !kernel.starts_with("narrow"));
+            if is_tried {
                 let wanted = format!("{operation} {kernel}");
                 let found: Vec<_> = tried
                     .iter()
@@ -490,10 +504,27 @@ fn bias_grad_is_exact_on_integers_around_its_workgroup() {
 /// passes are the shortest; in one slab, since several share the terms before a pass is full.
 #[test]
 fn linear_operations_are_exact_across_passes() {
-    let kernels = LinearKernels::new(gpu().device());
     let mut software = Capabilities::software(2);
     software.subgroup_sizes = None;
+    check_passes(&software, |plan| plan.slabs == 1);
+}
+
+/// The same for the kernel that deals terms out.
+#[test]
+fn products_of_few_columns_are_exact_across_passes() {
+    if has_subgroups() {
+        let is_narrow = |plan: &Plan| matches!(plan.algorithm, Algorithm::Narrow(_));
+        check_passes(&Capabilities::software(2), |plan| {
+            plan.slabs == 1 && is_narrow(plan)
+        });
+    }
+}
+
+/// Operations without a plan that is wanted are left out.
+fn check_passes(software: &Capabilities, wanted: impl Fn(&Plan) -> bool) {
+    let kernels = LinearKernels::new(gpu().device());
     let mut random = fastrand::Rng::with_seed(8);
+    let mut tried = 0;
     for (operation, sizes) in [
         (Operation::Forward, |terms| [2, terms, 3]),
         (Operation::InputGrad, |terms| [2, 3, terms]),
@@ -507,16 +538,17 @@ fn linear_operations_are_exact_across_passes() {
                 inputs,
                 outputs,
             };
-            let plans = candidates(shape, operation, &software);
-            (
-                shape,
-                plans.into_iter().find(|plan| plan.slabs == 1).unwrap(),
-            )
+            let plans = candidates(shape, operation, software);
+            Some((shape, plans.into_iter().find(&wanted)?))
         };
-        let pass = plan_for(1).1.terms_per_pass as usize;
+        let Some((_, first)) = plan_for(1) else {
+            continue;
+        };
+        let pass = first.terms_per_pass as usize;
         for terms in [pass - 1, pass, pass + 1, 2 * pass + 17] {
-            let (shape, plan) = plan_for(terms);
+            let (shape, plan) = plan_for(terms).unwrap();
             assert_eq!(plan.terms_per_pass as usize, pass);
+            tried += 1;
             kernels.use_plan(shape, operation, plan);
             Case::new(sizes(terms), |rows, columns| {
                 integers(&mut random, rows, columns, 3)
@@ -524,6 +556,7 @@ fn linear_operations_are_exact_across_passes() {
             .check_exact(&kernels);
         }
     }
+    assert!(tried >= 8, "{tried}");
 }
 
 /// Long sums as the planner of this adapter does them.
@@ -618,6 +651,55 @@ fn linear_operations_are_exact_when_the_grid_folds() {
     assert_eq!(Array1::from(dx.read()), column.mapv(|dt| 3.0 * dt));
     assert_eq!(Array1::from(dw.read()), column.mapv(|x| 3.0 * x));
     assert_eq!(Array1::from(db.read()), column);
+}
+
+/// Random shapes rarely have so few columns.
+#[test]
+fn products_of_few_columns_stay_within_the_bound() {
+    let mut random = fastrand::Rng::with_seed(13);
+    for columns in 1..=8 {
+        for [batch, terms] in [[1, 1], [7, 33], [random.usize(9..90), random.usize(1..300)]] {
+            for shape in [[batch, terms, columns], [batch, columns, terms]] {
+                let case = Case::new(shape, |rows, columns| reals(&mut random, rows, columns));
+                case.check_bounded(linear_kernels(), |terms, magnitude| {
+                    hard_bound(terms, magnitude).min(regression_bound(terms, magnitude))
+                });
+            }
+        }
+    }
+}
+
+/// Every row is added up in the same order, whichever thread stores it, and in every run.
+#[test]
+fn products_of_few_columns_give_equal_rows_equal_bits() {
+    if !has_subgroups() {
+        return;
+    }
+    let mut random = fastrand::Rng::with_seed(14);
+    let (batch, inputs) = (37, 333);
+    for outputs in [3, 7] {
+        let shape = Shape {
+            batch: batch as u32,
+            inputs: inputs as u32,
+            outputs: outputs as u32,
+        };
+        let plans = candidates(shape, Operation::Forward, &Capabilities::software(2));
+        let narrow = |plan: &&Plan| matches!(plan.algorithm, Algorithm::Narrow(_));
+        let kernels = LinearKernels::new(gpu().device());
+        let mut case = Case::new([batch, inputs, outputs], |rows, columns| {
+            reals(&mut random, rows, columns)
+        });
+        let first = case.x.row(0).to_owned();
+        case.x = first.broadcast((batch, inputs)).unwrap().to_owned();
+        for plan in plans.iter().filter(narrow) {
+            kernels.use_plan(shape, Operation::Forward, *plan);
+            let t = case.run(&kernels).t;
+            assert!(t.rows().into_iter().all(|row| row == t.row(0)), "{plan}");
+            for _ in 0..5 {
+                assert_eq!(case.run(&kernels).t, t, "{plan}");
+            }
+        }
+    }
 }
 
 /// Prepared once, recorded twenty times; and prepared again, into other buffers.

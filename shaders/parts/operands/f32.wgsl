@@ -1,15 +1,14 @@
 // Operands of a matrix product of any size: loads and stores of four elements are made one by one.
 //
-// Bindings    left, right: the factors; bias: n; t: argument of the activation, m × n; product,
+// Bindings    right: a factor; bias: n; t: argument of the activation, m × n; product,
 //             activated: m × n; db: n
 // Edges       elements outside the given range are loaded as 0, without a branch, and not stored
-// See         operands_vec4.wgsl for rows of a multiple of 4 elements: the same functions, four at
+// Parts       left_factor/*
+// See         operands/vec4.wgsl for rows of a multiple of 4 elements: the same functions, four at
 //             a time
 
-const LEFT_IS_TRANSPOSED: bool = false;
 const RIGHT_IS_TRANSPOSED: bool = false;
 
-@group(0) @binding(1) var<storage, read> left: array<f32>;
 @group(0) @binding(2) var<storage, read> right: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> t: array<f32>;
@@ -25,15 +24,7 @@ fn inside(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<bool> {
         & (vec4<u32>(column) + NEXT < vec4<u32>(end_column));
 }
 
-// Four elements of the stored left factor, from (row, column) on.
-fn load_left(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32> {
-    let wanted = inside(row, column, end_row, end_column);
-    let stride = select(dims.k, dims.m, LEFT_IS_TRANSPOSED);
-    let at = select(vec4<u32>(), (row - dims.left_base) * stride + column + NEXT, wanted);
-    let loaded = vec4<f32>(left[at.x], left[at.y], left[at.z], left[at.w]);
-    return select(vec4<f32>(), loaded, wanted);
-}
-
+// Four elements of the stored right factor, from (row, column) on.
 fn load_right(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32> {
     let wanted = inside(row, column, end_row, end_column);
     let stride = select(dims.n, dims.k, RIGHT_IS_TRANSPOSED);

@@ -1,16 +1,15 @@
 // Operands of a matrix product whose rows all hold a multiple of 4 elements: one load or store
 // moves four.
 //
-// Bindings    left, right: the factors; bias: n; t: argument of the activation, m × n; product,
+// Bindings    right: a factor; bias: n; t: argument of the activation, m × n; product,
 //             activated: m × n; db: n
 // Edges       loads outside the given range give 0, so that no load needs a branch; the callers
 //             store inside only
-// See         operands_f32.wgsl for all other sizes: the same functions, element by element
+// Parts       left_factor/*
+// See         operands/f32.wgsl for all other sizes: the same functions, element by element
 
-const LEFT_IS_TRANSPOSED: bool = false;
 const RIGHT_IS_TRANSPOSED: bool = false;
 
-@group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> t: array<vec4<f32>>;
@@ -18,14 +17,7 @@ const RIGHT_IS_TRANSPOSED: bool = false;
 @group(0) @binding(6) var<storage, read_write> activated: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> db: array<vec4<f32>>;
 
-// Four elements of the stored left factor, from (row, column) on.
-fn load_left(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32> {
-    let inside = (row < end_row) & (column < end_column);
-    let stride = select(dims.k, dims.m, LEFT_IS_TRANSPOSED);
-    let at = select(0u, ((row - dims.left_base) * stride + column) / 4u, inside);
-    return select(vec4<f32>(), left[at], inside);
-}
-
+// Four elements of the stored right factor, from (row, column) on.
 fn load_right(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32> {
     let inside = (row < end_row) & (column < end_column);
     let stride = select(dims.n, dims.k, RIGHT_IS_TRANSPOSED);

@@ -3,6 +3,7 @@
 mod broadcast;
 mod cost;
 mod naive;
+mod narrow;
 mod room;
 mod slabs;
 mod small_batch;
@@ -10,6 +11,7 @@ mod sum_rows;
 mod tiled;
 
 pub use broadcast::Broadcast;
+pub use narrow::Narrow;
 pub use small_batch::SmallBatch;
 pub use tiled::Tiled;
 
@@ -36,6 +38,9 @@ pub enum Algorithm {
     Broadcast(Broadcast),
     /// `matmul_small_batch.wgsl`: a few rows; terms dealt out to the threads of a workgroup.
     SmallBatch(SmallBatch),
+    /// `matmul_narrow.wgsl`: a few columns; terms dealt out to the threads of a subgroup, for
+    /// adapters that run on the CPU.
+    Narrow(Narrow),
     /// `matmul_naive.wgsl`: each thread computes 4 × 4 elements from what it reads itself.
     Naive,
     /// `sum_rows.wgsl`: 32 columns a workgroup.
@@ -48,6 +53,7 @@ impl Algorithm {
             Self::Tiled(tiled) => tiled,
             Self::Broadcast(broadcast) => broadcast,
             Self::SmallBatch(small_batch) => small_batch,
+            Self::Narrow(narrow) => narrow,
             Self::Naive => &Naive,
             Self::SumRows => &SumRows,
         }
@@ -83,11 +89,12 @@ pub(super) fn candidates(
         return vec![Algorithm::SumRows];
     }
     if capabilities.is_software() {
-        let [rows, ..] = operation.product(shape);
+        let [rows, _, columns] = operation.product(shape);
         let broadcast = broadcast::candidates(rows, capabilities).map(Algorithm::Broadcast);
+        let narrow = narrow::candidates(columns).map(Algorithm::Narrow);
         let serves =
             |algorithm: &Algorithm| algorithm.room().serves(shape, operation, capabilities);
-        let mut candidates: Vec<_> = broadcast.filter(serves).collect();
+        let mut candidates: Vec<_> = broadcast.chain(narrow).filter(serves).collect();
         if candidates.is_empty() {
             candidates.push(Algorithm::Naive);
         }
@@ -108,6 +115,7 @@ pub(super) fn examples() -> Vec<Algorithm> {
     let tiled = tiled::candidates().map(Algorithm::Tiled);
     let broadcast = broadcast::examples().map(Algorithm::Broadcast);
     let small = small_batch::examples().map(Algorithm::SmallBatch);
+    let narrow = narrow::examples().map(Algorithm::Narrow);
     let naive = [Algorithm::Naive];
-    [&tiled[..], &broadcast, &small, &naive].concat()
+    [&tiled[..], &broadcast, &small, &narrow, &naive].concat()
 }
