@@ -54,6 +54,8 @@ pub(super) struct Variant {
     pub(super) sum_columns: bool,
     /// Terms of each sum.
     pub(super) terms: u32,
+    /// Columns of the product.
+    pub(super) columns: u32,
     /// Not the first pass of a long sum: add to what is there, and no bias.
     pub(super) accumulate: bool,
     /// More passes follow: no activation yet.
@@ -66,6 +68,7 @@ impl Variant {
         let room = algorithm.room();
         let sum = Sum {
             terms: self.terms,
+            columns: self.columns,
             aligned: self.aligned,
             has_short_epilogue: self.function(to_slab).is_none_or(Activation::is_short),
         };

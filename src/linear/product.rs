@@ -115,6 +115,7 @@ impl<'a> Product<'a> {
             times_slope: self.t.map(|(function, _)| function),
             sum_columns: self.db.is_some(),
             terms: factors.k,
+            columns: factors.n,
             accumulate: pass.terms.start > 0,
             unfinished: pass.terms.end < factors.k,
         }

@@ -19,8 +19,9 @@ pub struct Broadcast {
     pub shuffle: bool,
 }
 
-/// Up to so many terms, storing a result takes about as long as adding it up.
-const FEW_TERMS: u32 = 64;
+/// Up to so many terms, storing a result takes about as long as adding it up; where all tiles are
+/// whole, up to twice as many.
+const FEW_TERMS: u32 = 32;
 /// Groups and vectors.
 const GEOMETRIES: [(u32, u32); 6] = [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (4, 2)];
 /// For few rows: wider, so that what is read of a row of the right factor is longer than a cache
@@ -91,7 +92,9 @@ impl Room for Broadcast {
     }
 
     fn constants(&self, sum: Sum) -> Vec<(&'static str, Constant)> {
-        let directly = sum.aligned && sum.terms <= FEW_TERMS && sum.has_short_epilogue;
+        let [_, columns] = self.tile();
+        let few = FEW_TERMS << u32::from(sum.columns.is_multiple_of(columns));
+        let directly = sum.aligned && sum.terms <= few && sum.has_short_epilogue;
         vec![
             ("GROUPS", Constant::U32(self.groups)),
             ("VECTORS", Constant::U32(self.vectors)),

@@ -12,6 +12,8 @@ use crate::linear::shape::{Operation, Shape};
 pub(in crate::linear) struct Sum {
     /// Terms of each result.
     pub(in crate::linear) terms: u32,
+    /// Columns of results.
+    pub(in crate::linear) columns: u32,
     /// Whether every row of every operand is a multiple of 4 elements.
     pub(in crate::linear) aligned: bool,
     /// Whether little is done to a result before it is stored.
