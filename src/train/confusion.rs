@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use crate::events::{Image, ImageError};
+use crate::model::IGNORED;
 
 /// More classes than that make a picture in which nothing can be seen, from a table that fills the
 /// memory.
@@ -44,7 +45,8 @@ impl Confusion {
             return None;
         }
         let mut counts = Array2::zeros((classes, classes));
-        for (row, label) in logits.rows().into_iter().zip(labels) {
+        let rows = logits.rows().into_iter().zip(labels);
+        for (row, label) in rows.filter(|(_, label)| **label != IGNORED) {
             let label = *label as usize;
             counts[[label, predicted(row, label)]] += 1;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::{ArrayView2, Axis};
 
 use super::confusion::predicted;
-use crate::model::Targets;
+use crate::model::{IGNORED, Targets};
 
 type Function = dyn Fn(ArrayView2<'_, f32>, Targets<'_>) -> f32 + Send + Sync;
 
@@ -113,11 +113,14 @@ fn accuracy(outputs: ArrayView2<'_, f32>, targets: Targets<'_>) -> f32 {
         return f32::NAN;
     };
     let rows = outputs.rows().into_iter().zip(labels);
+    let mut counted = 0_usize;
     let hits = rows
+        .filter(|(_, label)| **label != IGNORED)
+        .inspect(|_| counted += 1)
         .map(|(row, label)| (row, *label as usize))
         .filter(|(row, label)| predicted(row.view(), *label) == *label)
         .count();
-    (hits as f64 / labels.len() as f64) as f32
+    (hits as f64 / counted as f64) as f32
 }
 
 fn mean_absolute_error(outputs: ArrayView2<'_, f32>, targets: Targets<'_>) -> f32 {

@@ -474,3 +474,26 @@ fn trainer_writes_its_metrics_to_one_event_file() {
         assert_eq!(steps_of(tag), steps, "{tag}");
     }
 }
+
+/// Examples of the class `IGNORED` are passed over, by the loss, the accuracy and the picture of
+/// the confusion alike.
+#[test]
+fn ignored_examples_are_passed_over_by_trainer_and_evaluation() {
+    use wgpu_linear::model::IGNORED;
+    let x = ndarray::array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [9.0, -9.0]];
+    let some = Dataset::new(x.clone(), vec![0, 1, 1, 0, IGNORED]).unwrap();
+    let rest = some.select(&[0, 1, 2, 3]);
+    let mut mlp = reference::Mlp::<f32>::new(MlpConfig::new(&[2, 16, 2])).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = TrainOptions {
+        epochs: 300,
+        ..TrainOptions::default()
+    };
+    Trainer::new(options)
+        .with_events(Writer::create(folder.path()).unwrap())
+        .run(&mut mlp, &some, &some, |_| ControlFlow::Continue(()))
+        .unwrap();
+    let evaluations = [&some, &rest].map(|data| evaluate(&mut mlp, data).unwrap());
+    assert_eq!(evaluations[0].accuracy, 1.0);
+    assert_eq!(evaluations[0], evaluations[1]);
+}
