@@ -99,7 +99,7 @@ impl NetworkConfig {
         activation: Activation,
         initialization: Initialization,
     ) -> Self {
-        let inputs = self.layers.last().map_or(self.inputs, |last| last.outputs);
+        let [_, inputs] = self.ends();
         self.layers.push(LayerConfig {
             inputs,
             outputs,
@@ -156,6 +156,12 @@ impl NetworkConfig {
     pub fn layer_sizes(&self) -> Vec<usize> {
         let outputs = self.layers.iter().map(|layer| layer.outputs);
         [self.inputs].into_iter().chain(outputs).collect()
+    }
+
+    /// Columns of the inputs, and of the outputs.
+    pub(crate) fn ends(&self) -> [usize; 2] {
+        let outputs = self.layers.last().map_or(self.inputs, |last| last.outputs);
+        [self.inputs, outputs]
     }
 
     /// Refuses sizes and settings that make no network.

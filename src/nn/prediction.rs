@@ -1,7 +1,7 @@
 //! Inference between the caller's buffers: part by part, through memory for two layers.
 
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Dispatch, Matrix, PrepareError};
+use crate::kernel::{Dispatch, Matrix, PrepareError, passes};
 use crate::model::ModelError;
 
 use super::linear::Linear;
@@ -41,16 +41,11 @@ impl Prediction {
         let most = part_rows(widest, &gpu.device().limits()).min(x.rows);
         let scratch = Scratch::new(gpu, hidden.len(), most, widest)?;
         let mut dispatches = Vec::new();
-        let mut first = 0;
-        while first < x.rows {
-            let rows = most.min(x.rows - first);
-            let ends = (x.rows(first, rows), outputs.rows(first, rows));
+        // At least one part: without rows there is nothing to do, but shapes are checked.
+        for part in passes(x.rows, most) {
+            let rows = part.end - part.start;
+            let ends = (x.rows(part.start, rows), outputs.rows(part.start, rows));
             scratch.record(layers, ends, &mut dispatches)?;
-            first += rows;
-        }
-        if x.rows == 0 {
-            // Nothing to do, but shapes are to be checked all the same.
-            scratch.record(layers, (x, outputs), &mut dispatches)?;
         }
         Ok(Self {
             dispatches,

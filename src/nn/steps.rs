@@ -82,8 +82,7 @@ impl Steps {
             self.predict.clear();
         }
         if !self.predict.contains_key(&rows) {
-            let sizes = network.config().layers();
-            let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
+            let [inputs, outputs] = network.config().ends();
             let x = Matrix::new(&self.rows.x, rows, inputs as u32);
             let outputs = Matrix::new(&self.rows.outputs, rows, outputs as u32);
             let prediction = network.predict_into(x, outputs)?;
@@ -104,8 +103,7 @@ impl Steps {
         batch: BatchKind,
     ) -> Result<(), ModelError> {
         let BatchKind { rows, is_weighted } = batch;
-        let sizes = network.config().layers();
-        let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
+        let [inputs, outputs] = network.config().ends();
         let BatchBuffers {
             x,
             targets,
@@ -199,11 +197,8 @@ pub(super) struct BatchBuffers {
 
 impl BatchBuffers {
     fn new(gpu: &Gpu, network: &Network, capacity: u32) -> Result<Self, GpuError> {
-        let sizes = network.config().layers();
-        let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
-        let rows = |label: &str, columns: usize| {
-            gpu.zeros(label, (capacity as usize).saturating_mul(columns))
-        };
+        let [inputs, outputs] = network.config().ends();
+        let rows = |label, columns| zeros(gpu, label, [capacity as usize, columns]);
         Ok(Self {
             x: rows("wgpu_linear::x", inputs)?,
             targets: rows("wgpu_linear::targets", outputs + 1)?,
@@ -222,17 +217,18 @@ pub(super) struct RowBuffers {
 
 impl RowBuffers {
     fn new(gpu: &Gpu, network: &Network, capacity: u32) -> Result<Self, GpuError> {
-        let sizes = network.config().layers();
-        let (inputs, outputs) = (sizes[0].inputs, sizes[sizes.len() - 1].outputs);
-        let rows = |label: &str, columns: usize| {
-            gpu.zeros(label, (capacity as usize).saturating_mul(columns))
-        };
+        let [inputs, outputs] = network.config().ends();
+        let rows = |label, columns| zeros(gpu, label, [capacity as usize, columns]);
         Ok(Self {
             capacity,
             x: rows("wgpu_linear::x", inputs)?,
             outputs: rows("wgpu_linear::outputs", outputs)?,
         })
     }
+}
+
+fn zeros(gpu: &Gpu, label: &str, [rows, columns]: [usize; 2]) -> Result<wgpu::Buffer, GpuError> {
+    gpu.zeros(label, rows.saturating_mul(columns))
 }
 
 /// The row count of a batch, which kernels number by u32.

@@ -105,15 +105,16 @@ pub(super) fn measure<T>(
 ) -> Result<(Evaluation, T), ModelError> {
     let outputs = model.predict(data.x().view())?;
     let (outputs, loss) = (outputs.view(), model.loss());
-    let config = model.config();
-    let class_weights = config.map_or(Vec::new(), |config| config.class_weights.clone());
+    let class_weights = model
+        .config()
+        .map_or(&[][..], |config| &config.class_weights);
     check_outputs(loss, outputs, data)?;
     let value = |metric: &Metric| {
         let value = metric.measure(outputs, data.targets());
         (metric.name().to_owned(), value)
     };
     let mut evaluation = Evaluation {
-        loss: mean_loss(loss, &class_weights, outputs, data),
+        loss: mean_loss(loss, class_weights, outputs, data),
         accuracy: f32::NAN,
         metrics: metrics.iter().map(value).collect(),
     };

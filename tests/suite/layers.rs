@@ -12,7 +12,7 @@ use wgpu_linear::nn::{
 use wgpu_linear::{Gpu, Matrix, PrepareError, Vector, reference};
 
 use crate::compare::same;
-use crate::support::{Guarded, gpu, integers, reals, row};
+use crate::support::{Guarded, gpu, integers, loss_of, reals, row};
 use crate::windows::gpu_with;
 
 fn run(record: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
@@ -68,19 +68,8 @@ fn network_takes_the_steps_of_an_mlp_bit_for_bit() {
     assert!(!losses.record(&mut encoder), "one request at a time");
     gpu().queue().submit([encoder.finish()]);
     losses.request();
-    let loss = poll_until_it_is_there(&mut losses);
+    let loss = loss_of(|| losses.poll()).unwrap();
     assert_eq!(loss, mlp.take_loss().unwrap());
-}
-
-fn poll_until_it_is_there(losses: &mut wgpu_linear::nn::Losses) -> wgpu_linear::model::MeanLoss {
-    let begin = std::time::Instant::now();
-    loop {
-        if let Some(loss) = losses.poll().unwrap() {
-            return loss;
-        }
-        assert!(begin.elapsed().as_secs() < 60, "no loss came");
-        std::thread::yield_now();
-    }
 }
 
 /// Every activation, behind the last layer too.

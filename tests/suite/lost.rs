@@ -18,6 +18,7 @@ use wgpu_linear::train::{Dataset, Progress, TrainError, TrainOptions, Trainer};
 use wgpu_linear::{Gpu, GpuError, Matrix, PrepareError, Vector};
 
 use crate::operations::Operations;
+use crate::support::loss_of;
 
 /// A device of its own, with a handler that counts.
 struct Doomed {
@@ -280,13 +281,7 @@ fn every_call_of_a_network_between_buffers_reports_the_loss() {
             assert!(is_lost(&error), "{name}: {error:?}");
         }
         // The loss under way had arrived, or went with the device.
-        let begin = std::time::Instant::now();
-        let loss = loop {
-            match losses.poll() {
-                Ok(None) => assert!(begin.elapsed().as_secs() < 60, "the loss never comes"),
-                loss => break loss,
-            }
-        };
+        let loss = loss_of(|| losses.poll());
         assert!(
             loss.is_ok() || matches!(&loss, Err(error) if is_lost(error)),
             "{loss:?}"
@@ -310,13 +305,7 @@ fn steps_and_losses_under_way_end_in_an_error() {
     });
     let error = outcome.unwrap().unwrap_err();
     assert!(is_lost(&error), "{error:?}");
-    let begin = std::time::Instant::now();
-    let loss = loop {
-        match mlp.poll_loss() {
-            Ok(None) => assert!(begin.elapsed().as_secs() < 60, "the loss never comes"),
-            loss => break loss,
-        }
-    };
+    let loss = loss_of(|| mlp.poll_loss());
     // It had arrived, or went with the device.
     assert!(
         loss.is_ok() || matches!(&loss, Err(error) if is_lost(error)),

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2};
+use wgpu_linear::model::{MeanLoss, ModelError};
 use wgpu_linear::nn::NetworkKernels;
 use wgpu_linear::{Gpu, LinearKernels, Matrix, Vector};
 
@@ -128,4 +129,18 @@ pub(crate) fn sgd_twin(sizes: &[usize], learning_rate: f32) -> wgpu_linear::refe
         ..MlpConfig::new(sizes)
     };
     wgpu_linear::reference::Mlp::new(config).unwrap()
+}
+
+/// What `poll` brings in the end.
+pub(crate) fn loss_of(
+    mut poll: impl FnMut() -> Result<Option<MeanLoss>, ModelError>,
+) -> Result<MeanLoss, ModelError> {
+    let begin = std::time::Instant::now();
+    loop {
+        if let Some(loss) = poll()? {
+            return Ok(loss);
+        }
+        assert!(begin.elapsed().as_secs() < 60, "the loss never comes");
+        std::thread::yield_now();
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::cost::Work;
+use super::cost::{SOFTWARE_LOAD, Work, software};
 use super::room::{Loops, Room, Sum, is_product};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
@@ -135,12 +135,6 @@ impl Room for Broadcast {
     /// eight threads to load four elements each, and per vector of 4 columns and row 1.4 ns for a
     /// term and 1.3 ns for an iteration.
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
-        const LOAD: f64 = 18.0;
-        const DISPATCH: f64 = 40_000.0;
-        if !work.capabilities.is_software() {
-            return f64::INFINITY;
-        }
-        let threads = work.capabilities.parallel_workgroups;
         let (g, v) = (f64::from(self.groups), f64::from(self.vectors));
         // Without shuffles all sixteen threads, two registers' worth, load all eight rows.
         let (left_loads, registers) = if self.shuffle {
@@ -148,19 +142,13 @@ impl Room for Broadcast {
         } else {
             (8.0 * g, 2.0)
         };
-        let per_four_terms = LOAD * (left_loads + 4.0 * v) + 8.0 * g * v * (4.0 * 1.4 + 1.3) + 10.0;
+        let per_four_terms =
+            SOFTWARE_LOAD * (left_loads + 4.0 * v) + 8.0 * g * v * (4.0 * 1.4 + 1.3) + 10.0;
         let [m, k, n] = work.product;
         let terms = f64::from(k.div_ceil(4)) / f64::from(work.slabs);
-        let store = 8.0 * g * v * LOAD * 1.5;
-        let tiles = work.rounds(self.workgroups(m, n), threads)
-            * registers
-            * (terms * per_four_terms + store);
-        let slab_elements = f64::from(m) * f64::from(n) * f64::from(work.slabs);
-        let sum_slabs = match work.slabs {
-            1 => 0.0,
-            _ => slab_elements / 32.0 * LOAD / f64::from(threads),
-        };
-        tiles + sum_slabs + work.more_dispatches() * DISPATCH
+        let store = 8.0 * g * v * SOFTWARE_LOAD * 1.5;
+        let tile = registers * (terms * per_four_terms + store);
+        software(work, self.workgroups(m, n), tile)
     }
 }
 

@@ -33,6 +33,25 @@ impl Work<'_> {
     }
 }
 
+/// What eight threads take to load four elements each on llvmpipe, in ns: it loads them one by one.
+pub(super) const SOFTWARE_LOAD: f64 = 18.0;
+
+/// A software adapter, whose workgroups take `per_workgroup` ns each; 40 µs for a dispatch.
+pub(super) fn software(work: &Work<'_>, workgroups: u64, per_workgroup: f64) -> f64 {
+    const DISPATCH: f64 = 40_000.0;
+    if !work.capabilities.is_software() {
+        return f64::INFINITY;
+    }
+    let threads = work.capabilities.parallel_workgroups;
+    let [m, _, n] = work.product;
+    let slab_elements = f64::from(m) * f64::from(n) * f64::from(work.slabs);
+    let sum_slabs = match work.slabs {
+        1 => 0.0,
+        _ => slab_elements / 32.0 * SOFTWARE_LOAD / f64::from(threads),
+    };
+    work.rounds(workgroups, threads) * per_workgroup + sum_slabs + work.more_dispatches() * DISPATCH
+}
+
 /// How a kernel uses a multiprocessor.
 pub(super) struct Occupancy {
     /// Workgroups that share it.

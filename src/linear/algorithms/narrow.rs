@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::cost::Work;
+use super::cost::{SOFTWARE_LOAD, Work, software};
 use super::room::{Loops, Room, Sum};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
@@ -97,28 +97,15 @@ impl Room for Narrow {
             && self.shared_bytes() <= capabilities.max_workgroup_bytes
     }
 
-    /// As in `broadcast.rs`: 18 ns for eight threads to load four elements each, and per vector of
-    /// 4 columns and row 1.4 ns for a term and 1.3 ns for an iteration. Adding up and storing eight
-    /// rows takes as long as four loads.
+    /// As in `broadcast.rs`: per vector of 4 columns and row 1.4 ns for a term and 1.3 ns for an
+    /// iteration. Adding up and storing eight rows takes as long as four loads.
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
-        const LOAD: f64 = 18.0;
-        const DISPATCH: f64 = 40_000.0;
-        if !work.capabilities.is_software() {
-            return f64::INFINITY;
-        }
-        let threads = work.capabilities.parallel_workgroups;
         let (g, v) = (f64::from(self.groups), f64::from(self.vectors));
-        let per_step = LOAD * (8.0 * g + 4.0 * v) + 8.0 * g * v * (4.0 * 1.4 + 1.3) + 10.0;
+        let per_step = SOFTWARE_LOAD * (8.0 * g + 4.0 * v) + 8.0 * g * v * (4.0 * 1.4 + 1.3) + 10.0;
         let [m, k, n] = work.product;
         let steps = f64::from(k.div_ceil(4 * LANES)) / f64::from(work.slabs);
-        let store = g * v * LOAD * 4.0;
-        let tiles = work.rounds(self.workgroups(m, n), threads) * (steps * per_step + store);
-        let slab_elements = f64::from(m) * f64::from(n) * f64::from(work.slabs);
-        let sum_slabs = match work.slabs {
-            1 => 0.0,
-            _ => slab_elements / 32.0 * LOAD / f64::from(threads),
-        };
-        tiles + sum_slabs + work.more_dispatches() * DISPATCH
+        let store = g * v * SOFTWARE_LOAD * 4.0;
+        software(work, self.workgroups(m, n), steps * per_step + store)
     }
 }
 
