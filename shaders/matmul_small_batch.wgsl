@@ -8,9 +8,9 @@
 // Grid        one workgroup of 256 threads per 4 QUADS columns, folded into x and y, slabs in z;
 //             each thread owns TILE_ROWS vectors of 4 columns and every SLICES-th block of 4 terms.
 //             Then one thread a column adds the partial sums in a fixed order
-// Edges       loads outside an operand give 0, stores outside the product are left out; k = 0 gives
-//             the epilogue of 0
-// Parts       dims, fold, operands/*, blocks, epilogue
+// Edges       rows and columns past the end repeat the last, and what becomes of them is not
+//             stored; terms past the end give 0; k = 0 gives the epilogue of 0
+// Parts       dims, fold, operands/*, whole_blocks, epilogue
 // Host        src/linear/algorithms/small_batch.rs
 
 const TILE_ROWS: u32 = 8u;
@@ -35,10 +35,20 @@ fn matmul_small_batch(
     let column = dims.first_column + 4u * (workgroup_number(workgroup, workgroups) * QUADS + quad);
     let slab = workgroup.z;
     let begin = dims.first_k + slab * dims.slab_terms;
-    let end = min(begin + dims.slab_terms, dims.end_k);
+    let end = max(begin, min(begin + dims.slab_terms, dims.end_k));
 
     var sums: array<vec4<f32>, TILE_ROWS>;
-    for (var k = begin + 4u * slice; k < end; k += 4u * SLICES) {
+    var k = begin + 4u * slice;
+    var right_at = right_block_at(k, column, 4u * SLICES);
+    for (; k + 4u <= end; k += 4u * SLICES) {
+        let block = right_whole_block(right_at);
+        right_at.rows += right_at.step;
+        for (var row = 0u; row < TILE_ROWS; row++) {
+            let stored_row = min(row, dims.end_row - 1u) - dims.left_base;
+            sums[row] += block * left_four((stored_row * dims.k + k) / LEFT_WIDTH, FOUR);
+        }
+    }
+    if k < end {
         let block = right_block(k, column, end);
         for (var row = 0u; row < TILE_ROWS; row++) {
             sums[row] += block * load_left(row, k, dims.end_row, end);

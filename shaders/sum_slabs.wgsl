@@ -8,7 +8,8 @@
 // Grid        one thread per 4 columns of a row in workgroups of 64, numbered along the rows and
 //             folded into x and y
 // Order       slab after slab: the same input gives the same bits
-// Loads       the host sets k to n, the row length of what is loaded
+// Loads       of four slabs at a time, so that they wait for memory together; those past the last
+//             give 0. The host sets k to n, the row length of what is loaded
 // Parts       dims, fold, operands/*, epilogue
 // Host        src/linear/algorithms/slabs.rs
 
@@ -28,8 +29,16 @@ fn sum_slabs(
         return;
     }
     var sum = vec4<f32>();
-    for (var slab = 0u; slab < dims.slabs; slab++) {
-        sum += load_left(slab * dims.slab_rows + row, column, dims.slabs * dims.slab_rows, dims.n);
+    let end = dims.slabs * dims.slab_rows;
+    for (var at = row; at < end; at += 4u * dims.slab_rows) {
+        let first = load_left(at, column, end, dims.n);
+        let second = load_left(at + dims.slab_rows, column, end, dims.n);
+        let third = load_left(at + 2u * dims.slab_rows, column, end, dims.n);
+        let fourth = load_left(at + 3u * dims.slab_rows, column, end, dims.n);
+        sum += first;
+        sum += second;
+        sum += third;
+        sum += fourth;
     }
     if row < dims.m {
         store(row, column, 0u, sum + addend(column));

@@ -89,10 +89,14 @@ fn trusted_module(
     // * Storage buffers: every operand has been checked to hold its shape. What is bound is
     //   exactly the stored rows from `left_base`, `right_base` and `product_base` on that the
     //   ranges `first_row..end_row`, `first_column..end_column` and `first_k..end_k` name
-    //   (`windows.rs`). Loads replace an index outside these ranges by 0, and a binding holds at
-    //   least one element; stores are made inside the ranges only. A slab has `slab_rows` rows of
+    //   (`windows.rs`), none of them empty but the last. Loads replace an index outside these
+    //   ranges by 0, and a binding holds at least one element. Those of `whole_blocks.wgsl` are
+    //   made of whole blocks of terms inside `first_k..end_k` alone, and replace a row or column
+    //   outside its range by the last inside; what they add to an address behind the last block is
+    //   not used. Stores are made inside the ranges only. A slab has `slab_rows` rows of
     //   `n` elements, and the buffer holds `slabs` of them. `sum_rows` reads rows
-    //   `first_row..end_row` of `columns` elements and stores below `columns`.
+    //   `first_row..end_row` of `columns` elements, and stores below `columns` in as many rows as
+    //   it has slabs, which the buffer holds.
     //   Indices do not overflow: a binding has fewer than 2^31 elements, and `m`, `k` and `n` are
     //   below 2^31 as well, so that counters, which pass them by less than the tiles of a folded
     //   grid, stay below 2^32.

@@ -43,6 +43,7 @@ const PARTS: &[File] = &[
     file!("parts/logistic.wgsl"),
     file!("parts/loss_total.wgsl"),
     file!("parts/ranges.wgsl"),
+    file!("parts/whole_blocks.wgsl"),
 ];
 
 /// The value of a WGSL `const` that the host may replace.

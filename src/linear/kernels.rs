@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::activation::Activation;
-use super::algorithms::{self, Algorithm, BIAS_GRAD, Sum, sum_slabs};
+use super::algorithms::{self, Algorithm, BIAS_GRAD_KERNELS, Sum, sum_slabs};
 use super::dims::ProductDims;
 use crate::kernel::{Binding, Constant, File, Kernel, file};
 
@@ -83,6 +83,10 @@ impl Variant {
                 Constant::Bool(self.right_is_transposed),
             ),
         ]);
+        let mut choices = [&self.choices(to_slab), room.choices()].concat();
+        if room.loads_whole_blocks() {
+            choices.extend(self.of_whole_blocks());
+        }
         let bindings = if room.sums_columns() {
             BINDINGS
         } else {
@@ -92,7 +96,7 @@ impl Variant {
             label: self.label,
             variant: Cow::Owned(self.name(&room.name(), &constants, to_slab)),
             file: room.file(),
-            choices: Cow::Owned(self.choices(room.choices(), to_slab)),
+            choices: Cow::Owned(choices),
             entry_point: room.entry_point(),
             constants: Cow::Owned([constants, self.epilogue(to_slab)].concat()),
             workgroup: room.workgroup(),
@@ -115,7 +119,7 @@ impl Variant {
             label: self.label,
             variant: Cow::Owned(of_slabs.name("sum_slabs", &constants, false)),
             file: room.file,
-            choices: Cow::Owned(of_slabs.choices(&[], false)),
+            choices: Cow::Owned(of_slabs.choices(false)),
             entry_point: room.entry_point,
             constants: Cow::Owned([constants, self.epilogue(false)].concat()),
             workgroup: room.workgroup,
@@ -132,7 +136,8 @@ impl Variant {
         function.or(self.times_slope).filter(|_| wanted)
     }
 
-    fn choices(&self, of_algorithm: &[File], to_slab: bool) -> Vec<File> {
+    /// The files of operands and activation.
+    fn choices(&self, to_slab: bool) -> Vec<File> {
         let operands = if self.aligned {
             file!("parts/operands/vec4.wgsl")
         } else {
@@ -144,7 +149,22 @@ impl Variant {
             file!("parts/left_factor/f32.wgsl")
         };
         let function = self.function(to_slab).unwrap_or(Activation::Identity);
-        [&[operands, left, function.file()], of_algorithm].concat()
+        vec![operands, left, function.file()]
+    }
+
+    /// The files by which whole blocks are loaded.
+    fn of_whole_blocks(&self) -> [File; 2] {
+        let left = if self.left_aligned {
+            file!("parts/left_four/vec4.wgsl")
+        } else {
+            file!("parts/left_four/f32.wgsl")
+        };
+        let right = if self.aligned {
+            file!("parts/right_four/vec4.wgsl")
+        } else {
+            file!("parts/right_four/f32.wgsl")
+        };
+        [left, right]
     }
 
     fn epilogue(&self, to_slab: bool) -> Vec<(&'static str, Constant)> {
@@ -202,7 +222,7 @@ pub(super) const WEIGHT_GRAD: &str = "wgpu_linear::weight_grad";
 /// Every algorithm with every layout of its operands, and every epilogue once; for
 /// [`crate::kernels`].
 pub(crate) fn all() -> Vec<Kernel> {
-    let mut kernels = vec![BIAS_GRAD];
+    let mut kernels = BIAS_GRAD_KERNELS.to_vec();
     for [aligned, left_aligned] in [[true, true], [false, true], [false, false]] {
         for variant in &variants(aligned, left_aligned) {
             let fits = |algorithm: &Algorithm| {
@@ -300,7 +320,7 @@ mod tests {
             let tile = ["TILE_ROWS", "TILE_COLUMNS"].map(|name| constant(&module, name));
             assert_eq!(tile, algorithm.tile().map(Some), "{algorithm}");
         }
-        let module = naga::front::wgsl::parse_str(&BIAS_GRAD.wgsl().unwrap()).unwrap();
+        let module = naga::front::wgsl::parse_str(&BIAS_GRAD_KERNELS[0].wgsl().unwrap()).unwrap();
         let [_, columns] = Algorithm::SumRows.tile();
         assert_eq!(constant(&module, "COLUMNS"), Some(columns));
     }

@@ -382,7 +382,8 @@ impl LinearKernels {
             outputs: dt.columns,
         };
         let plan = self.plan(shape, Operation::BiasGrad);
-        prepare_sum_rows(&self.cache, plan.terms_per_pass, dt, db)
+        let parts = [plan.slabs, plan.terms_per_pass];
+        prepare_sum_rows(&self.cache, parts, dt, db)
     }
 }
 

@@ -77,7 +77,7 @@ const MOST_SLAB_ELEMENTS: u64 = 1 << 22;
 /// use wgpu_linear::linear::{Algorithm, Capabilities, Operation, Shape, Tiled, plan};
 /// let shape = Shape { batch: 4096, inputs: 4096, outputs: 4096 };
 /// let chosen = plan(shape, Operation::Forward, &Capabilities::hardware());
-/// assert_eq!(chosen.algorithm, Algorithm::Tiled(Tiled { side: 128 }));
+/// assert_eq!(chosen.algorithm, Algorithm::Tiled(Tiled::new(128)));
 /// assert_eq!(chosen.algorithm.workgroups(4096, 4096), 32 * 32);
 /// ```
 #[must_use]
@@ -95,9 +95,7 @@ pub fn candidates(shape: Shape, operation: Operation, capabilities: &Capabilitie
     let mut plans = Vec::new();
     for algorithm in algorithms::candidates(shape, operation, capabilities) {
         plans.push(Plan::new(algorithm, 1, capabilities));
-        let split = SLABS
-            .into_iter()
-            .filter(|slabs| operation != Operation::BiasGrad && may_split(product, *slabs));
+        let split = SLABS.into_iter().filter(|slabs| may_split(product, *slabs));
         plans.extend(split.map(|slabs| Plan::new(algorithm, slabs, capabilities)));
     }
     plans
@@ -129,7 +127,7 @@ mod tests {
     use super::*;
     use crate::linear::algorithms::{Broadcast, Narrow, SmallBatch, Tiled};
 
-    const TILED_128: Algorithm = Algorithm::Tiled(Tiled { side: 128 });
+    const TILED_128: Algorithm = Algorithm::Tiled(Tiled::new(128));
 
     const OPERATIONS: [Operation; 3] = [
         Operation::Forward,
@@ -276,7 +274,7 @@ mod tests {
 
     #[test]
     fn workgroups_cover_ragged_products() {
-        assert_eq!(Algorithm::Tiled(Tiled { side: 64 }).workgroups(129, 64), 3);
+        assert_eq!(Algorithm::Tiled(Tiled::new(64)).workgroups(129, 64), 3);
         assert_eq!(
             Algorithm::Naive.workgroups(129, 64),
             (33 * 16_u64).div_ceil(64)
@@ -308,7 +306,7 @@ mod tests {
         assert!(shuffles.serves(sizes, Operation::Forward, &eight));
         assert!(!shuffles.serves(sizes, Operation::Forward, &four));
         let odd = Plan {
-            algorithm: Algorithm::Tiled(Tiled { side: 48 }),
+            algorithm: Algorithm::Tiled(Tiled::new(48)),
             ..shuffles
         };
         assert!(!odd.serves(sizes, Operation::Forward, &Capabilities::hardware()));

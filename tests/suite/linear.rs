@@ -500,6 +500,38 @@ fn bias_grad_is_exact_on_integers_around_its_workgroup() {
     }
 }
 
+/// Rows dealt out to several workgroups, evenly and not, in one pass and in two.
+#[test]
+fn bias_grad_is_exact_in_slabs() {
+    let kernels = LinearKernels::new(gpu().device());
+    let mut random = fastrand::Rng::with_seed(12);
+    let mut tried = BTreeSet::new();
+    for batch in [256, 1031, 8_192, (1 << 17) + 77] {
+        for outputs in [3, 64, 65] {
+            let shape = Shape {
+                batch,
+                inputs: 0,
+                outputs,
+            };
+            let values = integers(&mut random, batch as usize, outputs as usize, 3);
+            let sum = values.sum_axis(ndarray::Axis(0));
+            for mut plan in candidates(shape, Operation::BiasGrad, &Capabilities::hardware()) {
+                plan.terms_per_pass = if batch > 1 << 16 { 1 << 10 } else { 1 << 18 };
+                tried.insert(plan.slabs);
+                kernels.use_plan(shape, Operation::BiasGrad, plan);
+                let (dt, db) = (Guarded::input(&values), Guarded::output(outputs as usize));
+                let operands = BiasGrad {
+                    dt: dt.matrix(batch as usize, outputs as usize),
+                    db: db.vector(),
+                };
+                gpu().run(&[kernels.bias_grad(operands).unwrap()]).unwrap();
+                assert_eq!(Array1::from(db.read()), sum, "{batch}×{outputs}, {plan}");
+            }
+        }
+    }
+    assert!(tried.len() >= 4 && tried.contains(&1), "{tried:?}");
+}
+
 /// Sums around the number of terms that one pass adds up, by a plan for software adapters, whose
 /// passes are the shortest; in one slab, since several share the terms before a pass is full.
 #[test]

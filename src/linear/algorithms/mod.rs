@@ -18,7 +18,7 @@ pub use tiled::Tiled;
 pub(super) use cost::Work;
 pub(super) use room::Sum;
 pub(super) use slabs::sum_slabs;
-pub(super) use sum_rows::{BIAS_GRAD, prepare as prepare_sum_rows};
+pub(super) use sum_rows::{BIAS_GRAD, KERNELS as BIAS_GRAD_KERNELS, prepare as prepare_sum_rows};
 
 use std::fmt;
 
@@ -103,7 +103,6 @@ pub(super) fn candidates(
     let tiled = tiled::candidates().map(Algorithm::Tiled);
     let small = small_batch::candidate(shape, operation).map(Algorithm::SmallBatch);
     tiled
-        .into_iter()
         .chain(small)
         .chain([Algorithm::Naive])
         .filter(|algorithm| algorithm.room().serves(shape, operation, capabilities))
@@ -112,7 +111,7 @@ pub(super) fn candidates(
 
 /// One of each, in the geometries that differ most; for [`crate::kernels`].
 pub(super) fn examples() -> Vec<Algorithm> {
-    let tiled = tiled::candidates().map(Algorithm::Tiled);
+    let tiled: Vec<_> = tiled::candidates().map(Algorithm::Tiled).collect();
     let broadcast = broadcast::examples().map(Algorithm::Broadcast);
     let small = small_batch::examples().map(Algorithm::SmallBatch);
     let narrow = narrow::examples().map(Algorithm::Narrow);

@@ -26,6 +26,10 @@ impl Room for Naive {
         "naive".to_owned()
     }
 
+    fn loads_whole_blocks(&self) -> bool {
+        true
+    }
+
     fn constants(&self, _: Sum) -> Vec<(&'static str, Constant)> {
         vec![("WORKGROUP", Constant::U32(WORKGROUP))]
     }

@@ -34,6 +34,11 @@ pub(in crate::linear) trait Room: fmt::Display {
         &[]
     }
 
+    /// Whether its shader has the part `whole_blocks`, which loads four elements in its own way.
+    fn loads_whole_blocks(&self) -> bool {
+        false
+    }
+
     /// The geometry, and whatever else differs from sum to sum.
     fn constants(&self, sum: Sum) -> Vec<(&'static str, Constant)>;
 

@@ -44,6 +44,10 @@ impl Room for SmallBatch {
         format!("small_batch_{}", self.rows)
     }
 
+    fn loads_whole_blocks(&self) -> bool {
+        true
+    }
+
     fn constants(&self, _: Sum) -> Vec<(&'static str, Constant)> {
         let constants = [
             ("TILE_ROWS", self.rows),

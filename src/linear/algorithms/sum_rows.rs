@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
-use super::cost::Work;
-use super::room::{Loops, Room, Sum};
+use super::cost::{Occupancy, SOFTWARE_LOAD, Work, hardware, software};
+use super::room::{self, Loops, Room};
 use crate::kernel::{
-    Binding, Constant, Dispatch, File, Kernel, KernelCache, Matrix, Operand, PrepareError, Uniform,
-    Vector, file, passes, uniform,
+    Binding, Constant, Dispatch, File, Grid, Kernel, KernelCache, Matrix, Operand, PrepareError,
+    Uniform, Vector, check_operands, file, passes, uniform,
 };
 use crate::linear::capabilities::Capabilities;
 use crate::linear::shape::{Operation, Shape};
@@ -22,6 +23,8 @@ uniform! {
         columns: u32,
         first_row: u32,
         end_row: u32,
+        slab_rows: u32,
+        adds: u32,
     }
 }
 
@@ -34,6 +37,7 @@ pub(in crate::linear) const BIAS_GRAD: Kernel = Kernel {
     constants: Cow::Borrowed(&[
         ("COLUMNS", Constant::U32(COLUMNS)),
         ("LANES", Constant::U32(LANES)),
+        ("BY_EIGHT", Constant::Bool(true)),
     ]),
     workgroup: [COLUMNS, LANES, 1],
     shared_bytes: 4 * COLUMNS * LANES,
@@ -45,24 +49,108 @@ pub(in crate::linear) const BIAS_GRAD: Kernel = Kernel {
     trusted: true,
 };
 
-/// One dispatch, or several where there are more than `rows_per_pass`.
+/// For fewer than [`MANY_ROWS`] rows: on software adapters a loop that is not entered takes time.
+const OF_FEW_ROWS: Kernel = Kernel {
+    variant: Cow::Borrowed("few_rows"),
+    constants: Cow::Borrowed(&[
+        ("COLUMNS", Constant::U32(COLUMNS)),
+        ("LANES", Constant::U32(LANES)),
+        ("BY_EIGHT", Constant::Bool(false)),
+    ]),
+    ..BIAS_GRAD
+};
+/// Rows that the threads of a column load at a time.
+const MANY_ROWS: u32 = 8 * LANES;
+
+/// Both.
+pub(in crate::linear) const KERNELS: [Kernel; 2] = [BIAS_GRAD, OF_FEW_ROWS];
+
+/// One dispatch, or two where the rows are dealt out to several slabs; as many again for each
+/// further part, where a slab would have more rows than `slab_rows`.
 pub(in crate::linear) fn prepare(
     cache: &KernelCache,
-    rows_per_pass: u32,
+    [slabs, slab_rows]: [u32; 2],
     dt: Matrix<'_>,
     db: Vector<'_>,
 ) -> Result<Dispatch, PrepareError> {
-    let dims = |rows: std::ops::Range<u32>| SumRowsDims {
-        columns: dt.columns,
-        first_row: rows.start,
-        end_row: rows.end,
-    };
-    let passes: Vec<_> = passes(dt.rows, rows_per_pass)
-        .map(|rows| dims(rows).contents())
-        .collect();
+    let label = BIAS_GRAD.label;
     let operands = [Operand::matrix("dt", dt), Operand::vector("db", db)];
-    let workgroups = SumRows.workgroups(1, dt.columns);
-    cache.prepare(&BIAS_GRAD, &passes, &operands, workgroups)
+    check_operands(label, &BIAS_GRAD.bindings[1..], &operands, cache.limits())?;
+    let mut grids = Vec::new();
+    if dt.columns > 0 {
+        let columns = dt.columns;
+        let slabs = slabs.max(1);
+        let slab_rows = dt.rows.div_ceil(slabs).clamp(1, slab_rows);
+        for part in passes(dt.rows, slab_rows.saturating_mul(slabs)) {
+            Sum {
+                cache,
+                columns,
+                slabs,
+                slab_rows,
+            }
+            .prepare(operands, part, &mut grids)?;
+        }
+    }
+    Ok(Dispatch { label, grids })
+}
+
+struct Sum<'a> {
+    cache: &'a KernelCache,
+    columns: u32,
+    slabs: u32,
+    slab_rows: u32,
+}
+
+impl Sum<'_> {
+    /// Adds `rows` of dT up.
+    fn prepare(
+        &self,
+        [dt, db]: [Operand<'_>; 2],
+        rows: Range<u32>,
+        grids: &mut Vec<Grid>,
+    ) -> Result<(), PrepareError> {
+        let adds = rows.start > 0;
+        if self.slabs == 1 {
+            grids.push(self.grid([dt, db], rows, 1, adds)?);
+            return Ok(());
+        }
+        let bytes = 4 * u64::from(self.slabs) * u64::from(self.columns);
+        let scratch = self.cache.scratch(BIAS_GRAD.label, bytes)?;
+        let scratch = Operand::buffer("slabs", &scratch, bytes);
+        grids.push(self.grid([dt, scratch], rows, self.slabs, false)?);
+        grids.push(self.grid([scratch, db], 0..self.slabs, 1, adds)?);
+        Ok(())
+    }
+
+    /// Sums of `rows` of the first operand, dealt out to so many slabs, as rows of the second.
+    fn grid(
+        &self,
+        operands: [Operand<'_>; 2],
+        rows: Range<u32>,
+        slabs: u32,
+        adds: bool,
+    ) -> Result<Grid, PrepareError> {
+        let slab_rows = match slabs {
+            1 => rows.end - rows.start,
+            _ => self.slab_rows,
+        };
+        let kernel = if slab_rows < MANY_ROWS {
+            OF_FEW_ROWS
+        } else {
+            BIAS_GRAD
+        };
+        let dims = SumRowsDims {
+            columns: self.columns,
+            first_row: rows.start,
+            end_row: rows.end,
+            slab_rows,
+            adds: adds.into(),
+        };
+        let workgroups = SumRows.workgroups(1, self.columns);
+        let (contents, operands) = (dims.contents(), operands.map(Some));
+        self.cache
+            .grid(&kernel, Some(&contents), &operands, workgroups, slabs)
+    }
 }
 
 pub(super) struct SumRows;
@@ -80,7 +168,7 @@ impl Room for SumRows {
         "sum_rows".to_owned()
     }
 
-    fn constants(&self, _: Sum) -> Vec<(&'static str, Constant)> {
+    fn constants(&self, _: room::Sum) -> Vec<(&'static str, Constant)> {
         BIAS_GRAD.constants.to_vec()
     }
 
@@ -96,10 +184,11 @@ impl Room for SumRows {
         [1, COLUMNS]
     }
 
+    /// Up to seven rows at the end are added one by one.
     fn loops(&self) -> Loops {
         Loops {
-            iterations: 1,
-            terms: LANES,
+            iterations: 2,
+            terms: MANY_ROWS,
         }
     }
 
@@ -107,9 +196,21 @@ impl Room for SumRows {
         operation == Operation::BiasGrad
     }
 
-    /// It has no rival.
-    fn nanoseconds(&self, _: &Work<'_>) -> f64 {
-        0.0
+    fn nanoseconds(&self, work: &Work<'_>) -> f64 {
+        let [_, rows, columns] = work.product;
+        let workgroups = self.workgroups(1, columns);
+        if work.capabilities.is_software() {
+            let slab_rows = f64::from(rows) / f64::from(work.slabs);
+            return software(work, workgroups, slab_rows * SOFTWARE_LOAD);
+        }
+        let occupancy = Occupancy {
+            sharing: 8,
+            efficiency: 0.1,
+            results: f64::from(COLUMNS),
+            tile_rows: 1,
+            workgroups,
+        };
+        hardware(work, &occupancy)
     }
 }
 

@@ -1,0 +1,8 @@
+// Four neighbouring elements of the left factor, all inside: one load where it is bound as
+// vectors.
+
+const LEFT_WIDTH: u32 = 4u; // elements that an index counts
+
+fn left_four(at: u32, columns: vec4<u32>) -> vec4<f32> {
+    return left[at];
+}
