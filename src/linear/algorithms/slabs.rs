@@ -1,10 +1,14 @@
 //! `sum_slabs.wgsl`: the second half of a product whose terms were dealt out to several slabs.
 
+use super::cost::Work;
+use super::launch::{Launch, Traffic};
 use crate::kernel::{Constant, File, file};
 
 /// Threads of a workgroup, and columns of each.
 const WORKGROUP: u32 = 64;
 const COLUMNS: u32 = 4;
+/// Slabs that a thread loads before it adds the first.
+const IN_FLIGHT: u32 = 8;
 
 /// What the host knows of the kernel that adds slabs up.
 pub(in crate::linear) struct SumSlabs {
@@ -28,5 +32,25 @@ impl SumSlabs {
     pub(in crate::linear) fn workgroups(&self, rows: u32, columns: u32) -> u64 {
         let quads = u64::from(rows) * u64::from(columns.div_ceil(COLUMNS));
         quads.div_ceil(u64::from(WORKGROUP))
+    }
+
+    /// Estimated time on hardware. Its terms are slabs.
+    pub(super) fn nanoseconds(&self, work: &Work<'_>) -> f64 {
+        let [m, _, n] = work.product;
+        let launch = Launch {
+            workgroups: self.workgroups(m, n),
+            threads: WORKGROUP,
+            registers: 48 * WORKGROUP,
+            shared_bytes: 0,
+            results: WORKGROUP * COLUMNS,
+            step: IN_FLIGHT,
+            efficiency: 0.2,
+        };
+        let bytes = 4.0 * f64::from(m) * f64::from(n) * f64::from(work.slabs + 1);
+        let traffic = Traffic {
+            once: bytes,
+            asked: bytes,
+        };
+        launch.nanoseconds(work.slabs, 1, &traffic, work.capabilities)
     }
 }
