@@ -4,6 +4,7 @@
 //! are not measurements. A change of the model changes them on purpose or not at all.
 
 use wgpu::{DeviceType, Features, Limits};
+use wgpu_linear::LinearKernels;
 use wgpu_linear::linear::{Algorithm, Capabilities, Operation, Plan, Shape, candidates, plan};
 
 const OPERATIONS: [Operation; 3] = [
@@ -21,14 +22,14 @@ const OPERATIONS: [Operation; 3] = [
 /// are fewest.
 const H100: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32² /2    | 32² /2     | 32² /2   | 64 tiles would leave half of 132 idle
-512×512×512    | 64² /4    | 64² /4     | 64² /4   | 64 tiles: four slabs are two a processor
+256×256×256    | 32² /4    | 32² /4     | 32² /4   | 64 tiles leave half of 132 idle, 256 are two each
+512×512×512    | 64² /8    | 64² /8     | 64² /8   | 64 tiles, so four a processor by slabs
 1024×1024×1024 | 64²       | 64²        | 64²      | 256 tiles are two a processor, 64 of 128² half
 4096×4096×4096 | 128²      | 128²       | 128²     | 1024 tiles: only the share of multiply-adds counts
-100×333×77     | 32² /2    | 32²        | 32²      | 77 and 100 terms are too few to split
-4096×64×16     | 32²       | 32²        | 32² /32  | 4096 terms for 64 × 16 results
-16×4096×64     | 32² /32   | 32²        | 32²      | the same
-128×784×128    | 32² /4    | 32²        | 32²      | 16 tiles, so four slabs; 128 terms are not split
+100×333×77     | 32² /4    | 32²        | 32²      | 77 and 100 terms are too few to split
+4096×64×16     | 32²       | 32²        | 32² /64  | 4096 terms for 64 × 16 results
+16×4096×64     | 32² /64   | 32²        | 32²      | the same
+128×784×128    | 32² /8    | 32²        | 32²      | 16 tiles, so eight slabs; 128 terms are not split
 8×1024×4096    | rows 8 /4 | rows 8 /16 | 128²     | 64 and 16 workgroups for 132
 1×4096×4096    | rows 1 /8 | rows 1 /8  | 128²     | 64 workgroups have too few loads in flight
 65536×64×64    | 64²       | 64²        | 32² /128 | four tiles, so 512 workgroups for 132
@@ -37,30 +38,30 @@ const H100: &str = "
 /// As many processors, a larger cache, a third of the memory.
 const RTX_4090: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32² /2    | 32² /2     | 32² /2   |
-512×512×512    | 64² /4    | 64² /4     | 64² /4   |
+256×256×256    | 32² /4    | 32² /4     | 32² /4   |
+512×512×512    | 64² /8    | 64² /8     | 64² /8   |
 1024×1024×1024 | 64² /2    | 64² /2     | 64² /2   | two a processor do not hide the wait at 2.5 GHz
 4096×4096×4096 | 128²      | 128²       | 128²     |
-100×333×77     | 32² /2    | 32²        | 32²      |
-4096×64×16     | 32²       | 32²        | 32² /32  |
-16×4096×64     | 32² /32   | 32²        | 32²      |
-128×784×128    | 32² /4    | 32²        | 32²      |
+100×333×77     | 32² /4    | 32²        | 32²      |
+4096×64×16     | 32²       | 32²        | 32² /64  |
+16×4096×64     | 32² /64   | 32²        | 32²      |
+128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8 /4 | rows 8 /16 | 128²     |
-1×4096×4096    | rows 1 /8 | rows 1 /8  | 128²     | 64 MiB of weights stay in 72 MiB of cache
+1×4096×4096    | rows 1 /8 | rows 1 /8  | 128²     | 64 MiB of weights stay in 75 MiB of cache
 65536×64×64    | 64²       | 64²        | 32² /128 |
 ";
 
 /// 28 processors are soon busy, and bound by memory.
 const RTX_3060: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32²       | 32²        | 32²      | 64 tiles are two or three a processor
-512×512×512    | 64²       | 64²        | 64²      | the same
+256×256×256    | 64² /4    | 64² /4     | 64² /4   | 64 workgroups: two or three a processor
+512×512×512    | 64²       | 64²        | 64²      | the same without slabs
 1024×1024×1024 | 64²       | 64²        | 64²      | 64 tiles of 128² would be three rounds for 2.3
 4096×4096×4096 | 128²      | 128²       | 128²     |
-100×333×77     | 32² /2    | 32²        | 32²      |
+100×333×77     | 32² /4    | 32²        | 32²      |
 4096×64×16     | 32²       | 64²        | 32² /32  | one step: larger tiles multiply better
 16×4096×64     | 32² /32   | 32²        | 64²      | the same
-128×784×128    | 32² /4    | 32²        | 32²      |
+128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8    | rows 8 /4  | 128²     | memory-bound: slabs would only add to it
 1×4096×4096    | rows 1    | rows 1     | 128²     | the same
 65536×64×64    | 64²       | 64²        | 64² /64  | 64 slabs are enough for 28
@@ -69,14 +70,14 @@ const RTX_3060: &str = "
 /// 96 compute units, a larger cache of 96 MiB.
 const RX_7900_XTX: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32² /2    | 32² /2     | 32² /2   |
+256×256×256    | 32² /4    | 32² /4     | 32² /4   |
 512×512×512    | 64² /4    | 64² /4     | 64² /4   |
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 128²      | 128²       | 128²     |
-100×333×77     | 32² /2    | 32²        | 32²      |
-4096×64×16     | 32²       | 32²        | 32² /32  |
-16×4096×64     | 32² /32   | 32²        | 32²      |
-128×784×128    | 32² /4    | 32²        | 32²      |
+100×333×77     | 32² /4    | 32²        | 32²      |
+4096×64×16     | 32²       | 32²        | 32² /64  |
+16×4096×64     | 32² /64   | 32²        | 32²      |
+128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8 /4 | rows 8 /16 | 128²     |
 1×4096×4096    | rows 1 /4 | rows 1 /4  | 128²     |
 65536×64×64    | 64²       | 64²        | 64² /256 | half the lanes a processor: multiplying counts
@@ -85,14 +86,14 @@ const RX_7900_XTX: &str = "
 /// 32 Xe cores; 128² spills there.
 const ARC_A770: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32² /2    | 32² /2     | 32² /2   |
+256×256×256    | 64² /4    | 64² /4     | 64² /4   |
 512×512×512    | 64²       | 64²        | 64²      | 64 tiles are two a core
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 64²       | 64²        | 64²      | no 128²
-100×333×77     | 32² /2    | 32²        | 32²      |
-4096×64×16     | 32²       | 64²        | 32² /32  |
-16×4096×64     | 32² /32   | 32²        | 64²      |
-128×784×128    | 32² /4    | 32²        | 32²      |
+100×333×77     | 32² /4    | 32²        | 32²      |
+4096×64×16     | 32²       | 64²        | 32² /64  |
+16×4096×64     | 32² /64   | 32²        | 64²      |
+128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8    | rows 8 /4  | 64²      |
 1×4096×4096    | rows 1    | rows 1     | 64²      |
 65536×64×64    | 64²       | 64²        | 64² /64  |
@@ -105,7 +106,7 @@ const M2: &str = "
 512×512×512    | 64²       | 64²        | 64²      |
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 64²       | 64²        | 64²      |
-100×333×77     | 32² /2    | 64²        | 32²      | dX: twelve tiles of 64², or 44 of 32²
+100×333×77     | 64² /4    | 64²        | 32²      | dX: twelve tiles of 64², or 44 of 32²
 4096×64×16     | 32²       | 64²        | 32² /32  |
 16×4096×64     | 32² /32   | 32²        | 64²      |
 128×784×128    | 64² /4    | 64²        | 64²      | four tiles for ten cores: sixteen
@@ -121,10 +122,10 @@ const ADRENO_740: &str = "
 512×512×512    | 64²       | 64²        | 64²      |
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 64²       | 64²        | 64²      |
-100×333×77     | 32² /2    | 64²        | 32²      |
+100×333×77     | 32² /4    | 64²        | 32²      |
 4096×64×16     | 32²       | 64²        | 32² /16  |
 16×4096×64     | 32² /16   | 32²        | 64²      |
-128×784×128    | 64² /4    | 64²        | 64²      |
+128×784×128    | 64² /8    | 64²        | 64²      |
 8×1024×4096    | rows 8    | rows 8     | 64²      |
 1×4096×4096    | rows 1    | rows 1     | 64²      |
 65536×64×64    | 64²       | 64²        | 64² /32  |
@@ -243,13 +244,25 @@ fn slabs_are_as_many_as_there_are_processors_for() {
     let skinny = shape("65536×64×64");
     for (_, capabilities) in adapters() {
         let processors = u64::from(capabilities.parallel_workgroups);
+        let workgroups = |plan: &Plan| plan.algorithm.workgroups(64, 64) * u64::from(plan.slabs);
         let chosen = plan(skinny, Operation::WeightGrad, &capabilities);
-        let workgroups = chosen.algorithm.workgroups(64, 64) * u64::from(chosen.slabs);
-        assert!(workgroups >= processors, "{chosen}");
-        for operation in OPERATIONS {
-            for tried in candidates(shape("4096×4096×4096"), operation, &capabilities) {
-                let workgroups = tried.algorithm.workgroups(4096, 4096) * u64::from(tried.slabs);
-                assert!(tried.slabs == 1 || workgroups < 16 * processors, "{tried}");
+        assert!(workgroups(&chosen) >= processors, "{chosen}");
+        for tried in candidates(skinny, Operation::WeightGrad, &capabilities) {
+            assert!(workgroups(&tried) < 16 * processors, "{tried}");
+        }
+    }
+}
+
+#[test]
+fn slabs_take_no_more_than_sixteen_mebibytes() {
+    for (table, capabilities) in adapters() {
+        for (shape, _) in rows(table) {
+            for operation in OPERATIONS {
+                let [m, _, n] = operation.product(shape).map(u64::from);
+                for tried in candidates(shape, operation, &capabilities) {
+                    let bytes = 4 * m * n * u64::from(tried.slabs);
+                    assert!(tried.slabs == 1 || bytes <= 16 << 20, "{shape}: {tried}");
+                }
             }
         }
     }
@@ -265,4 +278,19 @@ fn plans_follow_the_figures_that_are_set() {
     assert_eq!(short(plan(sizes, Operation::Forward, &m2)), "64² /4");
     m2.processor.largest_tile = 32;
     assert!(short(plan(sizes, Operation::Forward, &m2)).starts_with("32²"));
+}
+
+/// What a device tells of itself decides what is safe there.
+#[test]
+fn kernels_take_no_more_than_the_figures_of_processors() {
+    let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let told = Capabilities::of(&device);
+    let mut known = adapter(0, "Apple M2", 65_536);
+    known.subgroup_sizes = Some([8, 8]);
+    let mut expected = told.clone();
+    expected.parallel_workgroups = known.parallel_workgroups;
+    expected.processor = known.processor;
+    assert_ne!(expected, told);
+    let kernels = LinearKernels::new(&device).with_capabilities(&known);
+    assert_eq!(kernels.capabilities(), &expected);
 }
