@@ -86,12 +86,13 @@ const XE_HPG: Processor = processor([128, 2_100], [131_072, 2_048, 128], [17, 51
 const XE2: Processor = processor([128, 2_600], [131_072, 2_048, 128], [23, 900], 64);
 const XE_SHARED: Processor = processor([128, 1_400], [114_688, 1_792, 64], [10, 600], 64);
 
-// Apple. Per core: github.com/philipturner/metal-benchmarks; registers by threads: `agx_occupancy`
-// in Mesa, whose compiler needs all 256 half registers for 128².
+// Apple. Per core, numbers and clocks: github.com/philipturner/metal-benchmarks; registers: 1,024
+// threads with 104 half registers each, as Mesa's compiler counts, which needs all 256 for 128².
 const APPLE_CORE: Processor = processor([128, 1_400], [53_248, 1_024, 60], [10, 800], 64);
 
-// Qualcomm and ARM. Rough: no vendor publishes registers or caches. Numbers and lanes: Chips and
-// Cheese, "Inside Qualcomm's Adreno 530" and what followed it on later ones; ARM's "GPU datasheet".
+// Qualcomm and ARM. Rough, and nothing but orders of magnitude for registers and caches, which
+// neither publishes. Numbers: from peak FLOP/s and clock, with 128 lanes a processor; drivers do
+// not tell how many cores a Mali has.
 const ADRENO: Processor = processor([128, 700], [32_768, 1_024, 32], [6, 250], 64);
 const MALI: Processor = processor([64, 850], [16_384, 512, 32], [5, 250], 64);
 

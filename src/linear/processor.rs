@@ -56,3 +56,23 @@ impl Processor {
         by_threads.min(by_registers).min(by_memory).max(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 1,024 threads, 65,536 registers and 65,536 bytes.
+    #[test]
+    fn workgroups_are_held_as_far_as_threads_registers_and_memory_go() {
+        for (threads, registers, bytes, held) in [
+            (256, 4_096, 0, 4),
+            (64, 32_768, 0, 2),
+            (64, 4_096, 16_896, 3),
+            (64, 4_096, 0, 16),
+            (2_048, 4_096, 0, 1),
+        ] {
+            let found = Processor::UNKNOWN.workgroups(threads, registers, bytes);
+            assert_eq!(found, held, "{threads} {registers} {bytes}");
+        }
+    }
+}

@@ -33,3 +33,38 @@ pub(super) fn hardware(work: &Work<'_>, launch: &Launch, [rows, columns]: [u32; 
     };
     multiply + add + work.more_dispatches() * DISPATCH
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linear::capabilities::Capabilities;
+
+    /// 384 GB/s, and four times that from the caches.
+    #[test]
+    fn factors_are_read_once_a_tile_of_the_other_side() {
+        let time = |tile| {
+            let work = Work {
+                product: [1024, 512, 2048],
+                slabs: 1,
+                terms_per_pass: 1 << 30,
+                capabilities: &Capabilities::hardware(),
+            };
+            let launch = Launch {
+                workgroups: 1,
+                threads: 64,
+                registers: 4_096,
+                shared_bytes: 0,
+                results: 1,
+                step: 512,
+                efficiency: 1.0,
+            };
+            hardware(&work, &launch, tile)
+        };
+        let bytes_per_ns = 4.0 * 384.0;
+        let [whole, rows, columns] = [[64, 64], [32, 64], [64, 32]].map(time);
+        let right_again = 4.0 * 512.0 * 2048.0 * 16.0 / bytes_per_ns;
+        let left_again = 4.0 * 1024.0 * 512.0 * 32.0 / bytes_per_ns;
+        assert!((rows - whole - right_again).abs() <= 1e-6 * whole);
+        assert!((columns - whole - left_again).abs() <= 1e-6 * whole);
+    }
+}
