@@ -8,12 +8,13 @@
 // Grid        one thread per 4 columns of a row in workgroups of 64, numbered along the rows and
 //             folded into x and y
 // Order       slab after slab: the same input gives the same bits
-// Loads       of four slabs at a time, so that they wait for memory together; those past the last
-//             give 0. The host sets k to n, the row length of what is loaded
+// Loads       of AT_ONCE slabs, so that they wait for memory together; those past the last give 0.
+//             The host sets k to n, the row length of what is loaded
 // Parts       dims, fold, operands/*, epilogue
 // Host        src/linear/algorithms/slabs.rs
 
 const WORKGROUP: u32 = 64u;
+const AT_ONCE: u32 = 8u; // slabs
 
 @compute @workgroup_size(WORKGROUP)
 fn sum_slabs(
@@ -30,15 +31,14 @@ fn sum_slabs(
     }
     var sum = vec4<f32>();
     let end = dims.slabs * dims.slab_rows;
-    for (var at = row; at < end; at += 4u * dims.slab_rows) {
-        let first = load_left(at, column, end, dims.n);
-        let second = load_left(at + dims.slab_rows, column, end, dims.n);
-        let third = load_left(at + 2u * dims.slab_rows, column, end, dims.n);
-        let fourth = load_left(at + 3u * dims.slab_rows, column, end, dims.n);
-        sum += first;
-        sum += second;
-        sum += third;
-        sum += fourth;
+    for (var first = row; first < end; first += AT_ONCE * dims.slab_rows) {
+        var loaded: array<vec4<f32>, AT_ONCE>;
+        for (var i = 0u; i < AT_ONCE; i++) {
+            loaded[i] = load_left(first + i * dims.slab_rows, column, end, dims.n);
+        }
+        for (var i = 0u; i < AT_ONCE; i++) {
+            sum += loaded[i];
+        }
     }
     if row < dims.m {
         store(row, column, 0u, sum + addend(column));

@@ -54,7 +54,7 @@ impl KernelCache {
     /// Elements that `lanes` threads of a workgroup may go through in each of so many loops: a
     /// power of two.
     pub(crate) fn loop_elements(&self, lanes: u32, loops: u32) -> u32 {
-        let iterations = loop_iterations(self.device.adapter_info().device_type);
+        let iterations = loop_iterations(&self.device.adapter_info());
         let power = iterations.map_or(31, |iterations| (iterations / loops * lanes).ilog2());
         1 << power
     }
@@ -256,14 +256,24 @@ fn resource<'a>(
     }
 }
 
-/// How often the loops of one shader may go round on adapters of this kind, all of them together;
-/// `None` where there is no limit.
-///
 /// Mesa's llvmpipe silently leaves the loops of a shader after 65,535 iterations, which all its
 /// loops share (`LP_MAX_TGSI_LOOP_ITERATIONS` in Mesa's `lp_limits.h`). Loops that the compiler
 /// does not unroll count with every iteration; some are kept back for what comes behind them.
-pub(crate) fn loop_iterations(device_type: wgpu::DeviceType) -> Option<u32> {
-    (device_type == wgpu::DeviceType::Cpu).then_some(64_000)
+pub(crate) const LLVMPIPE_LOOP_ITERATIONS: u32 = 64_000;
+
+/// Parts of the names of software adapters that have no such limit.
+const UNLIMITED: [&str; 2] = ["SwiftShader", "Microsoft Basic Render"];
+
+/// How often the loops of one shader may go round on such an adapter, all of them together; `None`
+/// where there is no limit. Software that is not known may be llvmpipe under another name, as in a
+/// browser.
+pub(crate) fn loop_iterations(info: &wgpu::AdapterInfo) -> Option<u32> {
+    let is_llvmpipe = [&info.name, &info.driver]
+        .iter()
+        .any(|name| name.contains("llvmpipe"));
+    let may_be = info.device_type == wgpu::DeviceType::Cpu
+        && !UNLIMITED.iter().any(|other| info.name.contains(other));
+    (is_llvmpipe || may_be).then_some(LLVMPIPE_LOOP_ITERATIONS)
 }
 
 /// Every value must arrive under its own name.
@@ -305,4 +315,37 @@ fn filled_buffer(
     }
     buffer.unmap();
     buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_are_limited_on_llvmpipe_and_on_software_that_may_be_it() {
+        use wgpu::DeviceType::{Cpu, DiscreteGpu, Other};
+        for (device_type, name, driver, limited) in [
+            (Cpu, "llvmpipe (LLVM 15.0.6, 256 bits)", "llvmpipe", true),
+            (Other, "llvmpipe (LLVM 19.1.7, 256 bits)", "", true),
+            (Other, "", "llvmpipe", true),
+            (Cpu, "", "", true),
+            (
+                Cpu,
+                "SwiftShader Device (Subzero)",
+                "SwiftShader driver",
+                false,
+            ),
+            (Cpu, "Microsoft Basic Render Driver", "10.0.26100.1", false),
+            (DiscreteGpu, "NVIDIA H100 80GB HBM3", "NVIDIA", false),
+            (Other, "", "", false),
+        ] {
+            let info = wgpu::AdapterInfo {
+                name: name.to_owned(),
+                driver: driver.to_owned(),
+                ..wgpu::AdapterInfo::new(device_type, wgpu::Backend::Vulkan)
+            };
+            let expected = limited.then_some(LLVMPIPE_LOOP_ITERATIONS);
+            assert_eq!(loop_iterations(&info), expected, "{device_type:?} {name}");
+        }
+    }
 }

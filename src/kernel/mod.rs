@@ -21,7 +21,7 @@ pub use source::{Constant, File, SourceError, specialise};
 pub use uniform::{Member, Scalar};
 pub use view::{Matrix, Vector};
 
-pub(crate) use cache::{KernelCache, loop_iterations};
+pub(crate) use cache::{KernelCache, LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;
 pub(crate) use guard::{Failure, caught, guard, is_lost, watch};

@@ -2,7 +2,9 @@
 
 use wgpu::DeviceType;
 
-use crate::kernel::loop_iterations;
+use super::adapters::processors;
+use super::processor::Processor;
+use crate::kernel::{LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
 
 /// The properties of an adapter and its device that decide which kernel is fast there.
 #[non_exhaustive]
@@ -15,72 +17,96 @@ pub struct Capabilities {
     /// Smallest and largest subgroup, where the device was opened with
     /// [`wgpu::Features::SUBGROUP`].
     pub subgroup_sizes: Option<[u32; 2]>,
-    /// Workgroups that run at the same time: threads of the host for software, a guess for
-    /// hardware, which does not tell.
+    /// Processors, each of which runs a workgroup or several at the same time: threads of the host
+    /// for software, those of hardware by vendor and name of the adapter.
     pub parallel_workgroups: u32,
+    /// What one processor of hardware can do; software is estimated without.
+    pub processor: Processor,
     /// `max_compute_invocations_per_workgroup` of the device.
     pub max_invocations: u32,
     /// `max_compute_workgroup_storage_size` of the device, in bytes.
     pub max_workgroup_bytes: u32,
+    /// How often the loops of one shader may go round, all of them together, before the driver
+    /// leaves them in silence; `None` where there is no such limit.
+    pub loop_iterations: Option<u32>,
 }
-
-/// Workgroups of 256 threads that a GPU of the middle class runs at once.
-const HARDWARE_PARALLEL_WORKGROUPS: u32 = 128;
 
 impl Capabilities {
     /// Those of an opened device.
     #[must_use]
     pub fn of(device: &wgpu::Device) -> Self {
-        let info = device.adapter_info();
-        let limits = device.limits();
-        let subgroups = device.features().contains(wgpu::Features::SUBGROUP);
-        let parallel_workgroups = if info.device_type == DeviceType::Cpu {
-            std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32)
+        Self::of_adapter(&device.adapter_info(), device.features(), &device.limits())
+    }
+
+    /// Those of a device that is opened on such an adapter with these features and limits.
+    ///
+    /// ```
+    /// use wgpu_linear::linear::Capabilities;
+    /// let info = wgpu::AdapterInfo {
+    ///     name: "Apple M2".into(),
+    ///     ..wgpu::AdapterInfo::new(wgpu::DeviceType::IntegratedGpu, wgpu::Backend::Metal)
+    /// };
+    /// let limits = wgpu::Limits::default();
+    /// let m2 = Capabilities::of_adapter(&info, wgpu::Features::SUBGROUP, &limits);
+    /// assert_eq!(m2.parallel_workgroups, 10);
+    /// ```
+    #[must_use]
+    pub fn of_adapter(
+        info: &wgpu::AdapterInfo,
+        features: wgpu::Features,
+        limits: &wgpu::Limits,
+    ) -> Self {
+        let subgroups = features.contains(wgpu::Features::SUBGROUP);
+        let (parallel_workgroups, processor) = if info.device_type == DeviceType::Cpu {
+            let threads = std::thread::available_parallelism();
+            let threads = threads.map_or(1, |threads| threads.get() as u32);
+            (threads, Processor::UNKNOWN)
         } else {
-            HARDWARE_PARALLEL_WORKGROUPS
+            processors(info)
         };
         Self {
             device_type: info.device_type,
             vendor: info.vendor,
             subgroup_sizes: subgroups.then_some([info.subgroup_min_size, info.subgroup_max_size]),
             parallel_workgroups,
+            processor,
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            loop_iterations: loop_iterations(info),
         }
     }
 
-    /// A hardware GPU with the limits that WebGPU guarantees, for planning without a device.
+    /// A hardware GPU of the middle class with the limits that WebGPU guarantees, for planning
+    /// without a device.
     #[must_use]
     pub fn hardware() -> Self {
         Self {
             device_type: DeviceType::DiscreteGpu,
             vendor: 0,
             subgroup_sizes: None,
-            parallel_workgroups: HARDWARE_PARALLEL_WORKGROUPS,
+            parallel_workgroups: 32,
+            processor: Processor::UNKNOWN,
             max_invocations: 256,
             max_workgroup_bytes: 16_384,
+            loop_iterations: None,
         }
     }
 
-    /// A software adapter on a host with `threads` threads, with the subgroups of 8 that llvmpipe
-    /// has.
+    /// A software adapter on a host with `threads` threads, with the subgroups of 8 and the limit on
+    /// loops that llvmpipe has.
     #[must_use]
     pub fn software(threads: u32) -> Self {
         Self {
             device_type: DeviceType::Cpu,
             subgroup_sizes: Some([8, 8]),
             parallel_workgroups: threads,
+            loop_iterations: Some(LLVMPIPE_LOOP_ITERATIONS),
             ..Self::hardware()
         }
     }
 
     pub(super) fn is_software(&self) -> bool {
         self.device_type == DeviceType::Cpu
-    }
-
-    /// How often the loops of one shader may go round, all of them together; `None` for any number.
-    pub(super) fn loop_iterations(&self) -> Option<u32> {
-        loop_iterations(self.device_type)
     }
 
     /// Whether eight neighbouring threads can hand each other values.

@@ -107,17 +107,17 @@ impl Variant {
     }
 
     /// The kernel that adds slabs up.
-    pub(super) fn sum_slabs(&self) -> Kernel {
+    pub(super) fn sum_slabs(&self, slabs: u32) -> Kernel {
         let room = sum_slabs();
         // What it loads as the left factor are slabs, in rows like those of the product.
         let of_slabs = Self {
             left_aligned: self.aligned,
             ..*self
         };
-        let constants = room.constants.to_vec();
+        let constants = room.constants(slabs);
         Kernel {
             label: self.label,
-            variant: Cow::Owned(of_slabs.name("sum_slabs", &constants, false)),
+            variant: Cow::Owned(of_slabs.name(&room.name(slabs), &constants, false)),
             file: room.file,
             choices: Cow::Owned(of_slabs.choices(false)),
             entry_point: room.entry_point,
@@ -241,7 +241,7 @@ pub(crate) fn all() -> Vec<Kernel> {
                 kernels.push(later.multiply(Algorithm::Naive, false));
             }
             if left_aligned == aligned {
-                kernels.push(variant.sum_slabs());
+                kernels.extend([2, 4, 8].map(|slabs| variant.sum_slabs(slabs)));
             }
         }
     }

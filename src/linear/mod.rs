@@ -2,6 +2,7 @@
 //! db = Σ_i dT_i·.
 
 mod activation;
+mod adapters;
 mod algorithms;
 mod capabilities;
 mod dims;
@@ -9,6 +10,7 @@ mod kernels;
 mod operands;
 mod operations;
 mod plan;
+mod processor;
 mod product;
 mod shape;
 mod windows;
@@ -31,6 +33,7 @@ pub use operands::{
 };
 pub use operations::LinearKernels;
 pub use plan::{Plan, candidates, plan, ranked_candidates};
+pub use processor::Processor;
 pub use shape::{Operation, Shape};
 #[cfg(not(target_arch = "wasm32"))]
 pub use tune::{Measurement, TuneError, TuneOptions, Tuned, Tuner};

@@ -95,6 +95,26 @@ impl LinearKernels {
         }
     }
 
+    /// The same kernels, planned with the processors that `known` has: what the crate does not
+    /// learn from the device. All else in `known` the device tells itself, and is not taken.
+    ///
+    /// ```
+    /// use wgpu_linear::{Gpu, LinearKernels};
+    /// let gpu = Gpu::new()?;
+    /// let kernels = LinearKernels::new(gpu.device());
+    /// let mut known = kernels.capabilities().clone();
+    /// known.parallel_workgroups = 7;
+    /// let kernels = kernels.with_capabilities(&known);
+    /// assert_eq!(kernels.capabilities().parallel_workgroups, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_capabilities(mut self, known: &Capabilities) -> Self {
+        self.capabilities.parallel_workgroups = known.parallel_workgroups.max(1);
+        self.capabilities.processor = known.processor;
+        self
+    }
+
     /// What the plans know of the device.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {

@@ -34,10 +34,17 @@ impl fmt::Display for Plan {
 impl Plan {
     fn new(algorithm: Algorithm, slabs: u32, capabilities: &Capabilities) -> Self {
         let loops = algorithm.room().loops();
+        let terms_per_pass = loops.terms_per_pass(capabilities.loop_iterations);
+        // Software is slow, and what it computes cannot be interrupted.
+        let most = if capabilities.is_software() {
+            1 << 18
+        } else {
+            u32::MAX
+        };
         Self {
             algorithm,
             slabs,
-            terms_per_pass: loops.terms_per_pass(capabilities.loop_iterations()),
+            terms_per_pass: terms_per_pass.min(most),
         }
     }
 
@@ -64,12 +71,15 @@ impl Plan {
     }
 }
 
-/// Slabs to try: powers of two, so that sums are split evenly.
-const SLABS: [u32; 6] = [2, 4, 8, 16, 32, 64];
-/// A slab takes at least this many terms, or the second pass costs more than the split gains.
-const LEAST_TERMS_PER_SLAB: u32 = 128;
+/// At most so many slabs on software, and on hardware, where loads overlap.
+const MOST_SLABS: [u32; 2] = [64, 1024];
+/// A slab takes at least this many terms, on software and on hardware: with fewer, the second pass
+/// costs more than the split gains.
+const LEAST_TERMS_PER_SLAB: [u32; 2] = [128, 64];
 /// All slabs together have at most this many elements: 16 MiB.
 const MOST_SLAB_ELEMENTS: u64 = 1 << 22;
+/// A processor of hardware gains little by more workgroups than this.
+const ENOUGH_WORKGROUPS: u64 = 8;
 
 /// Chooses the kernel for `operation` on a layer of `shape`: the first of [`ranked_candidates`].
 ///
@@ -95,10 +105,32 @@ pub fn candidates(shape: Shape, operation: Operation, capabilities: &Capabilitie
     let mut plans = Vec::new();
     for algorithm in algorithms::candidates(shape, operation, capabilities) {
         plans.push(Plan::new(algorithm, 1, capabilities));
-        let split = SLABS.into_iter().filter(|slabs| may_split(product, *slabs));
-        plans.extend(split.map(|slabs| Plan::new(algorithm, slabs, capabilities)));
+        let split = slabs(algorithm, product, capabilities)
+            .map(|slabs| Plan::new(algorithm, slabs, capabilities));
+        plans.extend(split);
     }
     plans
+}
+
+/// Slabs to try: powers of two, so that sums are split evenly; as many as the processors need.
+fn slabs(
+    algorithm: Algorithm,
+    [m, k, n]: [u32; 3],
+    capabilities: &Capabilities,
+) -> impl Iterator<Item = u32> {
+    let kind = usize::from(!capabilities.is_software());
+    let (most, least_terms) = (MOST_SLABS[kind], LEAST_TERMS_PER_SLAB[kind]);
+    let needed = if capabilities.is_software() {
+        u64::MAX
+    } else {
+        u64::from(capabilities.parallel_workgroups) * ENOUGH_WORKGROUPS
+    };
+    let elements = (u64::from(m) + 1) * u64::from(n);
+    let workgroups = algorithm.workgroups(m, n);
+    std::iter::successors(Some(2_u32), |slabs| slabs.checked_mul(2))
+        .take_while(move |slabs| *slabs <= most && k / slabs >= least_terms)
+        .take_while(move |slabs| elements * u64::from(*slabs) <= MOST_SLAB_ELEMENTS)
+        .take_while(move |slabs| workgroups * u64::from(*slabs) / 2 < needed)
 }
 
 /// [`candidates`], the least estimated time first; [`plan()`] is the first of them.
@@ -115,11 +147,6 @@ pub fn ranked_candidates(
         .collect();
     plans.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     plans.into_iter().map(|(_, plan)| plan).collect()
-}
-
-fn may_split([m, k, n]: [u32; 3], slabs: u32) -> bool {
-    k / slabs >= LEAST_TERMS_PER_SLAB
-        && (u64::from(m) + 1) * u64::from(n) * u64::from(slabs) <= MOST_SLAB_ELEMENTS
 }
 
 #[cfg(test)]
@@ -290,8 +317,20 @@ mod tests {
                 assert!(plan.terms_per_pass >= 1 << 30, "{plan:?}");
             }
         }
-        let software = plan(sizes, Operation::Forward, &Capabilities::software(2));
-        assert!(software.terms_per_pass <= 1 << 18, "{software:?}");
+        let llvmpipe = Capabilities::software(2);
+        let mut other = llvmpipe.clone();
+        other.loop_iterations = None;
+        for software in [&llvmpipe, &other] {
+            let plan = plan(sizes, Operation::Forward, software);
+            assert!(plan.terms_per_pass <= 1 << 18, "{plan:?}");
+        }
+        let narrow = Algorithm::Narrow(Narrow {
+            groups: 2,
+            vectors: 2,
+        });
+        let terms =
+            [&llvmpipe, &other].map(|software| Plan::new(narrow, 1, software).terms_per_pass);
+        assert_eq!(terms, [1 << 15, 1 << 18]);
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl<'a> Product<'a> {
         let operands = [Some(scratch), bias, t, product, activated, db];
         let sizes = self.dims_of_sum(pass, slab_rows).contents();
         let workgroups = sum_slabs().workgroups(slab_rows, factors.n);
-        let sum = variant.sum_slabs();
+        let sum = variant.sum_slabs(pass.slabs);
         grids.push(cache.grid(&sum, Some(&sizes), &operands, workgroups, 1)?);
         Ok(())
     }

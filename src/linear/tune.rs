@@ -148,7 +148,8 @@ impl<'a> Tuner<'a> {
         Self {
             gpu,
             kernels,
-            trial_kernels: LinearKernels::with_checks(gpu.device(), kernels.cache.checks()),
+            trial_kernels: LinearKernels::with_checks(gpu.device(), kernels.cache.checks())
+                .with_capabilities(kernels.capabilities()),
             cache: None,
             options: TuneOptions::default(),
         }

@@ -29,6 +29,7 @@ mod lost;
 mod mlp;
 mod network;
 mod operations;
+mod plans;
 mod prepare;
 mod reference;
 mod report;

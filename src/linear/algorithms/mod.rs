@@ -2,6 +2,8 @@
 
 mod broadcast;
 mod cost;
+mod hardware;
+mod launch;
 mod naive;
 mod narrow;
 mod room;

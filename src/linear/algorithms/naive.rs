@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::cost::{Occupancy, Work, hardware};
+use super::cost::Work;
+use super::hardware::hardware;
+use super::launch::Launch;
 use super::room::{Loops, Room, Sum, is_product};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
@@ -60,16 +62,18 @@ impl Room for Naive {
     }
 
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
-        let [rows, columns] = self.tile().map(f64::from);
+        let [rows, columns] = self.tile();
         let [m, _, n] = work.product;
-        let occupancy = Occupancy {
-            sharing: 8,
-            efficiency: 0.1,
-            results: rows * columns * f64::from(WORKGROUP),
-            tile_rows: self.tile()[0],
+        let launch = Launch {
             workgroups: self.workgroups(m, n),
+            threads: WORKGROUP,
+            registers: 64 * WORKGROUP,
+            shared_bytes: 0,
+            results: rows * columns * WORKGROUP,
+            step: 4,
+            efficiency: 0.2,
         };
-        hardware(work, &occupancy)
+        hardware(work, &launch, self.tile())
     }
 }
 

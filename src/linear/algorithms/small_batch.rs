@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::cost::{Occupancy, Work, hardware};
+use super::cost::Work;
+use super::hardware::hardware;
+use super::launch::Launch;
 use super::room::{Loops, Room, Sum};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
@@ -94,16 +96,18 @@ impl Room for SmallBatch {
     }
 
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
-        let [rows, columns] = self.tile().map(f64::from);
+        let [rows, columns] = self.tile();
         let [m, _, n] = work.product;
-        let occupancy = Occupancy {
-            sharing: 4,
-            efficiency: 0.2,
-            results: rows * columns,
-            tile_rows: self.tile()[0],
+        let launch = Launch {
             workgroups: self.workgroups(m, n),
+            threads: QUADS * SLICES,
+            registers: (32 + 4 * self.rows) * QUADS * SLICES,
+            shared_bytes: self.shared_bytes(),
+            results: rows * columns,
+            step: 4 * SLICES,
+            efficiency: 0.2,
         };
-        hardware(work, &occupancy)
+        hardware(work, &launch, self.tile())
     }
 }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use super::cost::{Occupancy, SOFTWARE_LOAD, Work, hardware, software};
+use super::cost::{SOFTWARE_LOAD, Work, software};
+use super::hardware::hardware;
+use super::launch::Launch;
 use super::room::{self, Loops, Room};
 use crate::kernel::{
     Binding, Constant, Dispatch, File, Grid, Kernel, KernelCache, Matrix, Operand, PrepareError,
@@ -203,14 +205,16 @@ impl Room for SumRows {
             let slab_rows = f64::from(rows) / f64::from(work.slabs);
             return software(work, workgroups, slab_rows * SOFTWARE_LOAD);
         }
-        let occupancy = Occupancy {
-            sharing: 8,
-            efficiency: 0.1,
-            results: f64::from(COLUMNS),
-            tile_rows: 1,
+        let launch = Launch {
             workgroups,
+            threads: COLUMNS * LANES,
+            registers: 32 * COLUMNS * LANES,
+            shared_bytes: self.shared_bytes(),
+            results: COLUMNS,
+            step: MANY_ROWS,
+            efficiency: 0.2,
         };
-        hardware(work, &occupancy)
+        hardware(work, &launch, self.tile())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::cost::{Occupancy, Work, hardware};
+use super::cost::Work;
+use super::hardware::hardware;
+use super::launch::Launch;
 use super::room::{Loops, Room, Sum, is_product};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
@@ -106,28 +108,32 @@ impl Room for Tiled {
     fn serves(&self, _: Shape, operation: Operation, capabilities: &Capabilities) -> bool {
         is_product(operation)
             && SIDES.contains(&self.side)
+            && self.side <= capabilities.processor.largest_tile
             && capabilities.max_invocations >= 256
             && self.shared_bytes() <= capabilities.max_workgroup_bytes
     }
 
+    /// Registers and share of multiply-adds as NVIDIA's and AMD's machine code has them.
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
-        let (sharing, efficiency) = match self.side {
-            128 => (1, 1.0),
-            64 => (2, 0.75),
-            _ => (8, 0.4),
+        let (registers, efficiency) = match self.side {
+            128 => (32_768, 0.85),
+            64 => (12_288, 0.72),
+            _ => (4_096, 0.45),
         };
-        let results = f64::from(self.side).powi(2);
         let [m, _, n] = work.product;
-        let occupancy = Occupancy {
-            sharing,
-            efficiency,
-            results,
-            tile_rows: self.tile()[0],
+        let [width, height, _] = self.workgroup();
+        let launch = Launch {
             workgroups: self.workgroups(m, n),
+            threads: width * height,
+            registers,
+            shared_bytes: self.shared_bytes(),
+            results: self.side.pow(2),
+            step: DEPTH,
+            efficiency,
         };
         // Nobody has measured it: behind its twin, so that it is tried and not planned.
         let untried = if self.prefetch { 1.01 } else { 1.0 };
-        untried * hardware(work, &occupancy)
+        untried * hardware(work, &launch, self.tile())
     }
 }
 
