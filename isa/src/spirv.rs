@@ -77,6 +77,7 @@ fn options(binding_map: spv::BindingMap) -> spv::Options<'static> {
         debug_info: None,
         task_dispatch_limits: None,
         binding_map,
+        fake_missing_bindings: false,
         ..spv::Options::default()
     }
 }
