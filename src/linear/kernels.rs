@@ -219,8 +219,7 @@ pub(super) const FORWARD: &str = "wgpu_linear::forward";
 pub(super) const INPUT_GRAD: &str = "wgpu_linear::input_grad";
 pub(super) const WEIGHT_GRAD: &str = "wgpu_linear::weight_grad";
 
-/// Every algorithm with every layout of its operands, and every epilogue once; for
-/// [`crate::kernels`].
+/// Every algorithm with every layout of its operands, and every epilogue; for [`crate::kernels`].
 pub(crate) fn all() -> Vec<Kernel> {
     let mut kernels = BIAS_GRAD_KERNELS.to_vec();
     for [aligned, left_aligned] in [[true, true], [false, true], [false, false]] {
@@ -228,19 +227,21 @@ pub(crate) fn all() -> Vec<Kernel> {
             let fits = |algorithm: &Algorithm| {
                 !variant.left_is_transposed || algorithm.room().sums_columns()
             };
-            let multiply = |algorithm| variant.multiply(algorithm, false);
-            let fitting = algorithms::examples().into_iter().filter(fits);
-            kernels.extend(fitting.map(multiply));
-            // Slabs do not know of activations.
-            if variant.function(false).is_none() {
-                kernels.push(variant.multiply(Algorithm::Naive, true));
-                let later = Variant {
-                    accumulate: true,
-                    ..*variant
-                };
-                kernels.push(later.multiply(Algorithm::Naive, false));
+            for algorithm in algorithms::examples().into_iter().filter(fits) {
+                kernels.push(variant.multiply(algorithm, false));
+                // Slabs do not know of activations.
+                if variant.function(false).is_none() {
+                    kernels.push(variant.multiply(algorithm, true));
+                    let later = Variant {
+                        accumulate: true,
+                        ..*variant
+                    };
+                    kernels.push(later.multiply(algorithm, false));
+                }
             }
-            if left_aligned == aligned {
+            // Without db that of a weight gradient is that of an input gradient.
+            let sums_alike = variant.left_is_transposed && !variant.sum_columns;
+            if left_aligned == aligned && !sums_alike {
                 kernels.extend([2, 4, 8].map(|slabs| variant.sum_slabs(slabs)));
             }
         }
@@ -248,7 +249,7 @@ pub(crate) fn all() -> Vec<Kernel> {
     kernels
 }
 
-fn variants(aligned: bool, left_aligned: bool) -> [Variant; 6] {
+fn variants(aligned: bool, left_aligned: bool) -> [Variant; 7] {
     let forward = Variant {
         label: FORWARD,
         aligned,
@@ -292,12 +293,18 @@ fn variants(aligned: bool, left_aligned: bool) -> [Variant; 6] {
             ..input_grad
         },
         weight_grad,
+        Variant {
+            sum_columns: false,
+            ..weight_grad
+        },
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linear::capabilities::Capabilities;
+    use crate::linear::shape::{Operation, Shape};
 
     /// The value of a constant expression of the shader, as naga evaluates it.
     fn constant(module: &naga::Module, name: &str) -> Option<u32> {
@@ -308,6 +315,37 @@ mod tests {
         match module.global_expressions[found.init] {
             naga::Expression::Literal(naga::Literal::U32(value)) => Some(value),
             _ => None,
+        }
+    }
+
+    /// `scripts/isa` compiles what [`crate::kernels`] lists.
+    #[test]
+    fn all_has_every_algorithm_for_hardware_also_into_slabs() {
+        let names: Vec<_> = all().iter().map(Kernel::name).collect();
+        let hardware = Capabilities::hardware();
+        for batch in [1, 2, 3, 4, 7, 8, 9, 4096] {
+            for operation in [
+                Operation::Forward,
+                Operation::InputGrad,
+                Operation::WeightGrad,
+            ] {
+                let shape = Shape {
+                    batch,
+                    inputs: 4096,
+                    outputs: 4096,
+                };
+                for algorithm in algorithms::candidates(shape, operation, &hardware) {
+                    let variant = match operation {
+                        Operation::InputGrad => variants(true, true)[3],
+                        Operation::WeightGrad => variants(true, true)[5],
+                        _ => variants(true, true)[0],
+                    };
+                    for to_slab in [false, true] {
+                        let name = variant.multiply(algorithm, to_slab).name();
+                        assert!(names.contains(&name), "{name}");
+                    }
+                }
+            }
         }
     }
 

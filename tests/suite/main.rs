@@ -26,6 +26,7 @@ mod layers;
 mod linear;
 mod loss_total;
 mod lost;
+mod machine_code;
 mod mlp;
 mod network;
 mod operations;

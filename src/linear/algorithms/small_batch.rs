@@ -29,8 +29,8 @@ pub(super) fn candidate(shape: Shape, operation: Operation) -> Option<SmallBatch
     })
 }
 
-pub(super) fn examples() -> [SmallBatch; 2] {
-    [1, MOST_ROWS].map(|rows| SmallBatch { rows })
+pub(super) fn examples() -> [SmallBatch; 4] {
+    [1, 2, 4, MOST_ROWS].map(|rows| SmallBatch { rows })
 }
 
 impl Room for SmallBatch {
