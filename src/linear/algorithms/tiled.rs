@@ -22,12 +22,17 @@ pub struct Tiled {
 
 /// Large products want large tiles, which read each element less often.
 const SIDES: [u32; 3] = [128, 64, 32];
+/// Small tiles are many, and wait for memory in turn.
+const PREFETCHED_SIDES: [u32; 2] = [128, 64];
 /// Terms that are staged at a time.
 const DEPTH: u32 = 16;
 
 pub(super) fn candidates() -> impl Iterator<Item = Tiled> {
-    let with = |prefetch| SIDES.map(|side| Tiled { side, prefetch });
-    with(false).into_iter().chain(with(true))
+    let prefetched = PREFETCHED_SIDES.map(|side| Tiled {
+        side,
+        prefetch: true,
+    });
+    SIDES.map(Tiled::new).into_iter().chain(prefetched)
 }
 
 impl Tiled {
@@ -108,6 +113,7 @@ impl Room for Tiled {
     fn serves(&self, _: Shape, operation: Operation, capabilities: &Capabilities) -> bool {
         is_product(operation)
             && SIDES.contains(&self.side)
+            && (!self.prefetch || PREFETCHED_SIDES.contains(&self.side))
             && self.side <= capabilities.processor.largest_tile
             && capabilities.max_invocations >= 256
             && self.shared_bytes() <= capabilities.max_workgroup_bytes
