@@ -55,6 +55,9 @@ struct Arguments {
     /// kernels: batch × inputs × outputs
     #[arg(long, value_name = "MxKxN", value_delimiter = ',', value_parser = parse_shape, default_value = SHAPES)]
     shapes: Vec<Shape>,
+    /// kernels: a file of tuned plans, such as 05_tune keeps; those for this adapter are used
+    #[arg(long, value_name = "FILE")]
+    tuned: Option<PathBuf>,
     /// kernels: 2048³, 4096³ and 8192³ as well
     #[arg(long)]
     large: bool,
