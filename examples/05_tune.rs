@@ -8,14 +8,17 @@
 mod support;
 
 use std::error::Error;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use serde_json::json;
 use support::Device;
-use wgpu_linear::LinearKernels;
-use wgpu_linear::linear::{Operation, Shape, TuneCache, TuneOptions, Tuned, Tuner};
+use wgpu_linear::linear::{Measurement, Operation, Shape, TuneCache, TuneOptions, Tuned, Tuner};
+use wgpu_linear::{Gpu, LinearKernels};
 
 /// Finds the fastest kernel for a linear layer on this machine's GPU.
 #[derive(Debug, Parser)]
@@ -38,6 +41,10 @@ struct Arguments {
     /// Measure even what the cache knows
     #[arg(long)]
     remeasure: bool,
+    /// File that a JSON object is added to for each candidate that is measured, on a line of its
+    /// own: what the planner is worth, and what its constants are fitted to
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -75,6 +82,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     for operation in operations(&arguments.operation) {
         let tuned = tuner.tune(arguments.shape, operation)?;
         report(arguments.shape, operation, &tuned);
+        if let Some(path) = &arguments.json {
+            let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+            file.write_all(record(&gpu, arguments.shape, operation, &tuned).as_bytes())?;
+        }
     }
     Ok(())
 }
@@ -139,6 +150,32 @@ fn report(shape: Shape, operation: Operation, tuned: &Tuned) {
             &marks.join(", "),
         );
     }
+}
+
+/// A line for each candidate; fields as in `benches/record/README.md`.
+fn record(gpu: &Gpu, shape: Shape, operation: Operation, tuned: &Tuned) -> String {
+    let info = gpu.device().adapter_info();
+    let line = |measurement: &Measurement| {
+        let line = json!({
+            "case": "tune",
+            "operation": format!("{operation:?}"),
+            "m": shape.batch,
+            "k": shape.inputs,
+            "n": shape.outputs,
+            "plan": measurement.plan.to_string(),
+            "rank": measurement.rank,
+            "ms_median": measurement.time.as_secs_f64() * 1e3,
+            "runs": measurement.samples,
+            "planned": measurement.plan == tuned.planned,
+            "winner": measurement.plan == tuned.plan,
+            "device": info.name,
+            "backend": format!("{:?}", info.backend).to_lowercase(),
+            "driver": format!("{} {}", info.driver, info.driver_info).trim(),
+            "crate_version": env!("CARGO_PKG_VERSION"),
+        });
+        format!("{line}\n")
+    };
+    tuned.measurements.iter().map(line).collect()
 }
 
 fn parse_shape(text: &str) -> Result<Shape, String> {

@@ -11,6 +11,7 @@ import sys
 
 ALWAYS = {"case", "device", "backend", "contender", "crate_version"}
 TIMED = {"sync", "ms_median", "ms_p10", "ms_p90", "runs", "inner"}
+START = {"caches", "ms_median", "ms_p10", "ms_p90", "runs", "open_ms", "prepare_ms", "run_ms", "verify_ms", "m", "k", "n"}
 EVENTS = {"threads", "scalars", "scalars_per_call", "rounds", "scalars_per_s", "p50_ns", "p99_ns", "p99_9_ns", "max_ns", "bytes"}
 CHECKED = {"kernels": {"gflops", "bytes", "first_ms", "max_err_over_bound", "kernel"}, "training": {"gflops", "mlp", "loss_rel_err"}}
 
@@ -21,6 +22,8 @@ def required(entry):
         return ALWAYS | TIMED | ({"gflops"} if entry["case"] == "peak_fma" else {"gb_per_s"})
     if entry.get("case", "").startswith("events_"):
         return ALWAYS | EVENTS
+    if entry.get("case", "").startswith("start_"):
+        return ALWAYS | START
     kind = "training" if entry.get("case", "").startswith("train") else "kernels"
     return ALWAYS | TIMED | CHECKED[kind] | {"m", "k", "n"}
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use ndarray::Array2;
 use serde_json::json;
 use wgpu_linear::LinearKernels;
+use wgpu_linear::linear::TuneCache;
 
 use crate::Arguments;
 use crate::contenders::{Contender, Operands, Step};
@@ -43,8 +44,9 @@ pub(crate) fn bench_kernels(
         });
         for contender in arguments.contenders() {
             let [m, k, n] = shape;
+            let tuned = arguments.tuned.is_some().then_some(true);
             report.common(
-                json!({"contender": contender.name(), "m": m, "k": k, "n": n, "sweep": swept}),
+                json!({"contender": contender.name(), "m": m, "k": k, "n": n, "sweep": swept, "tuned": tuned}),
             );
             for group in &arguments.ops {
                 match &prepared {
@@ -119,7 +121,7 @@ pub(crate) fn start<'a>(
     case: Case,
 ) -> Outcome<Checked<'a>> {
     let begin = Instant::now();
-    let work = prepare(device, problem, contender, case.1)?;
+    let work = prepare(arguments, device, problem, contender, case.1)?;
     work.seconds(1)?;
     let first = begin.elapsed().as_secs_f64();
     let results = results(device, problem, &work, case.1)?;
@@ -145,6 +147,7 @@ pub(crate) fn start<'a>(
 }
 
 pub(crate) fn prepare<'a>(
+    arguments: &Arguments,
     device: Option<(&'a Session, &'a Operands)>,
     problem: &'a Problem,
     contender: Contender,
@@ -166,6 +169,9 @@ pub(crate) fn prepare<'a>(
     } else {
         // New kernels, so that no case profits from the pipelines of another.
         let kernels = LinearKernels::new(session.gpu.device());
+        if let Some(path) = &arguments.tuned {
+            kernels.use_plans(&TuneCache::at(path));
+        }
         let dispatches = operands.prepare(&kernels, problem.shape, operations)?;
         dispatches.into_iter().map(Step::Crate).collect()
     };

@@ -1,5 +1,5 @@
 //! Measures the crate on this machine: `cargo run --release --example bench -- kernels`, `--
-//! training` or `-- events`; `-- --help` lists the options.
+//! training`, `-- start` or `-- events`; `-- --help` lists the options.
 //!
 //! Every result is checked before it is timed, those of kernels against an f64 reference; a wrong
 //! one is reported and not timed. Each case becomes a row of the table on standard output and, with
@@ -20,6 +20,7 @@ mod kernels;
 mod machine;
 mod problem;
 mod report;
+mod start;
 mod timing;
 mod training;
 
@@ -33,7 +34,8 @@ use report::{Report, explain};
 use timing::Session;
 use wgpu_linear::{AdapterChoice, Gpu, GpuError, GpuOptions};
 
-/// Measures the linear layer, the training of small networks, or the writing of event files.
+/// Measures the linear layer, the training of small networks, how soon a process has its first
+/// result, or the writing of event files.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What to measure
@@ -53,6 +55,9 @@ struct Arguments {
     /// kernels: batch × inputs × outputs
     #[arg(long, value_name = "MxKxN", value_delimiter = ',', value_parser = parse_shape, default_value = SHAPES)]
     shapes: Vec<Shape>,
+    /// kernels: a file of tuned plans, such as 05_tune keeps; those for this adapter are used
+    #[arg(long, value_name = "FILE")]
+    tuned: Option<PathBuf>,
     /// kernels: 2048³, 4096³ and 8192³ as well
     #[arg(long)]
     large: bool,
@@ -71,7 +76,7 @@ struct Arguments {
     /// kernels: whose; ndarray alone runs on the CPU [default: wgpu-linear and naive, or ndarray]
     #[arg(long, value_enum, value_delimiter = ',')]
     contenders: Vec<Contender>,
-    /// training: layer sizes @ batch
+    /// training: layer sizes @ batch; start: the first of them
     #[arg(long, value_name = "SIZES@BATCH", value_delimiter = ',', value_parser = parse_mlp, default_value = MLPS)]
     mlps: Vec<(Vec<usize>, usize)>,
     /// Seconds aimed at for one measurement
@@ -87,9 +92,12 @@ struct Arguments {
     /// events: scalars of a run
     #[arg(long, value_name = "N", value_parser = parse_scalars, default_value = "1000000")]
     scalars: usize,
-    /// events: how often each case is measured
+    /// events, start: how often each case is measured
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1000), default_value = "7")]
     rounds: u32,
+    /// start: what a process does that was started by another
+    #[arg(long, value_enum, hide = true)]
+    child: Option<start::Start>,
 }
 
 const SHAPES: &str = "64x64x64,128x784x128,256x256x256,512x512x512,1024x1024x1024,100x333x77,4096x64x16,16x4096x64,1x4096x4096,8x1024x4096,65536x64x64";
@@ -101,6 +109,8 @@ enum What {
     Kernels,
     /// Steps of training
     Training,
+    /// The first result of a process, with empty caches and with full ones
+    Start,
     /// Scalars in event files; takes no device
     Events,
 }
@@ -235,11 +245,15 @@ fn main() -> ExitCode {
 
 /// Measures what was asked for; the number of cases that failed.
 fn run(arguments: &Arguments) -> Outcome<usize> {
+    if let Some(start) = arguments.child {
+        return start::child(arguments, start).map(|()| 0);
+    }
     let session = arguments.open()?.map(Session::new).transpose()?;
     let mut report = Report::new(arguments, session.as_ref())?;
     match arguments.what {
         What::Kernels => kernels::bench_kernels(arguments, session.as_ref(), &mut report)?,
         What::Training => training::bench_training(arguments, session.as_ref(), &mut report)?,
+        What::Start => start::bench_start(arguments, &mut report)?,
         What::Events => events::bench_events(arguments, &mut report)?,
     }
     Ok(report.failed)

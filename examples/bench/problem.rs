@@ -166,6 +166,11 @@ pub(crate) fn uniform(random: &mut fastrand::Rng, rows: usize, columns: usize) -
     Array2::from_shape_simple_fn((rows, columns), || 2.0 * random.f32() - 1.0)
 }
 
+/// From −9 to 9: sums of many products are exact.
+pub(crate) fn integers(random: &mut fastrand::Rng, rows: usize, columns: usize) -> Array2<f32> {
+    Array2::from_shape_simple_fn((rows, columns), || random.i32(-9..=9) as f32)
+}
+
 /// The first, the last and up to 14 others of `len` indices.
 pub(crate) fn picked(len: usize) -> Vec<usize> {
     let mut random = fastrand::Rng::with_seed(len as u64);

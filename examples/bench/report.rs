@@ -42,6 +42,16 @@ pub(crate) const TRAINING_COLUMNS: [(&str, usize); 7] = [
     ("first ms", 9),
     ("loss err", 9),
 ];
+pub(crate) const START_COLUMNS: [(&str, usize); 8] = [
+    ("case", 11),
+    ("of", 15),
+    ("caches", 9),
+    ("ms", 9),
+    ("open", 9),
+    ("prepare", 9),
+    ("run", 9),
+    ("verify", 9),
+];
 pub(crate) const EVENT_COLUMNS: [(&str, usize); 9] = [
     ("case", 19),
     ("threads", 7),
@@ -114,6 +124,10 @@ impl Report {
     /// Fields of the cases to come.
     pub(crate) fn common(&mut self, fields: Value) {
         self.case.clear();
+        self.add_common(fields);
+    }
+
+    pub(crate) fn add_common(&mut self, fields: Value) {
         extend(&mut self.case, fields);
     }
 
@@ -279,12 +293,17 @@ impl Report {
             );
         self.failed += usize::from(!out_of_limits);
         let reason = explain(error);
-        let sizes =
-            ["mlp", "m", "k", "n", "scalars"].map(|name| self.case.get(name).map(Value::to_string));
-        let sizes = sizes.into_iter().flatten().collect::<Vec<_>>().join(" × ");
+        let sizes = self.sizes(&["mlp", "m", "k", "n", "scalars"]);
         let verdict = if out_of_limits { "left out" } else { "FAILED" };
         println!("{case}, {sizes}, {}: {verdict}: {reason}", self.contender());
         self.line(&[json!({"case": case, "error": reason})])
+    }
+
+    /// Those of these fields that the cases at hand have.
+    pub(crate) fn sizes(&self, names: &[&str]) -> String {
+        let sizes = names.iter().filter_map(|name| self.case.get(*name));
+        let sizes: Vec<_> = sizes.map(Value::to_string).collect();
+        sizes.join(" × ")
     }
 
     pub(crate) fn contender(&self) -> String {

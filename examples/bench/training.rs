@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, Axis};
 use serde_json::json;
-use wgpu_linear::model::{MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets};
+use wgpu_linear::model::{
+    LayerParameters, MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets,
+};
 use wgpu_linear::{nn, reference};
 
 use crate::Arguments;
@@ -171,8 +173,18 @@ pub(crate) fn check_training(
         }
         losses = losses.max(error);
     }
+    let updates = update_error(&before, &model.parameters()?, &twin)?;
+    Ok([losses, updates])
+}
+
+/// The relative error of what steps have changed (Frobenius norms, worst tensor).
+pub(crate) fn update_error(
+    before: &[LayerParameters],
+    after: &[LayerParameters],
+    twin: &reference::Mlp<f64>,
+) -> Outcome<f64> {
     let mut updates = 0.0_f64;
-    for ((before, after), twin) in before.iter().zip(&model.parameters()?).zip(twin.layers()) {
+    for ((before, after), twin) in before.iter().zip(after).zip(twin.layers()) {
         let bias = |vector: &Array1<f32>| vector.mapv(f64::from).insert_axis(Axis(0));
         for [before, after, expected] in [
             [
@@ -198,7 +210,7 @@ pub(crate) fn check_training(
             updates = updates.max(error);
         }
     }
-    Ok([losses, updates])
+    Ok(updates)
 }
 
 /// The same steps from the same weights give the same bits. Plain SGD remembers nothing but the

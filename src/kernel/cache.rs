@@ -19,11 +19,15 @@ pub(crate) struct KernelCache {
     device: wgpu::Device,
     limits: wgpu::Limits,
     checks: ShaderChecks,
-    compiled: Mutex<HashMap<Arc<Kernel>, Compiled>>,
+    /// A lock for each kernel, so that several are compiled side by side, and none of them twice.
+    compiled: Mutex<HashMap<Arc<Kernel>, Arc<Slot>>>,
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
     /// to be bound. One for each binding, since what is written must not be bound twice.
     placeholders: [wgpu::Buffer; MOST_BINDINGS],
 }
+
+/// A kernel, once it has been compiled.
+type Slot = Mutex<Option<Compiled>>;
 
 /// More than any kernel has.
 const MOST_BINDINGS: usize = 8;
@@ -193,19 +197,30 @@ impl KernelCache {
     }
 
     fn compiled(&self, kernel: &Kernel) -> Result<(Arc<Kernel>, Compiled), PrepareError> {
-        // A panic elsewhere cannot leave the map half written: entries are inserted whole.
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((shared, found)) = compiled.get_key_value(kernel) {
-            return Ok((shared.clone(), found.clone()));
+        let (shared, slot) = self.slot(kernel);
+        // Whoever wants the same kernel waits here; after a panic the slot is still empty.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = &*slot {
+            return Ok((shared, found.clone()));
         }
         check_limits(kernel, &self.limits)?;
         let wgsl = kernel.wgsl()?;
         let fresh = self.guard(kernel.label, || {
             compile(&self.device, kernel, &wgsl, self.checks)
         })?;
-        let shared = Arc::new(kernel.clone());
-        compiled.insert(shared.clone(), fresh.clone());
+        *slot = Some(fresh.clone());
         Ok((shared, fresh))
+    }
+
+    fn slot(&self, kernel: &Kernel) -> (Arc<Kernel>, Arc<Slot>) {
+        // A panic elsewhere cannot leave the map half written: entries are inserted whole.
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((shared, slot)) = compiled.get_key_value(kernel) {
+            return (shared.clone(), slot.clone());
+        }
+        let (shared, slot) = (Arc::new(kernel.clone()), Arc::default());
+        compiled.insert(Arc::clone(&shared), Arc::clone(&slot));
+        (shared, slot)
     }
 
     fn bind(
@@ -317,9 +332,64 @@ fn filled_buffer(
     buffer
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
+    use crate::kernel::File;
+
+    fn cache() -> KernelCache {
+        let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        KernelCache::new(&device, ShaderChecks::default())
+    }
+
+    fn kernel(label: &'static str) -> Kernel {
+        let (name, source) = (label, "@compute @workgroup_size(1) fn nothing() {}");
+        Kernel::new(label, (File { name, source }, "nothing"), &[], 1, &[])
+    }
+
+    #[test]
+    fn a_kernel_that_is_being_compiled_holds_up_no_other() {
+        let (cache, slow) = (Arc::new(cache()), kernel("slow"));
+        let (_, slot) = cache.slot(&slow);
+        let compiling = slot.lock().unwrap();
+        let (send, receive) = mpsc::channel();
+        let ask = |kernel: Kernel, name: &'static str| {
+            let (cache, send) = (cache.clone(), send.clone());
+            thread::spawn(move || {
+                cache.compiled(&kernel).unwrap();
+                send.send(name).unwrap();
+            })
+        };
+        let waits = ask(slow, "slow");
+        // Until it waits: it holds the slot too, then.
+        while Arc::strong_count(&slot) < 3 {
+            thread::yield_now();
+        }
+        let _ = ask(kernel("other"), "other");
+        let long = Duration::from_secs(60);
+        assert_eq!(receive.recv_timeout(long), Ok("other"));
+        drop(compiling);
+        assert_eq!(receive.recv_timeout(long), Ok("slow"));
+        waits.join().unwrap();
+    }
+
+    #[test]
+    fn a_kernel_that_several_want_is_compiled_once() {
+        let (cache, kernel) = (cache(), kernel("wanted"));
+        let pipelines: Vec<_> = thread::scope(|scope| {
+            let ask = || cache.compiled(&kernel).unwrap().1.pipeline;
+            let threads = [(); 4].map(|()| scope.spawn(ask));
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert!(pipelines.iter().all(|pipeline| *pipeline == pipelines[0]));
+    }
 
     #[test]
     fn loops_are_limited_on_llvmpipe_and_on_software_that_may_be_it() {

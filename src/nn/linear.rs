@@ -204,29 +204,44 @@ impl Linear {
     /// As [`LinearKernels::forward`].
     pub fn backward(&self, operands: LinearBackward<'_>) -> Result<Vec<Dispatch>, PrepareError> {
         let LinearBackward { x, dt, below } = operands;
+        let mut dispatches = vec![self.parameter_grad(x, dt)?];
+        if let Some(below) = below {
+            dispatches.push(self.input_grad(dt, below)?);
+        }
+        Ok(dispatches)
+    }
+
+    /// dW = Xᵀ·dT and db.
+    pub(super) fn parameter_grad(
+        &self,
+        x: Matrix<'_>,
+        dt: Matrix<'_>,
+    ) -> Result<Dispatch, PrepareError> {
+        let (dw, db) = (self.dw(), Some(self.db()));
+        self.kernels.weight_grad(WeightGrad { x, dt, dw, db })
+    }
+
+    /// What the layer below needs.
+    pub(super) fn input_grad(
+        &self,
+        dt: Matrix<'_>,
+        below: Below<'_>,
+    ) -> Result<Dispatch, PrepareError> {
         let w = self.w();
-        let parameters = self.kernels.weight_grad(WeightGrad {
-            x,
-            dt,
-            dw: self.dw(),
-            db: Some(self.db()),
-        })?;
-        let inputs = match below {
-            None => return Ok(vec![parameters]),
-            Some(Below::Inputs(dx)) => self.kernels.input_grad(InputGrad { dt, w, dx })?,
-            Some(Below::Activated {
+        match below {
+            Below::Inputs(dx) => self.kernels.input_grad(InputGrad { dt, w, dx }),
+            Below::Activated {
                 function,
-                t,
+                t: t_below,
                 dt: dt_below,
-            }) => self.kernels.input_grad_activated(InputGradActivated {
+            } => self.kernels.input_grad_activated(InputGradActivated {
                 dt,
                 w,
                 function,
-                t_below: t,
+                t_below,
                 dt_below,
-            })?,
-        };
-        Ok(vec![parameters, inputs])
+            }),
+        }
     }
 
     /// A copy of W and b.

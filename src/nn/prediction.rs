@@ -1,7 +1,7 @@
 //! Inference between the caller's buffers: part by part, through memory for two layers.
 
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Dispatch, Matrix, PrepareError, passes};
+use crate::kernel::{Dispatch, Job, Matrix, PrepareError, passes, side_by_side};
 use crate::model::ModelError;
 
 use super::linear::Linear;
@@ -40,15 +40,16 @@ impl Prediction {
         let widest = hidden.iter().map(|layer| layer.b().len).max().unwrap_or(1);
         let most = part_rows(widest, &gpu.device().limits()).min(x.rows);
         let scratch = Scratch::new(gpu, hidden.len(), most, widest)?;
-        let mut dispatches = Vec::new();
+        let mut jobs = Vec::new();
         // At least one part: without rows there is nothing to do, but shapes are checked.
         for part in passes(x.rows, most) {
             let rows = part.end - part.start;
             let ends = (x.rows(part.start, rows), outputs.rows(part.start, rows));
-            scratch.record(layers, ends, &mut dispatches)?;
+            jobs.extend(scratch.layers(layers, ends));
         }
+        let dispatches = side_by_side(jobs).into_iter();
         Ok(Self {
-            dispatches,
+            dispatches: dispatches.collect::<Result<_, _>>()?,
             layers: layers.len(),
         })
     }
@@ -95,24 +96,22 @@ impl Scratch {
         Ok(Self { buffers })
     }
 
-    /// The dispatches of a part, layer by layer.
-    fn record(
-        &self,
-        layers: &[Linear],
-        (x, outputs): (Matrix<'_>, Matrix<'_>),
-        dispatches: &mut Vec<Dispatch>,
-    ) -> Result<(), PrepareError> {
+    /// A part of the rows, layer by layer.
+    fn layers<'a>(
+        &'a self,
+        layers: &'a [Linear],
+        (x, outputs): (Matrix<'a>, Matrix<'a>),
+    ) -> impl Iterator<Item = Job<'a, Result<Dispatch, PrepareError>>> {
         let mut input = x;
-        for (i, layer) in layers.iter().enumerate() {
+        layers.iter().enumerate().map(move |(i, layer)| {
             let output = if i + 1 == layers.len() {
                 outputs
             } else {
                 Matrix::new(&self.buffers[i % 2], x.rows, layer.b().len)
             };
-            dispatches.push(layer.infer(input, output)?);
-            input = output;
-        }
-        Ok(())
+            let from = std::mem::replace(&mut input, output);
+            Box::new(move || layer.infer(from, output)) as Job<'a, _>
+        })
     }
 }
 

@@ -1,10 +1,10 @@
 //! A training step between the caller's buffers: forward, loss, backward, update.
 
-use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
+use crate::kernel::{Dispatch, Job, Matrix, PrepareError, Vector, side_by_side};
 use crate::linear::Activation;
 use crate::model::Loss;
 
-use super::linear::{Below, Linear, LinearBackward, LinearForward};
+use super::linear::{Below, Linear, LinearForward};
 use super::ops::{ActivationGrad, LOSS_TOTAL_WORDS, LossStep, NetworkKernels, loss_step};
 use super::update::Update;
 use super::workspace::Workspace;
@@ -126,6 +126,9 @@ fn record(dispatches: &[Dispatch], pass: &mut wgpu::ComputePass<'_>) {
     }
 }
 
+/// A part of a step, before it is prepared.
+type Part<'a> = Job<'a, Result<Vec<Dispatch>, PrepareError>>;
+
 /// Writes down the dispatches of a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Builder<'a> {
@@ -142,28 +145,35 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
+    /// All of it side by side, so that drivers compile the kernels on all cores.
     pub(super) fn step(&self) -> Result<TrainingStep, PrepareError> {
-        let mut dispatches = self.forward()?;
-        let loss = dispatches.len();
-        dispatches.extend(self.loss()?);
-        dispatches.extend(self.backward()?);
-        let update = dispatches.len();
-        dispatches.extend(self.update.dispatches(self.kernels)?);
+        let mut jobs = self.forward();
+        let loss = jobs.len();
+        jobs.push(Box::new(|| self.loss()));
+        jobs.extend(self.backward());
+        let update = jobs.len();
+        jobs.push(Box::new(|| self.update.dispatches(self.kernels)));
+        let parts = side_by_side(jobs).into_iter();
+        let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
+        let before = |part: usize| parts[..part].iter().map(Vec::len).sum();
         Ok(TrainingStep {
-            dispatches,
-            loss,
-            update,
+            loss: before(loss),
+            update: before(update),
+            dispatches: parts.into_iter().flatten().collect(),
         })
     }
 
     /// T_l = A_(l−1)·W_l + b_l and A_l = f(T_l), layer by layer.
-    fn forward(&self) -> Result<Vec<Dispatch>, PrepareError> {
+    fn forward(&self) -> Vec<Part<'_>> {
         let layer = |layer: usize| {
-            self.layers[layer].forward(LinearForward {
-                x: self.input(layer),
-                t: self.t(layer),
-                a: self.a(layer),
-            })
+            let forward = move || {
+                self.layers[layer].forward(LinearForward {
+                    x: self.input(layer),
+                    t: self.t(layer),
+                    a: self.a(layer),
+                })
+            };
+            Box::new(move || forward().map(|dispatch| vec![dispatch])) as Part<'_>
         };
         (0..=self.last()).map(layer).collect()
     }
@@ -229,8 +239,8 @@ impl<'a> Builder<'a> {
     }
 
     /// dW_l, db_l and dT_(l−1) = dT_l·W_lᵀ ⊙ f′(T_(l−1)), last layer first.
-    fn backward(&self) -> Result<Vec<Dispatch>, PrepareError> {
-        let mut dispatches = Vec::new();
+    fn backward(&self) -> Vec<Part<'_>> {
+        let mut parts: Vec<Part<'_>> = Vec::new();
         for (layer, linear) in self.layers.iter().enumerate().rev() {
             let below = match layer.checked_sub(1) {
                 None => self.operands.dx.map(Below::Inputs),
@@ -240,13 +250,16 @@ impl<'a> Builder<'a> {
                     dt: self.dt(below),
                 }),
             };
-            dispatches.extend(linear.backward(LinearBackward {
-                x: self.input(layer),
-                dt: self.dt(layer),
-                below,
-            })?);
+            let dt = self.dt(layer);
+            parts.push(Box::new(move || {
+                let parameters = linear.parameter_grad(self.input(layer), dt)?;
+                Ok(vec![parameters])
+            }));
+            if let Some(below) = below {
+                parts.push(Box::new(move || Ok(vec![linear.input_grad(dt, below)?])));
+            }
         }
-        Ok(dispatches)
+        parts
     }
 
     fn last(&self) -> usize {

@@ -45,6 +45,14 @@ fn records_of_training_are_complete() {
 }
 
 #[test]
+fn records_of_the_first_result_are_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["start", "--mlps", "8-16-4@8", "--rounds", "1"];
+    let cases = ["start_train", "start_fwd"];
+    record(folder.path(), "start", &arguments, &cases);
+}
+
+#[test]
 fn records_of_events_are_complete() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["events", "--scalars", "20000", "--rounds", "2"];

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::command::{example, fails_with, succeeds};
+use crate::command::{example, fails_with, script, succeeds};
 
 fn tune(cache: &Path, shape: &str) -> Command {
     let mut tune = example("05_tune");
@@ -34,6 +34,23 @@ fn programs_that_tune_at_the_same_time_lose_nothing() {
         let said = succeeds(&mut tune(&cache, shape));
         assert!(said.contains("from the cache"), "{said}");
     }
+}
+
+/// The table takes each candidate of each operation from the record.
+#[test]
+fn planner_is_compared_with_the_tuner() {
+    let folder = tempfile::tempdir().unwrap();
+    let [cache, json] = ["tuned.tsv", "tune.jsonl"].map(|name| folder.path().join(name));
+    for shape in ["40x50x60", "16x64x8"] {
+        succeeds(tune(&cache, shape).arg("--json").arg(&json));
+    }
+    let said = succeeds(script("planner_table.py").arg(&json));
+    let rows = said.lines().filter(|line| line.starts_with("| Forward"));
+    assert_eq!(rows.count(), 2, "{said}");
+    assert!(said.contains("median of 2"), "{said}");
+    let lines = std::fs::read_to_string(&json).unwrap();
+    assert_eq!(lines.matches("\"planned\":true").count(), 2, "{lines}");
+    assert_eq!(lines.matches("\"winner\":true").count(), 2, "{lines}");
 }
 
 #[test]
