@@ -19,6 +19,7 @@ pub(crate) struct KernelCache {
     device: wgpu::Device,
     limits: wgpu::Limits,
     checks: ShaderChecks,
+    wide_loads: bool,
     compiled: Mutex<HashMap<Arc<Kernel>, Compiled>>,
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
     /// to be bound. One for each binding, since what is written must not be bound twice.
@@ -42,6 +43,7 @@ impl KernelCache {
             device: device.clone(),
             limits: device.limits(),
             checks: checks.or_from_env(),
+            wide_loads: has_wide_loads(device),
             compiled: Mutex::default(),
             placeholders: std::array::from_fn(placeholder),
         }
@@ -49,6 +51,11 @@ impl KernelCache {
 
     pub(crate) fn limits(&self) -> &wgpu::Limits {
         &self.limits
+    }
+
+    /// Whether kernels had better load two elements as one word of 64 bits.
+    pub(crate) fn has_wide_loads(&self) -> bool {
+        self.wide_loads
     }
 
     /// Elements that `lanes` threads of a workgroup may go through in each of so many loops: a
@@ -264,6 +271,14 @@ fn resource<'a>(
 /// does not unroll count with every iteration; some are kept back for what comes behind them.
 pub(crate) fn loop_iterations(device_type: wgpu::DeviceType) -> Option<u32> {
     (device_type == wgpu::DeviceType::Cpu).then_some(64_000)
+}
+
+/// Whether kernels had better load two elements as one word of 64 bits: on software adapters that
+/// know such words, whose hosts keep the first of two elements in the lower half.
+fn has_wide_loads(device: &wgpu::Device) -> bool {
+    cfg!(target_endian = "little")
+        && device.adapter_info().device_type == wgpu::DeviceType::Cpu
+        && device.features().contains(wgpu::Features::SHADER_INT64)
 }
 
 /// Every value must arrive under its own name.

@@ -43,6 +43,8 @@ pub(super) struct Variant {
     pub(super) aligned: bool,
     /// Every row of the left factor is.
     pub(super) left_aligned: bool,
+    /// Four elements are loaded as two words of 64 bits.
+    pub(super) wide_loads: bool,
     pub(super) add_bias: bool,
     /// Also store f(product).
     pub(super) activate: Option<Activation>,
@@ -143,8 +145,18 @@ impl Variant {
         } else {
             file!("parts/left_factor/f32.wgsl")
         };
+        let fours = match (self.aligned || self.left_aligned, self.wide_loads) {
+            (false, _) => None,
+            (true, false) => Some(file!("parts/fours/f32.wgsl")),
+            (true, true) => Some(file!("parts/fours/u64.wgsl")),
+        };
         let function = self.function(to_slab).unwrap_or(Activation::Identity);
-        [&[operands, left, function.file()], of_algorithm].concat()
+        let chosen = [operands, left, function.file()];
+        chosen
+            .into_iter()
+            .chain(fours)
+            .chain(of_algorithm.iter().copied())
+            .collect()
     }
 
     fn epilogue(&self, to_slab: bool) -> Vec<(&'static str, Constant)> {
@@ -180,6 +192,9 @@ impl Variant {
             (false, false) => "f32",
         };
         let mut words = vec![algorithm.to_owned(), width.to_owned()];
+        if self.wide_loads && (self.aligned || self.left_aligned) {
+            words.push("by_twos".to_owned());
+        }
         let constants = [constants, &self.epilogue(to_slab)].concat();
         let is_on = |(name, value): &(&str, Constant)| {
             *value == Constant::Bool(true) && !name.ends_with("TRANSPOSED")
@@ -219,6 +234,13 @@ pub(crate) fn all() -> Vec<Kernel> {
                     ..*variant
                 };
                 kernels.push(later.multiply(Algorithm::Naive, false));
+                if left_aligned {
+                    let wide = Variant {
+                        wide_loads: true,
+                        ..*variant
+                    };
+                    kernels.push(wide.multiply(Algorithm::Naive, false));
+                }
             }
             if left_aligned == aligned {
                 kernels.push(variant.sum_slabs());
