@@ -96,7 +96,8 @@ impl Application {
             .await
             .map_err(|error| format!("{error}; `--cpu` does without an adapter"))?;
         let descriptor = wgpu::DeviceDescriptor {
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features()
+                & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64),
             required_limits: adapter.limits(),
             ..wgpu::DeviceDescriptor::default()
         };

@@ -16,6 +16,7 @@
 mod ceilings;
 mod contenders;
 mod events;
+mod host;
 mod kernels;
 mod machine;
 mod problem;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use wgpu_linear::{GpuError, PrepareError};
 
 use crate::ceilings::{Peaks, measure_peaks};
+use crate::host::processor_and_vectors;
 use crate::kernels::Checked;
 use crate::machine::processor;
 use crate::problem::{Operation, Outcome, Shape};
@@ -86,10 +87,15 @@ impl Report {
                 let driver = format!("{} {}", info.driver, info.driver_info)
                     .trim()
                     .to_owned();
-                (
-                    session.gpu.description(),
-                    json!({"device": info.name, "backend": backend, "driver": driver}),
-                )
+                let mut machine =
+                    json!({"device": info.name, "backend": backend, "driver": driver});
+                let mut description = session.gpu.description();
+                if session.gpu.is_software() {
+                    let host = processor_and_vectors();
+                    description = format!("{description}\nhost: {host}");
+                    machine["host"] = json!(host);
+                }
+                (description, machine)
             }
             None if arguments.what == What::Events => {
                 let device = processor();

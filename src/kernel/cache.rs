@@ -19,6 +19,7 @@ pub(crate) struct KernelCache {
     device: wgpu::Device,
     limits: wgpu::Limits,
     checks: ShaderChecks,
+    wide_loads: bool,
     /// A lock for each kernel, so that several are compiled side by side, and none of them twice.
     compiled: Mutex<HashMap<Arc<Kernel>, Arc<Slot>>>,
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
@@ -46,6 +47,7 @@ impl KernelCache {
             device: device.clone(),
             limits: device.limits(),
             checks: checks.or_from_env(),
+            wide_loads: has_wide_loads(device),
             compiled: Mutex::default(),
             placeholders: std::array::from_fn(placeholder),
         }
@@ -53,6 +55,11 @@ impl KernelCache {
 
     pub(crate) fn limits(&self) -> &wgpu::Limits {
         &self.limits
+    }
+
+    /// Whether kernels had better load two elements as one word of 64 bits.
+    pub(crate) fn has_wide_loads(&self) -> bool {
+        self.wide_loads
     }
 
     /// Elements that `lanes` threads of a workgroup may go through in each of so many loops: a
@@ -289,6 +296,14 @@ pub(crate) fn loop_iterations(info: &wgpu::AdapterInfo) -> Option<u32> {
     let may_be = info.device_type == wgpu::DeviceType::Cpu
         && !UNLIMITED.iter().any(|other| info.name.contains(other));
     (is_llvmpipe || may_be).then_some(LLVMPIPE_LOOP_ITERATIONS)
+}
+
+/// Whether kernels had better load two elements as one word of 64 bits: on software adapters that
+/// know such words, whose hosts keep the first of two elements in the lower half.
+fn has_wide_loads(device: &wgpu::Device) -> bool {
+    cfg!(target_endian = "little")
+        && device.adapter_info().device_type == wgpu::DeviceType::Cpu
+        && device.features().contains(wgpu::Features::SHADER_INT64)
 }
 
 /// Every value must arrive under its own name.

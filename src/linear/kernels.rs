@@ -43,6 +43,8 @@ pub(super) struct Variant {
     pub(super) aligned: bool,
     /// Every row of the left factor is.
     pub(super) left_aligned: bool,
+    /// Four elements are loaded as two words of 64 bits.
+    pub(super) wide_loads: bool,
     pub(super) add_bias: bool,
     /// Also store f(product).
     pub(super) activate: Option<Activation>,
@@ -148,8 +150,14 @@ impl Variant {
         } else {
             file!("parts/left_factor/f32.wgsl")
         };
+        let fours = match (self.aligned || self.left_aligned, self.wide_loads) {
+            (false, _) => None,
+            (true, false) => Some(file!("parts/fours/f32.wgsl")),
+            (true, true) => Some(file!("parts/fours/u64.wgsl")),
+        };
         let function = self.function(to_slab).unwrap_or(Activation::Identity);
-        vec![operands, left, function.file()]
+        let chosen = [operands, left, function.file()];
+        chosen.into_iter().chain(fours).collect()
     }
 
     /// The files by which whole blocks are loaded.
@@ -200,6 +208,9 @@ impl Variant {
             (false, false) => "f32",
         };
         let mut words = vec![algorithm.to_owned(), width.to_owned()];
+        if self.wide_loads && (self.aligned || self.left_aligned) {
+            words.push("by_twos".to_owned());
+        }
         let constants = [constants, &self.epilogue(to_slab)].concat();
         let is_on = |(name, value): &(&str, Constant)| {
             *value == Constant::Bool(true) && !name.ends_with("TRANSPOSED")
@@ -238,6 +249,13 @@ pub(crate) fn all() -> Vec<Kernel> {
                     };
                     kernels.push(later.multiply(algorithm, false));
                 }
+            }
+            if left_aligned && variant.function(false).is_none() {
+                let wide = Variant {
+                    wide_loads: true,
+                    ..*variant
+                };
+                kernels.push(wide.multiply(Algorithm::Naive, false));
             }
             // Without db that of a weight gradient is that of an input gradient.
             let sums_alike = variant.left_is_transposed && !variant.sum_columns;

@@ -98,7 +98,7 @@ impl<'a> Product<'a> {
         Ok(())
     }
 
-    fn variant(&self, pass: &Pass) -> Variant {
+    fn variant(&self, cache: &KernelCache, pass: &Pass) -> Variant {
         let factors = self.factors;
         let row_lengths = [factors.left()[1], factors.right()[1], factors.n];
         let begins_aligned = |operand: &Operand<'_>| operand.offset_bytes.is_multiple_of(16);
@@ -109,6 +109,7 @@ impl<'a> Product<'a> {
             aligned: row_lengths.iter().all(|columns| columns.is_multiple_of(4))
                 && self.operands().iter().flatten().all(begins_aligned),
             left_aligned: row_lengths[0].is_multiple_of(4) && begins_aligned(&self.left),
+            wide_loads: cache.has_wide_loads(),
             add_bias: self.bias.is_some(),
             activate: self.activated.map(|(function, _)| function),
             activate_alone: self.activated_alone,
@@ -159,7 +160,7 @@ impl<'a> Product<'a> {
         pass: &Pass,
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
-        let kernel = self.variant(pass).multiply(plan.algorithm, false);
+        let kernel = self.variant(cache, pass).multiply(plan.algorithm, false);
         let factors = self.factors;
         let chunk = &pass.chunk;
         let [left, right, bias, t, product, activated, db] = self.operands();
@@ -195,7 +196,7 @@ impl<'a> Product<'a> {
         pass: &Pass,
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
-        let variant = self.variant(pass);
+        let variant = self.variant(cache, pass);
         let factors = self.factors;
         let slab_rows = factors.m + u32::from(variant.sum_columns);
         let elements = u64::from(slab_rows) * u64::from(factors.n) * u64::from(pass.slabs);

@@ -60,8 +60,8 @@ fn gpu_open_takes_of_the_features_what_the_adapter_has() {
         ..GpuOptions::default()
     };
     let opened = Gpu::open(&options).unwrap().device().features();
-    // Subgroups are always taken along: kernels for software adapters use them.
-    let always = wgpu::Features::SUBGROUP;
+    // These are always taken along: kernels for software adapters use them.
+    let always = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64;
     assert!((features | always).contains(opened), "{opened:?}");
     assert!(always.contains(gpu().device().features()));
 }

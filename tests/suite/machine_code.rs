@@ -13,6 +13,7 @@ const DEVICES: [&str; 7] = [
 fn today() -> BTreeMap<String, String> {
     let is_for_software = |kernel: &Kernel| {
         ["matmul_broadcast.wgsl", "matmul_narrow.wgsl"].contains(&kernel.file.name)
+            || kernel.name().contains("by_twos")
     };
     kernels()
         .filter(|kernel| kernel.trusted && !is_for_software(kernel))

@@ -181,7 +181,7 @@ fn what_is_recommended_is_said_with_its_cost() {
 }
 
 /// A device opened by hand, with what this page says, is as good as our own; one opened with
-/// nothing lacks subgroups where they matter.
+/// nothing lacks subgroups and wide words where they matter.
 #[test]
 fn descriptors_open_a_device_that_lacks_nothing() {
     let instance =
@@ -209,15 +209,18 @@ fn descriptors_open_a_device_that_lacks_nothing() {
     let matters = info.device_type == wgpu::DeviceType::Cpu
         && (info.subgroup_min_size, info.subgroup_max_size) == (8, 8);
     let lacks = Requirements::explain(&bare);
-    let subgroup = lacks.iter().find(|lack| lack.name == "SUBGROUP");
-    assert_eq!(subgroup.is_some(), matters, "{lacks:?}");
-    if let Some(lack) = subgroup {
-        assert!(!lack.is_required);
-        assert!(
-            lack.to_string()
-                .starts_with("opened without SUBGROUP: training takes")
-        );
-        assert!(adapter.features().contains(Features::SUBGROUP));
+    for (name, feature, text) in [
+        ("SUBGROUP", Features::SUBGROUP, "training takes"),
+        ("SHADER_INT64", Features::SHADER_INT64, "products take"),
+    ] {
+        let lack = lacks.iter().find(|lack| lack.name == name);
+        assert_eq!(lack.is_some(), matters, "{name}: {lacks:?}");
+        if let Some(lack) = lack {
+            assert!(!lack.is_required);
+            let start = format!("opened without {name}: {text}");
+            assert!(lack.to_string().starts_with(&start), "{lack}");
+            assert!(adapter.features().contains(feature));
+        }
     }
     let options = GpuOptions {
         adapter: AdapterChoice::Name(described.name.clone()),
@@ -227,8 +230,32 @@ fn descriptors_open_a_device_that_lacks_nothing() {
     assert!(
         !Requirements::explain(opened.device())
             .iter()
-            .any(|lack| lack.name == "SUBGROUP")
+            .any(|lack| ["SUBGROUP", "SHADER_INT64"].contains(&lack.name))
     );
+}
+
+/// Software adapters load two elements as one word of 64 bits where the device was opened with such
+/// words; others load four elements as they are.
+#[test]
+fn kernels_load_wide_words_where_the_device_has_them() {
+    let narrow = crate::windows::gpu_with(|limits| limits);
+    let features = [gpu(), &narrow].map(|gpu| gpu.device().features());
+    let is_software = gpu().device().adapter_info().device_type == wgpu::DeviceType::Cpu;
+    let has_words = features.map(|features| features.contains(Features::SHADER_INT64));
+    assert!(!has_words[1]);
+    for (gpu, has_words) in [gpu(), &narrow].into_iter().zip(has_words) {
+        let prepared = Operations::new(gpu.device()).prepare();
+        let dispatches = prepared.into_iter().map(|(_, dispatch)| dispatch.unwrap());
+        let names: Vec<_> = dispatches
+            .flat_map(|dispatch| dispatch.kernels().map(|k| k.name()).collect::<Vec<_>>())
+            .filter(|name| name.contains("vec4"))
+            .collect();
+        assert!(!names.is_empty());
+        let expected = is_software && has_words;
+        for name in names {
+            assert_eq!(name.contains("by_twos"), expected, "{name}");
+        }
+    }
 }
 
 /// A network on such a device is refused as well, by name and not by a panic.

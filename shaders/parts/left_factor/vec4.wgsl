@@ -2,16 +2,17 @@
 // four. Those of the other operands need not.
 //
 // Edges       loads outside the given range give 0, so that no load needs a branch
+// Parts       fours/*
 // See         left_factor/f32.wgsl for all other sizes
 
 const LEFT_IS_TRANSPOSED: bool = false;
 
-@group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> left: array<Four>;
 
 // Four elements of the stored left factor, from (row, column) on.
 fn load_left(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32> {
     let inside = (row < end_row) & (column < end_column);
     let stride = select(dims.k, dims.m, LEFT_IS_TRANSPOSED);
     let at = select(0u, ((row - dims.left_base) * stride + column) / 4u, inside);
-    return select(vec4<f32>(), left[at], inside);
+    return select(vec4<f32>(), four(left[at]), inside);
 }

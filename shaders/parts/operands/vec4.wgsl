@@ -5,12 +5,12 @@
 //             activated: m × n; db: n
 // Edges       loads outside the given range give 0, so that no load needs a branch; the callers
 //             store inside only
-// Parts       left_factor/*
+// Parts       left_factor/*, fours/*
 // See         operands/f32.wgsl for all other sizes: the same functions, element by element
 
 const RIGHT_IS_TRANSPOSED: bool = false;
 
-@group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> right: array<Four>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> t: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> product: array<vec4<f32>>;
@@ -22,7 +22,7 @@ fn load_right(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32>
     let inside = (row < end_row) & (column < end_column);
     let stride = select(dims.n, dims.k, RIGHT_IS_TRANSPOSED);
     let at = select(0u, ((row - dims.right_base) * stride + column) / 4u, inside);
-    return select(vec4<f32>(), right[at], inside);
+    return select(vec4<f32>(), four(right[at]), inside);
 }
 
 fn in_product(row: u32, column: u32) -> u32 {

@@ -10,6 +10,7 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("LP_MAX_TGSI_LOOP_ITERATIONS", "Mesa"),
     ("lp_limits.h", "Mesa"),
     ("lp_bld_nir_soa.c", "Mesa"),
+    ("textureLoad", "WGSL"),
     ("gemm", "a crate that was not taken"),
     ("nn.Linear", "PyTorch"),
     (".wgpu-linear-events.lock", "made by the event writer"),
