@@ -29,6 +29,7 @@ mod lost;
 mod mlp;
 mod network;
 mod operations;
+mod pipelines;
 mod prepare;
 mod reference;
 mod report;
