@@ -99,6 +99,9 @@ struct Arguments {
     /// start: what a process does that was started by another
     #[arg(long, value_enum, hide = true)]
     child: Option<start::Start>,
+    /// start: folder that keeps compiled pipelines
+    #[arg(long, hide = true)]
+    pipelines: Option<PathBuf>,
 }
 
 const SHAPES: &str = "64x64x64,128x784x128,256x256x256,512x512x512,1024x1024x1024,100x333x77,4096x64x16,16x4096x64,1x4096x4096,8x1024x4096,65536x64x64";
@@ -215,6 +218,7 @@ impl Arguments {
                 .map_or(AdapterChoice::Auto, AdapterChoice::Name),
             backends: self.backend,
             features: wgpu::Features::TIMESTAMP_QUERY,
+            pipelines: self.pipelines.clone(),
             ..GpuOptions::default()
         };
         Gpu::open(&options).map(Some)

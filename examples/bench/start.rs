@@ -1,8 +1,8 @@
 //! From the start of a process to its first verified result: `bench start`.
 //!
 //! What takes long there is compiling, and whatever compiles keeps what it has compiled. So each
-//! start is a process of its own, with the driver's cache in a folder of its own: an empty one, and
-//! the same once more.
+//! start is a process of its own, with the driver's cache and ours in folders of their own: empty
+//! ones, and the same once more.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -37,15 +37,17 @@ const SHAPE: Shape = [512; 3];
 #[derive(Clone, Copy, Debug)]
 enum Caches {
     None,
+    Pipelines,
     Driver,
 }
 
 impl Caches {
-    const ALL: [Self; 2] = [Self::None, Self::Driver];
+    const ALL: [Self; 3] = [Self::None, Self::Pipelines, Self::Driver];
 
     fn name(self) -> &'static str {
         match self {
             Self::None => "none",
+            Self::Pipelines => "pipelines",
             Self::Driver => "driver",
         }
     }
@@ -90,20 +92,26 @@ fn name(start: Start) -> &'static str {
 
 /// A process with these caches, after another that has filled them.
 fn measure(start: Start, caches: Caches) -> Outcome<[f64; 5]> {
-    let folder = tempfile::tempdir()?;
+    let [driver, other, pipelines] = [(); 3].map(|()| tempfile::tempdir());
+    let (driver, other, pipelines) = (driver?, other?, pipelines?);
     match caches {
-        Caches::None => {}
+        Caches::None => process(start, driver.path(), None),
+        Caches::Pipelines => {
+            process(start, other.path(), Some(pipelines.path()))?;
+            process(start, driver.path(), Some(pipelines.path()))
+        }
         Caches::Driver => {
-            process(start, folder.path())?;
+            process(start, driver.path(), None)?;
+            process(start, driver.path(), None)
         }
     }
-    process(start, folder.path())
 }
 
 /// Starts this program anew, to do nothing else.
-fn process(start: Start, driver_cache: &Path) -> Outcome<[f64; 5]> {
+fn process(start: Start, driver_cache: &Path, pipelines: Option<&Path>) -> Outcome<[f64; 5]> {
     let begin = Instant::now();
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut command = Command::new(std::env::current_exe()?);
+    command
         .args(std::env::args_os().skip(1))
         .arg("--child")
         .arg(
@@ -114,8 +122,11 @@ fn process(start: Start, driver_cache: &Path) -> Outcome<[f64; 5]> {
         // Mesa's and NVIDIA's.
         .env("MESA_SHADER_CACHE_DIR", driver_cache)
         .env("__GL_SHADER_DISK_CACHE_PATH", driver_cache)
-        .stdout(Stdio::piped())
-        .spawn()?;
+        .stdout(Stdio::piped());
+    if let Some(folder) = pipelines {
+        command.arg("--pipelines").arg(folder);
+    }
+    let mut child = command.spawn()?;
     let mut said = String::new();
     if let Some(output) = child.stdout.take() {
         BufReader::new(output).read_line(&mut said)?;
@@ -235,7 +246,7 @@ fn forward([m, k, n]: Shape, gpu: &Gpu) -> Outcome<[f64; 3]> {
     let [x_buffer, w_buffer, b_buffer] = [upload("x", &x)?, upload("w", &w)?, upload("b", &b)?];
     let t_buffer = gpu.zeros("t", m * n)?;
     let [rows, inputs, outputs] = [m, k, n].map(|size| size as u32);
-    let forward = LinearKernels::new(gpu.device()).forward(Forward {
+    let forward = LinearKernels::of(gpu).forward(Forward {
         x: Matrix::new(&x_buffer, rows, inputs),
         w: Matrix::new(&w_buffer, inputs, outputs),
         b: Some(Vector::new(&b_buffer, outputs)),

@@ -18,9 +18,8 @@ const SOFTWARE: [&str; 2] = ["matmul_broadcast.wgsl", "matmul_narrow.wgsl"];
 /// Every kernel that the planner may choose on hardware: those of layers that are trusted, without
 /// what is for software adapters.
 pub(crate) fn of_hardware() -> Result<Vec<Job>, String> {
-    let is_for_software = |kernel: &Kernel| {
-        SOFTWARE.contains(&kernel.file.name) || kernel.name().contains("by_twos")
-    };
+    let is_for_software =
+        |kernel: &Kernel| SOFTWARE.contains(&kernel.file.name) || kernel.name().contains("by_twos");
     let is_for_hardware = |kernel: &Kernel| kernel.trusted && !is_for_software(kernel);
     let job = |kernel: Kernel| {
         Ok(Job {

@@ -1,5 +1,6 @@
 //! Which adapter to take: options, environment variables, preference.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::kernel::from_env;
@@ -42,6 +43,13 @@ pub struct GpuOptions {
     /// What to ask of the device beyond WebGPU's core, as far as the adapter has it; see what came
     /// of it in [`wgpu::Device::features`]. Default: nothing.
     pub features: Features,
+    /// Folder that keeps the pipelines that [`nn`](crate::nn) and
+    /// [`LinearKernels::of`](crate::LinearKernels::of) compile, for processes to come; made when
+    /// there is something to keep. Worth it on Vulkan where the driver keeps none itself; without
+    /// effect elsewhere, and on llvmpipe, which hands none out. A file of another version or
+    /// driver, or one that is damaged, is replaced. Others must not be able to write there: what is
+    /// in the files goes to the driver. Default: none.
+    pub pipelines: Option<PathBuf>,
     /// How long to wait for the device before [`GpuError::Timeout`](crate::GpuError::Timeout).
     /// Default: two minutes.
     pub timeout: Duration,
@@ -56,6 +64,7 @@ impl Default for GpuOptions {
             power_preference: None,
             allow_software: true,
             features: Features::empty(),
+            pipelines: None,
             timeout: Duration::from_secs(120),
         }
     }

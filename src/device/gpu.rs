@@ -12,7 +12,9 @@ use super::GpuError;
 use super::adapter::{GpuOptions, choose, describe, describe_request, enumerate, install_hint};
 use super::readback;
 use super::requirements::Requirements;
-use crate::kernel::{Dispatch, caught, guard, is_lost, watch};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::kernel::Pipelines;
+use crate::kernel::{Dispatch, KernelCache, ShaderChecks, caught, guard, is_lost, watch};
 
 /// An open device with its queue. Cloning is cheap and refers to the same device.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     timeout: Duration,
+    #[cfg(not(target_arch = "wasm32"))]
+    pipelines: Option<Pipelines>,
 }
 
 impl Gpu {
@@ -58,8 +62,12 @@ impl Gpu {
                 hint: install_hint(),
             })?;
         let requirements = Requirements::of(adapter);
+        let wanted = match options.pipelines {
+            Some(_) => options.features | wgpu::Features::PIPELINE_CACHE,
+            None => options.features,
+        };
         let descriptor = wgpu::DeviceDescriptor {
-            required_features: requirements.features() | adapter.features() & options.features,
+            required_features: requirements.features() | adapter.features() & wanted,
             ..requirements.descriptor()
         };
         let (device, queue) = adapter
@@ -70,6 +78,11 @@ impl Gpu {
                 source,
             })?;
         Ok(Self {
+            #[cfg(not(target_arch = "wasm32"))]
+            pipelines: options
+                .pipelines
+                .as_ref()
+                .and_then(|folder| Pipelines::open(&device, folder)),
             device,
             queue,
             timeout: options.timeout,
@@ -86,6 +99,24 @@ impl Gpu {
             device,
             queue,
             timeout: GpuOptions::default().timeout,
+            #[cfg(not(target_arch = "wasm32"))]
+            pipelines: None,
+        }
+    }
+
+    /// A cache of kernels that are compiled with what earlier processes have kept.
+    pub(crate) fn kernel_cache(&self, checks: ShaderChecks) -> KernelCache {
+        let cache = KernelCache::new(&self.device, checks);
+        #[cfg(not(target_arch = "wasm32"))]
+        let cache = cache.with_pipelines(self.pipelines.clone());
+        cache
+    }
+
+    /// Writes down what has been compiled, where the options say so.
+    pub(crate) fn keep_pipelines(&self) {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(pipelines) = &self.pipelines {
+            pipelines.keep();
         }
     }
 

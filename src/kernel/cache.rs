@@ -9,6 +9,8 @@ use super::guard::{Failure, guard, unheard};
 use super::limits::check_limits;
 use super::operand::{Operand, check_operands};
 use super::owner::is_foreign;
+#[cfg(not(target_arch = "wasm32"))]
+use super::pipelines::Pipelines;
 use super::uniform::Contents;
 use super::{Access, Kernel, PrepareError, ShaderChecks, SourceError};
 
@@ -20,6 +22,8 @@ pub(crate) struct KernelCache {
     limits: wgpu::Limits,
     checks: ShaderChecks,
     wide_loads: bool,
+    #[cfg(not(target_arch = "wasm32"))]
+    pipelines: Option<Pipelines>,
     /// A lock for each kernel, so that several are compiled side by side, and none of them twice.
     compiled: Mutex<HashMap<Arc<Kernel>, Arc<Slot>>>,
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
@@ -48,9 +52,17 @@ impl KernelCache {
             limits: device.limits(),
             checks: checks.or_from_env(),
             wide_loads: has_wide_loads(device),
+            #[cfg(not(target_arch = "wasm32"))]
+            pipelines: None,
             compiled: Mutex::default(),
             placeholders: std::array::from_fn(placeholder),
         }
+    }
+
+    /// The same, compiling with what `pipelines` hold and adding to them.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn with_pipelines(self, pipelines: Option<Pipelines>) -> Self {
+        Self { pipelines, ..self }
     }
 
     pub(crate) fn limits(&self) -> &wgpu::Limits {
@@ -213,11 +225,39 @@ impl KernelCache {
         check_limits(kernel, &self.limits)?;
         let wgsl = kernel.wgsl()?;
         let fresh = self.guard(kernel.label, || {
-            compile(&self.device, kernel, &wgsl, self.checks)
+            compile(
+                &self.device,
+                kernel,
+                &wgsl,
+                self.checks,
+                self.pipeline_cache(),
+            )
         })?;
+        self.note_news();
         *slot = Some(fresh.clone());
         Ok((shared, fresh))
     }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
+        self.pipelines.as_ref().map(Pipelines::cache)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn note_news(&self) {
+        if let Some(pipelines) = &self.pipelines {
+            pipelines.note_news();
+        }
+    }
+
+    /// Browsers keep what they compile by themselves.
+    #[cfg(target_arch = "wasm32")]
+    fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
+        None
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn note_news(&self) {}
 
     fn slot(&self, kernel: &Kernel) -> (Arc<Kernel>, Arc<Slot>) {
         // A panic elsewhere cannot leave the map half written: entries are inserted whole.

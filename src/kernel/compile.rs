@@ -1,4 +1,4 @@
-//! From a kernel to a pipeline; the one place of this crate with `unsafe`.
+//! From a kernel to a pipeline; with `pipelines.rs` the place of this crate with `unsafe`.
 
 use super::environment::from_env;
 use super::{Access, Binding, Kernel};
@@ -36,6 +36,7 @@ pub(super) fn compile(
     kernel: &Kernel,
     wgsl: &str,
     checks: ShaderChecks,
+    cache: Option<&wgpu::PipelineCache>,
 ) -> Compiled {
     let entries: Vec<_> = kernel.bindings.iter().map(layout_entry).collect();
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
@@ -66,13 +67,13 @@ pub(super) fn compile(
             zero_initialize_workgroup_memory: false,
             ..Default::default()
         },
-        cache: None,
+        cache,
     });
     Compiled { pipeline, layout }
 }
 
-/// Compiles a kernel of [`Kernel::trusted`] without bounds checks and loop bounds: the one place of
-/// this crate with `unsafe`.
+/// Compiles a kernel of [`Kernel::trusted`] without bounds checks and loop bounds: with
+/// `pipeline_cache` the only `unsafe` of this crate.
 #[expect(
     unsafe_code,
     reason = "wgpu cannot prove what the proof below says, and its checks make the kernels several times slower"

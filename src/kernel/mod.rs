@@ -6,11 +6,15 @@ mod compile;
 mod dispatch;
 mod environment;
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
+mod file;
 mod guard;
 mod jobs;
 mod limits;
 mod operand;
 mod owner;
+#[cfg(not(target_arch = "wasm32"))]
+mod pipelines;
 mod source;
 pub(crate) mod uniform;
 mod view;
@@ -25,10 +29,14 @@ pub use view::{Matrix, Vector};
 pub(crate) use cache::{KernelCache, LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use file::{beside, cache_folder, replace};
 pub(crate) use guard::{Failure, caught, guard, is_lost, watch};
 pub(crate) use jobs::{Job, side_by_side};
 pub(crate) use operand::{Operand, check_operands, expect_matrix, expect_vector};
 pub(crate) use owner::is_foreign;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use pipelines::Pipelines;
 pub(crate) use source::file;
 pub(crate) use uniform::{Contents, Uniform, uniform};
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::device::Requirements;
+use crate::device::{Gpu, Requirements};
 use crate::kernel::{
     Dispatch, KernelCache, Matrix, Operand, PrepareError, ShaderChecks, Vector, expect_matrix,
     expect_vector,
@@ -85,11 +85,23 @@ impl LinearKernels {
     /// The same, saying which kernels guard what they index.
     #[must_use]
     pub fn with_checks(device: &wgpu::Device, checks: ShaderChecks) -> Self {
+        Self::with_cache(device, KernelCache::new(device, checks))
+    }
+
+    /// Kernels for the device of `gpu`, which are kept where
+    /// [`GpuOptions::pipelines`](crate::GpuOptions::pipelines) says: those of a network once it is
+    /// prepared, others when `gpu` and everything made with it are gone.
+    #[must_use]
+    pub fn of(gpu: &Gpu) -> Self {
+        Self::with_cache(gpu.device(), gpu.kernel_cache(ShaderChecks::default()))
+    }
+
+    fn with_cache(device: &wgpu::Device, cache: KernelCache) -> Self {
         for lack in Requirements::explain(device) {
             log::warn!("{lack}");
         }
         Self {
-            cache: KernelCache::new(device, checks),
+            cache,
             capabilities: Capabilities::of(device),
             chosen: Mutex::default(),
         }

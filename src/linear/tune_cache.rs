@@ -17,7 +17,8 @@ use std::time::Duration;
 use super::operations::LinearKernels;
 use super::plan::{Plan, candidates};
 use super::shape::{Operation, Shape};
-use super::tune_file::{FileLock, cache_folder, replace};
+use super::tune_file::FileLock;
+use crate::kernel::{cache_folder, replace};
 
 /// A file of tuned plans, shared by all programs of a user. Making one touches nothing: the file is
 /// read and written when it is needed.
@@ -189,7 +190,7 @@ impl TuneCache {
         entries.retain(|old| !old.is_for(&entry.adapter, &entry.operation, entry.shape));
         entries.push(entry);
         let excess = entries.len().saturating_sub(MOST_ENTRIES);
-        replace(&self.path, &encode(&entries[excess..])).map_err(failed)
+        replace(&self.path, encode(&entries[excess..]).as_bytes()).map_err(failed)
     }
 
     fn read_or_warn(&self) -> Vec<Entry> {

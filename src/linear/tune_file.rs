@@ -1,34 +1,11 @@
-//! A file that several programs rewrite: whole or not at all, and one after the other.
+//! A file that several programs rewrite, one after the other.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// `path` with `suffix` behind its file name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// Readers see the old file or the new one, whatever happens in between.
-pub(super) fn replace(path: &Path, contents: &str) -> io::Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = beside(path, &format!(".{}-{count}.tmp", std::process::id()));
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(contents.as_bytes())?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
-}
+use crate::kernel::beside;
 
 /// Keeps others from writing between our reading and our writing, so that no entry is lost. A file
 /// that exists is the lock: locks of the operating system need Rust 1.89.
@@ -77,19 +54,4 @@ fn is_older(path: &Path, age: Duration) -> bool {
             .duration_since(modified)
             .is_ok_and(|elapsed| elapsed > age)
     })
-}
-
-/// As the platforms document it; a crate for this line would bring one to three more.
-pub(super) fn cache_folder(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    let home = || std::env::home_dir().filter(|home| home.is_absolute());
-    if cfg!(windows) {
-        variable("LOCALAPPDATA").filter(|path| path.is_absolute())
-    } else if cfg!(target_vendor = "apple") {
-        home().map(|home| home.join("Library").join("Caches"))
-    } else {
-        // The specification wants relative paths to be ignored.
-        variable("XDG_CACHE_HOME")
-            .filter(|path| path.is_absolute())
-            .or_else(|| home().map(|home| home.join(".cache")))
-    }
 }

@@ -90,7 +90,7 @@ impl Linear {
     /// [`ModelError::LayerSizes`] or [`ModelError::Setting`] where `config` describes no layer,
     /// [`ModelError::Gpu`] where the device has not enough memory.
     pub fn new(gpu: &Gpu, config: LayerConfig, seed: u64) -> Result<Self, ModelError> {
-        let kernels = Arc::new(LinearKernels::new(gpu.device()));
+        let kernels = Arc::new(LinearKernels::of(gpu));
         let network = NetworkConfig::of_layer(config).seed(seed);
         network.check()?;
         let parameters = Arc::new(Parameters::new(gpu, network.layers())?);

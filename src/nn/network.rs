@@ -76,7 +76,7 @@ impl Network {
     pub fn new(gpu: &Gpu, config: impl Into<NetworkConfig>) -> Result<Self, ModelError> {
         let config = config.into();
         config.check()?;
-        let linear = Arc::new(LinearKernels::new(gpu.device()));
+        let linear = Arc::new(LinearKernels::of(gpu));
         // Asked for before the weights are drawn: a network that does not fit is refused before it
         // fills the host's memory.
         let parameters = Arc::new(Parameters::new(gpu, config.layers())?);
@@ -84,7 +84,7 @@ impl Network {
         let network = Self {
             update: Update::new(gpu, config.optimizer, &layers)?.clipped(config.clip_norm),
             total: gpu.zeros("wgpu_linear::total", TOTAL_WORDS)?,
-            kernels: NetworkKernels::new(gpu.device()),
+            kernels: NetworkKernels::of(gpu),
             gpu: gpu.clone(),
             config,
             layers,
@@ -155,7 +155,9 @@ impl Network {
             workspace,
             operands,
         };
-        Ok(builder.step()?)
+        let step = builder.step()?;
+        self.gpu.keep_pipelines();
+        Ok(step)
     }
 
     /// Prepares the outputs for each row of `x`, batch × inputs, into `outputs`, batch × outputs;
@@ -169,7 +171,9 @@ impl Network {
         x: Matrix<'_>,
         outputs: Matrix<'_>,
     ) -> Result<Prediction, ModelError> {
-        Prediction::new(&self.gpu, &self.layers, x, outputs)
+        let prediction = Prediction::new(&self.gpu, &self.layers, x, outputs)?;
+        self.gpu.keep_pipelines();
+        Ok(prediction)
     }
 
     /// A way to read the running loss without a stall.

@@ -30,6 +30,7 @@ mod machine_code;
 mod mlp;
 mod network;
 mod operations;
+mod pipelines;
 mod plans;
 mod prepare;
 mod reference;

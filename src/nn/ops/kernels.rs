@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::device::Gpu;
 use crate::kernel::{KernelCache, ShaderChecks};
 
 /// Prepares activations, losses and optimizer steps on one device; the counterpart of
@@ -21,6 +22,15 @@ impl NetworkKernels {
     pub fn new(device: &wgpu::Device) -> Self {
         Self {
             cache: KernelCache::new(device, ShaderChecks::default()),
+            edges: OnceLock::new(),
+        }
+    }
+
+    /// The same, kept as [`LinearKernels::of`](crate::LinearKernels::of) says.
+    #[must_use]
+    pub fn of(gpu: &Gpu) -> Self {
+        Self {
+            cache: gpu.kernel_cache(ShaderChecks::default()),
             edges: OnceLock::new(),
         }
     }
