@@ -101,8 +101,8 @@ fn trusted_module(
     //   Indices do not overflow: a binding has fewer than 2^31 elements, and `m`, `k` and `n` are
     //   below 2^31 as well, so that counters, which pass them by less than the tiles of a folded
     //   grid, stay below 2^32.
-    //   Operands are bound as vectors of four only where all their rows hold a multiple of 4
-    //   elements (`product.rs`), the left factor by itself.
+    //   Operands are bound as vectors of four, or as two words of 64 bits, only where all their
+    //   rows hold a multiple of 4 elements (`product.rs`), the left factor by itself.
     // * Workgroup and private arrays: indexed by thread numbers and loop counters with constant
     //   bounds below their lengths. Shuffles hand on values, none of which becomes an index.
     // * Loops: counters grow by at least 1 towards a bound below 2^31, so they end.
