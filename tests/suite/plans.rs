@@ -59,12 +59,12 @@ const RTX_3060: &str = "
 1024×1024×1024 | 64²       | 64²        | 64²      | 64 tiles of 128² would be three rounds for 2.3
 4096×4096×4096 | 128²      | 128²       | 128²     |
 100×333×77     | 32² /4    | 32²        | 32²      |
-4096×64×16     | 32²       | 64²        | 32² /32  | one step: larger tiles multiply better
-16×4096×64     | 32² /32   | 32²        | 64²      | the same
+4096×64×16     | 32²       | 64²        | 32² /64  | one step: larger tiles multiply better
+16×4096×64     | 32² /64   | 32²        | 64²      | the same
 128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8    | rows 8 /4  | 128²     | memory-bound: slabs would only add to it
 1×4096×4096    | rows 1    | rows 1     | 128²     | the same
-65536×64×64    | 64²       | 64²        | 64² /64  | 64 slabs are enough for 28
+65536×64×64    | 64²       | 64²        | 32² /32  | 128 workgroups are enough for 28
 ";
 
 /// 96 compute units, a larger cache of 96 MiB.
@@ -80,7 +80,7 @@ const RX_7900_XTX: &str = "
 128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8 /4 | rows 8 /16 | 128²     |
 1×4096×4096    | rows 1 /4 | rows 1 /4  | 128²     |
-65536×64×64    | 64²       | 64²        | 64² /256 | half the lanes a processor: multiplying counts
+65536×64×64    | 64²       | 64²        | 32² /128 |
 ";
 
 /// 32 Xe cores; 128² spills there.
@@ -106,7 +106,7 @@ const M2: &str = "
 512×512×512    | 64²       | 64²        | 64²      |
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 64²       | 64²        | 64²      |
-100×333×77     | 64² /4    | 64²        | 32²      | dX: twelve tiles of 64², or 44 of 32²
+100×333×77     | 32² /4    | 32²        | 32²      | dX: twelve tiles of 64², or 44 of 32²
 4096×64×16     | 32²       | 64²        | 32² /32  |
 16×4096×64     | 32² /32   | 32²        | 64²      |
 128×784×128    | 64² /4    | 64²        | 64²      | four tiles for ten cores: sixteen
@@ -118,17 +118,17 @@ const M2: &str = "
 /// Twelve processors with half of the clock and of the bandwidth.
 const ADRENO_740: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 64²       | 64²        | 64²      |
+256×256×256    | 32²       | 32²        | 32²      | 64 tiles of 32², or 16 of 64², for twelve
 512×512×512    | 64²       | 64²        | 64²      |
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 64²       | 64²        | 64²      |
-100×333×77     | 32² /4    | 64²        | 32²      |
+100×333×77     | 32² /4    | 32²        | 32²      |
 4096×64×16     | 32²       | 64²        | 32² /16  |
 16×4096×64     | 32² /16   | 32²        | 64²      |
-128×784×128    | 64² /8    | 64²        | 64²      |
+128×784×128    | 32² /2    | 32²        | 32²      |
 8×1024×4096    | rows 8    | rows 8     | 64²      |
 1×4096×4096    | rows 1    | rows 1     | 64²      |
-65536×64×64    | 64²       | 64²        | 64² /32  |
+65536×64×64    | 64²       | 64²        | 32² /32  |
 ";
 
 /// A name as its driver reports it, with the workgroup memory that it offers.

@@ -122,9 +122,9 @@ impl Room for Tiled {
     /// Registers and share of multiply-adds as NVIDIA's and AMD's machine code has them.
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
         let (registers, efficiency) = match self.side {
-            128 => (32_768, 0.85),
+            128 => (32_768, 0.82),
             64 => (12_288, 0.72),
-            _ => (4_096, 0.45),
+            _ => (4_096, 0.57),
         };
         let [m, _, n] = work.product;
         let [width, height, _] = self.workgroup();
