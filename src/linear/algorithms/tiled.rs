@@ -16,7 +16,7 @@ pub struct Tiled {
     /// Rows and columns of a tile: 128, 64 or 32.
     pub side: u32,
     /// Whether the next tiles are loaded while these are multiplied. It takes registers, so the
-    /// planner leaves it to [`tune`](crate::LinearKernels::tune).
+    /// planner leaves it to [`Tuner`](crate::linear::Tuner).
     pub prefetch: bool,
 }
 
