@@ -12,14 +12,14 @@ use std::time::Instant;
 use clap::ValueEnum;
 use ndarray::Array1;
 use serde_json::{Value, json};
-use wgpu_linear::model::{MlpConfig, Model, Optimizer, SgdSettings, Targets, initial_parameters};
+use wgpu_linear::model::{Model, Targets, initial_parameters};
 use wgpu_linear::{Forward, Gpu, LinearKernels, Matrix, Vector, nn, reference};
 
 use crate::Arguments;
 use crate::problem::{Outcome, Shape, integers};
 use crate::report::{Report, START_COLUMNS, guarded, milliseconds, rounded};
 use crate::timing::quantile;
-use crate::training::{Batches, LEARNING_RATE, update_error};
+use crate::training::{Batches, config, update_error};
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -203,14 +203,7 @@ impl Laps {
 
 fn train(arguments: &Arguments, gpu: &Gpu) -> Outcome<[f64; 3]> {
     let (sizes, batch) = arguments.mlps.first().ok_or("no network is given")?;
-    let sgd = SgdSettings {
-        learning_rate: LEARNING_RATE,
-        ..SgdSettings::default()
-    };
-    let config = MlpConfig {
-        optimizer: Optimizer::Sgd(sgd),
-        ..MlpConfig::new(sizes)
-    };
+    let config = config(sizes);
     let batches = Batches::new(sizes, *batch);
     let (x, classes) = (batches.x[0].view(), Targets::Classes(&batches.classes[0]));
     let mut laps = Laps(Instant::now());

@@ -15,7 +15,7 @@ use crate::problem::{Outcome, uniform};
 use crate::report::{Report, TRAINING_COLUMNS, guarded};
 use crate::timing::{Samples, Session};
 
-pub(crate) const LEARNING_RATE: f32 = 0.05;
+const LEARNING_RATE: f32 = 0.05;
 
 /// Random batches that are trained on in turn.
 pub(crate) struct Batches {
@@ -117,6 +117,18 @@ pub(crate) fn bench_training(
     Ok(())
 }
 
+/// A network of these sizes that plain SGD trains.
+pub(crate) fn config(sizes: &[usize]) -> MlpConfig {
+    let sgd = SgdSettings {
+        learning_rate: LEARNING_RATE,
+        ..SgdSettings::default()
+    };
+    MlpConfig {
+        optimizer: Optimizer::Sgd(sgd),
+        ..MlpConfig::new(sizes)
+    }
+}
+
 pub(crate) fn train_mlp(
     arguments: &Arguments,
     session: Option<&Session>,
@@ -124,14 +136,7 @@ pub(crate) fn train_mlp(
     batch: usize,
     report: &mut Report,
 ) -> Outcome<()> {
-    let sgd = SgdSettings {
-        learning_rate: LEARNING_RATE,
-        ..SgdSettings::default()
-    };
-    let config = MlpConfig {
-        optimizer: Optimizer::Sgd(sgd),
-        ..MlpConfig::new(sizes)
-    };
+    let config = config(sizes);
     let batches = Batches::new(sizes, batch);
     let begin = Instant::now();
     let mut model: Box<dyn Model> = match session {

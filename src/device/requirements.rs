@@ -289,27 +289,30 @@ const LIMITS: [Wanted; 9] = [
 
 /// Software adapters load word by word, so that words of two elements take half as long.
 fn missing_wide_loads(device: &wgpu::Device) -> Option<Lack> {
-    let would_help = is_like_llvmpipe(&device.adapter_info());
-    let lacks = would_help && !device.features().contains(Features::SHADER_INT64);
-    lacks.then_some(Lack {
-        name: SHADER_INT64,
-        wanted: 1,
-        actual: 0,
-        cost: "products take up to 1.7 times as long on llvmpipe",
-        is_required: false,
-    })
+    let cost = "products take up to 1.7 times as long on llvmpipe";
+    missing_on_llvmpipe(device, Features::SHADER_INT64, SHADER_INT64, cost)
 }
 
 /// Subgroups make the kernels for software adapters faster, and only those of 8 threads. Kernels
 /// for hardware do without.
 fn missing_subgroups(device: &wgpu::Device) -> Option<Lack> {
+    let cost = "training takes 1.3 to 1.8 times as long on llvmpipe";
+    missing_on_llvmpipe(device, Features::SUBGROUP, SUBGROUP, cost)
+}
+
+fn missing_on_llvmpipe(
+    device: &wgpu::Device,
+    feature: Features,
+    name: &'static str,
+    cost: &'static str,
+) -> Option<Lack> {
     let would_help = is_like_llvmpipe(&device.adapter_info());
-    let lacks = would_help && !device.features().contains(Features::SUBGROUP);
+    let lacks = would_help && !device.features().contains(feature);
     lacks.then_some(Lack {
-        name: SUBGROUP,
+        name,
         wanted: 1,
         actual: 0,
-        cost: "training takes 1.3 to 1.8 times as long on llvmpipe",
+        cost,
         is_required: false,
     })
 }

@@ -140,39 +140,42 @@ impl Variant {
 
     /// The files of operands and activation.
     fn choices(&self, to_slab: bool) -> Vec<File> {
-        let operands = if self.aligned {
-            file!("parts/operands/vec4.wgsl")
-        } else {
-            file!("parts/operands/f32.wgsl")
-        };
-        let left = if self.left_aligned {
-            file!("parts/left_factor/vec4.wgsl")
-        } else {
-            file!("parts/left_factor/f32.wgsl")
-        };
+        let operands = [
+            file!("parts/operands/vec4.wgsl"),
+            file!("parts/operands/f32.wgsl"),
+        ];
+        let left = [
+            file!("parts/left_factor/vec4.wgsl"),
+            file!("parts/left_factor/f32.wgsl"),
+        ];
         let fours = match (self.aligned || self.left_aligned, self.wide_loads) {
             (false, _) => None,
             (true, false) => Some(file!("parts/fours/f32.wgsl")),
             (true, true) => Some(file!("parts/fours/u64.wgsl")),
         };
         let function = self.function(to_slab).unwrap_or(Activation::Identity);
-        let chosen = [operands, left, function.file()];
+        let chosen = [
+            by_width(self.aligned, operands),
+            by_width(self.left_aligned, left),
+            function.file(),
+        ];
         chosen.into_iter().chain(fours).collect()
     }
 
     /// The files by which whole blocks are loaded.
     fn of_whole_blocks(&self) -> [File; 2] {
-        let left = if self.left_aligned {
-            file!("parts/left_four/vec4.wgsl")
-        } else {
-            file!("parts/left_four/f32.wgsl")
-        };
-        let right = if self.aligned {
-            file!("parts/right_four/vec4.wgsl")
-        } else {
-            file!("parts/right_four/f32.wgsl")
-        };
-        [left, right]
+        let left = [
+            file!("parts/left_four/vec4.wgsl"),
+            file!("parts/left_four/f32.wgsl"),
+        ];
+        let right = [
+            file!("parts/right_four/vec4.wgsl"),
+            file!("parts/right_four/f32.wgsl"),
+        ];
+        [
+            by_width(self.left_aligned, left),
+            by_width(self.aligned, right),
+        ]
     }
 
     fn epilogue(&self, to_slab: bool) -> Vec<(&'static str, Constant)> {
@@ -224,6 +227,11 @@ impl Variant {
         words.extend(self.function(to_slab).map(|f| f.name().to_owned()));
         words.join("-")
     }
+}
+
+/// The file for rows of a multiple of 4 elements, or that for all others.
+fn by_width(aligned: bool, [vec4, f32]: [File; 2]) -> File {
+    if aligned { vec4 } else { f32 }
 }
 
 pub(super) const FORWARD: &str = "wgpu_linear::forward";

@@ -83,14 +83,14 @@ pub(in crate::linear) fn prepare(
         let columns = dt.columns;
         let slabs = slabs.max(1);
         let slab_rows = dt.rows.div_ceil(slabs).clamp(1, slab_rows);
+        let sum = Sum {
+            cache,
+            columns,
+            slabs,
+            slab_rows,
+        };
         for part in passes(dt.rows, slab_rows.saturating_mul(slabs)) {
-            Sum {
-                cache,
-                columns,
-                slabs,
-                slab_rows,
-            }
-            .prepare(operands, part, &mut grids)?;
+            sum.prepare(operands, part, &mut grids)?;
         }
     }
     Ok(Dispatch { label, grids })
