@@ -1,6 +1,7 @@
 //! The parts of the program `wgpu-linear`: what reads tables, trains, explains and exports.
 
 pub mod commands;
+pub mod data;
 pub mod error;
 pub mod output;
 

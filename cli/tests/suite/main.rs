@@ -1,0 +1,10 @@
+//! The integration tests of the program: one binary, a module per subject.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it expects by panicking"
+)]
+
+mod data;
+mod data_files;
