@@ -91,7 +91,7 @@ pub(super) fn head(reader: &mut impl Read, origin: &Origin) -> Result<Shape, Dat
     bytes.extend(len);
     bytes.extend(text);
     let header = Header::from_reader(&mut Cursor::new(bytes));
-    let header = header.map_err(|error| damaged(&error.to_string()))?;
+    let header = header.map_err(|error| damaged(reason(&error.to_string())))?;
     let name = header.type_descriptor.to_string();
     let element = Element::of_numpy(name.trim_matches('\''));
     let element = element.ok_or_else(|| origin.fault(Fault::ElementType(name)))?;
@@ -100,6 +100,15 @@ pub(super) fn head(reader: &mut impl Read, origin: &Origin) -> Result<Shape, Dat
         is_fortran: header.layout == Layout::Fortran && header.shape.len() > 1,
         axes: header.shape,
     })
+}
+
+/// The first words of a message of several lines.
+fn reason(message: &str) -> &str {
+    let line = message.lines().next().unwrap_or_default();
+    line.split(" -->")
+        .next()
+        .unwrap_or(line)
+        .trim_end_matches([':', ' '])
 }
 
 /// Reads an `.npy` file.

@@ -168,6 +168,9 @@ pub enum Fault {
         /// Fields of this one.
         found: usize,
     },
+    /// A quotation that does not end.
+    #[error("a quotation mark is not closed before the file ends: close it, or write it twice")]
+    OpenQuote,
     /// A quotation that does not end, or a file that is not text.
     #[error(
         "a row of more than {0} MB: a quotation mark is not closed, or --separator is another one"

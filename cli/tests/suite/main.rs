@@ -7,4 +7,5 @@
 )]
 
 mod data;
+mod data_faults;
 mod data_files;

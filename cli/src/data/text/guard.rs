@@ -4,16 +4,18 @@ use std::cell::Cell;
 use std::io::{self, ErrorKind, Read};
 use std::rc::Rc;
 
+use csv::ByteRecord;
+
 /// Bytes within which a row must end; one that does not has a quotation that is not closed.
 pub(super) const LONGEST_ROW: usize = 64 << 20;
 
-/// A reader that refuses rows without end, and ends the last line where the file does not.
+/// A reader that refuses rows without end, and marks the end of the file: behind the last line it
+/// adds a row of one NUL, which no text holds, so that a quotation that is still open swallows it.
 pub(super) struct Guarded<R> {
     reader: R,
     since_row: Rc<Cell<usize>>,
-    last: u8,
-    /// What ends a row.
-    end: u8,
+    mark: [u8; 3],
+    marked: usize,
 }
 
 impl<R: Read> Guarded<R> {
@@ -24,8 +26,8 @@ impl<R: Read> Guarded<R> {
         let guarded = Self {
             reader,
             since_row: Rc::clone(&since_row),
-            last: b'\n',
-            end,
+            mark: [end, 0, end],
+            marked: 0,
         };
         (guarded, since_row)
     }
@@ -36,15 +38,36 @@ impl<R: Read> Read for Guarded<R> {
         if self.since_row.get() > LONGEST_ROW {
             return Err(ErrorKind::FileTooLarge.into());
         }
-        let mut count = self.reader.read(buffer)?;
-        if count == 0 && !matches!(self.last, b'\n' | b'\r') && !buffer.is_empty() {
-            buffer[0] = self.end;
-            count = 1;
-        }
-        if count > 0 {
-            self.last = buffer[count - 1];
+        let mut count = match self.marked {
+            0 => self.reader.read(buffer)?,
+            _ => 0,
+        };
+        if count == 0 {
+            let mark = &self.mark[self.marked..];
+            count = mark.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&mark[..count]);
+            self.marked += count;
         }
         self.since_row.set(self.since_row.get() + count);
         Ok(count)
+    }
+}
+
+/// What a record says of the end of the file.
+pub(super) enum End {
+    /// It is not there yet.
+    Later,
+    /// It is there.
+    Here,
+    /// It came within a quotation.
+    Quoted,
+}
+
+/// Whether a record is the mark at the end, or holds it.
+pub(super) fn end(record: &ByteRecord) -> End {
+    match record.as_slice() {
+        [0] if record.len() == 1 => End::Here,
+        [.., 0, b'\n' | b'\r'] => End::Quoted,
+        _ => End::Later,
     }
 }

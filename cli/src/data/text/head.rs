@@ -57,12 +57,7 @@ impl Head {
         };
         let records = sample(&bytes, separator, is_whole, SAMPLE + 1);
         let Some(first) = records.first() else {
-            let fault = if is_whole {
-                Fault::Empty
-            } else {
-                Fault::LongRow(LONGEST_ROW as u64 >> 20)
-            };
-            return Err(source.origin.fault(fault));
+            return Err(source.origin.fault(Fault::Empty));
         };
         let rows: Vec<Vec<String>> = records.iter().map(fields).collect();
         let decimal = options.decimal.unwrap_or_else(|| decimal(&rows, separator));
@@ -135,8 +130,12 @@ fn beginning(source: &mut Source) -> Result<(Vec<u8>, bool), DataError> {
             return Err(source.origin.fault(Fault::Binary));
         }
         let rows = sample(&bytes, b',', is_whole, 3).len();
-        if is_whole || rows == 3 || bytes.len() >= LONGEST_ROW {
+        if is_whole || rows == 3 {
             return Ok((bytes, is_whole));
+        }
+        if bytes.len() >= LONGEST_ROW {
+            let fault = Fault::LongRow(LONGEST_ROW as u64 >> 20);
+            return Err(source.origin.fault(fault));
         }
         wanted *= 4;
     }

@@ -9,7 +9,7 @@ use std::io::{Cursor, Read};
 use csv::ByteRecord;
 
 use self::field::{is_missing, number};
-use self::guard::{Guarded, LONGEST_ROW};
+use self::guard::{End, Guarded, LONGEST_ROW, end};
 use self::head::Head;
 use super::error::{DataError, Fault, Place, flag, shown};
 use super::memory::Budget;
@@ -75,12 +75,11 @@ fn fill(
     head: &Head,
 ) -> Result<Vec<u64>, DataError> {
     let bytes = Cursor::new(&head.bytes).chain(source);
-    let end = if head.is_crlf == Some(false) {
-        b'\n'
-    } else {
-        b'\r'
+    let end_of_line = match head.is_crlf {
+        Some(false) => b'\n',
+        _ => b'\r',
     };
-    let (guarded, since_row) = Guarded::new(bytes, end);
+    let (guarded, since_row) = Guarded::new(bytes, end_of_line);
     let mut reader = head::reader(guarded, head.separator, true);
     let mut record = ByteRecord::new();
     let (mut lines, mut count) = (Vec::new(), 0);
@@ -94,14 +93,23 @@ fn fill(
             Some(is_crlf) => first_line(reader.position().line(), &record, is_crlf),
             None => count,
         };
-        let place = origin.place.clone().line(line);
+        let place = || origin.place.clone().line(line);
+        match end(&record) {
+            End::Later => {}
+            End::Here => break,
+            // No end of a line was seen.
+            End::Quoted => {
+                let line = line + u64::from(head.is_crlf == Some(false));
+                return Err(origin.place.clone().line(line).fault(Fault::OpenQuote));
+            }
+        }
         let expected = head.names.len();
         if record.len() != expected {
             let found = record.len();
-            return Err(place.fault(Fault::Ragged { expected, found }));
+            return Err(place().fault(Fault::Ragged { expected, found }));
         }
         if count > 1 || !head.has_header {
-            row(rows, &record, &place, head.decimal)?;
+            row(rows, &record, place, head.decimal)?;
             lines.push(line);
             rows.end(&origin.place)?;
         }
@@ -133,23 +141,23 @@ fn failed(error: csv::Error, origin: &Origin) -> DataError {
 fn row(
     rows: &mut Rows,
     record: &ByteRecord,
-    place: &Place,
+    place: impl Fn() -> Place,
     decimal: char,
 ) -> Result<(), DataError> {
     for (column, role) in rows.columns() {
         let bytes = record.get(column.position - 1).unwrap_or_default();
         let field = std::str::from_utf8(bytes)
             .map(str::trim)
-            .map_err(|_| within(place, column).fault(Fault::NotUtf8))?;
+            .map_err(|_| within(place(), column).fault(Fault::NotUtf8))?;
         if let Values::Numbers(numbers) = &mut column.values {
             match number(field, decimal) {
                 Some(value) if value.is_finite() => numbers.push(value),
                 None if is_missing(field) => numbers.push(f64::NAN),
-                value => return Err(wrong(field, value.is_some(), role, place, column)),
+                value => return Err(wrong(field, value.is_some(), role, place(), column)),
             }
         } else if let Values::Texts(texts) = &mut column.values {
             if bytes.contains(&0) {
-                return Err(within(place, column).fault(Fault::Binary));
+                return Err(within(place(), column).fault(Fault::Binary));
             }
             let is_number = role == Role::TargetText;
             match number(field, decimal).filter(|value| is_number && value.is_finite()) {
@@ -162,12 +170,12 @@ fn row(
     Ok(())
 }
 
-fn within(place: &Place, column: &Column) -> Place {
-    place.clone().column(column.position, &column.name)
+fn within(place: Place, column: &Column) -> Place {
+    place.column(column.position, &column.name)
 }
 
 /// A field that is no number, or an infinite one.
-fn wrong(field: &str, is_number: bool, role: Role, place: &Place, column: &Column) -> DataError {
+fn wrong(field: &str, is_number: bool, role: Role, place: Place, column: &Column) -> DataError {
     let flag = flag(column.position, &column.name);
     let text = shown(field);
     within(place, column).fault(if field.contains('\0') {
