@@ -2,6 +2,8 @@
 
 pub mod commands;
 pub mod error;
+pub mod explain;
 pub mod output;
+pub mod report;
 
 pub use error::CliError;
