@@ -3,6 +3,8 @@
 pub mod commands;
 pub mod data;
 pub mod error;
+pub mod explain;
 pub mod output;
+pub mod report;
 
 pub use error::CliError;

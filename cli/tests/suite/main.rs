@@ -9,3 +9,5 @@
 mod data;
 mod data_faults;
 mod data_files;
+mod explain;
+mod report;

@@ -1,0 +1,104 @@
+//! What metrics are called by people, and what they mean.
+
+/// How a metric is shown.
+pub(super) struct Name {
+    /// Its name in a heading.
+    pub(super) title: String,
+    /// What it says, for who has never heard of it.
+    pub(super) meaning: &'static str,
+    /// Whether it is a share, shown in percent.
+    pub(super) is_share: bool,
+}
+
+const KNOWN: [(&str, &str, &str, bool); 13] = [
+    ("accuracy", "Accuracy", "the share of right answers", true),
+    (
+        "loss",
+        "Loss",
+        "what the training makes small; lower is better",
+        false,
+    ),
+    (
+        "mean_absolute_error",
+        "Mean absolute error",
+        "how far answers are off on average, in the unit of the target",
+        false,
+    ),
+    (
+        "root_mean_squared_error",
+        "Root mean squared error",
+        "the same, with large errors counting more",
+        false,
+    ),
+    (
+        "rmse",
+        "Root mean squared error",
+        "the same, with large errors counting more",
+        false,
+    ),
+    (
+        "mean_squared_error",
+        "Mean squared error",
+        "the mean of the squares of the errors",
+        false,
+    ),
+    (
+        "r2",
+        "R²",
+        "the share of the variation that is explained: 1 is perfect, 0 is no better than the mean",
+        false,
+    ),
+    (
+        "precision",
+        "Precision",
+        "the share of answers of a class that are right, averaged over the classes",
+        true,
+    ),
+    (
+        "recall",
+        "Recall",
+        "the share of a class that is found, averaged over the classes",
+        true,
+    ),
+    (
+        "f1",
+        "F1",
+        "precision and recall in one number, averaged over the classes",
+        true,
+    ),
+    (
+        "balanced_accuracy",
+        "Balanced accuracy",
+        "the share of right answers, each class counting the same",
+        true,
+    ),
+    (
+        "roc_auc",
+        "ROC AUC",
+        "how well the classes are told apart by the confidence: 1 is perfect, 0.5 is chance",
+        false,
+    ),
+    (
+        "learning_rate",
+        "Learning rate",
+        "the size of the steps",
+        false,
+    ),
+];
+
+/// The name of a metric; one that is not known is shown as it is.
+pub(super) fn name(metric: &str) -> Name {
+    let known = KNOWN.iter().find(|(name, ..)| *name == metric);
+    match known {
+        Some((_, title, meaning, is_share)) => Name {
+            title: (*title).to_owned(),
+            meaning,
+            is_share: *is_share,
+        },
+        None => Name {
+            title: metric.replace('_', " "),
+            meaning: "",
+            is_share: false,
+        },
+    }
+}
