@@ -166,10 +166,19 @@ pub(crate) fn check_parameters(
     sizes: &[usize],
     parameters: &[LayerParameters],
 ) -> Result<(), ModelError> {
-    check_shape("layers", [1, sizes.len() - 1], [1, parameters.len()])?;
-    for (layer, ends) in parameters.iter().zip(sizes.windows(2)) {
-        check_shape("w", [ends[0], ends[1]], [layer.w.nrows(), layer.w.ncols()])?;
-        check_shape("b", [1, ends[1]], [1, layer.b.len()])?;
+    check_layers(sizes.windows(2).map(|ends| [ends[0], ends[1]]), parameters)
+}
+
+/// Checks parameters, or what has their shapes, against inputs and outputs of layers, all shapes
+/// first.
+pub(crate) fn check_layers(
+    sizes: impl ExactSizeIterator<Item = [usize; 2]>,
+    parameters: &[LayerParameters],
+) -> Result<(), ModelError> {
+    check_shape("layers", [1, sizes.len()], [1, parameters.len()])?;
+    for (layer, [inputs, outputs]) in parameters.iter().zip(sizes) {
+        check_shape("w", [inputs, outputs], [layer.w.nrows(), layer.w.ncols()])?;
+        check_shape("b", [1, outputs], [1, layer.b.len()])?;
     }
     for (number, layer) in (1..).zip(parameters) {
         check_finite_parameter(number, "w", layer.w.view())?;

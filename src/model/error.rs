@@ -117,6 +117,32 @@ pub enum ModelError {
         /// Its value.
         value: f32,
     },
+    /// A training state is of another optimizer than the model's: its moments or scalars have other
+    /// names.
+    #[error(
+        "the training state has the {what} [{}], but the model's optimizer [{}]: the state is of another optimizer",
+        actual.join(", "),
+        expected.join(", ")
+    )]
+    StateNames {
+        /// `moments` or `scalars`.
+        what: &'static str,
+        /// The names that the model knows, sorted.
+        expected: Vec<String>,
+        /// The names in the state, sorted.
+        actual: Vec<String>,
+    },
+    /// A moment or scalar of a training state does not fit the model, or is not finite.
+    #[error("{name} in the training state does not fit the model")]
+    State {
+        /// The name of the moment or of the scalar.
+        name: String,
+        /// [`Self::Shape`], [`Self::NonFiniteParameter`] or [`Self::NonFinite`].
+        source: Box<ModelError>,
+    },
+    /// The model keeps no training state, and was given one.
+    #[error("this model keeps no training state, so it cannot go on from one")]
+    Stateless,
     /// The machine has not as much memory.
     #[error("{bytes} bytes of memory are needed, which is more than can be had")]
     Memory {

@@ -11,6 +11,7 @@ mod loss;
 mod network;
 mod optimizer;
 mod parameters;
+mod state;
 mod traits;
 
 pub use crate::linear::Activation;
@@ -23,9 +24,11 @@ pub use loss::{Loss, TargetKind};
 pub use network::{LayerConfig, NetworkConfig};
 pub use optimizer::*;
 pub use parameters::{LayerHistograms, LayerParameters};
+pub use state::{Moment, TrainingState};
 pub use traits::{MeanLoss, Model, ResidentModel};
 
 pub(crate) use batch::{
     NoProbability, check_batch, check_finite, check_inputs, check_parameters, check_probabilities,
     check_shape, check_weights, first_other_than_probability,
 };
+pub(crate) use state::StateShape;

@@ -7,6 +7,7 @@ use super::config::MlpConfig;
 use super::error::ModelError;
 use super::loss::Loss;
 use super::parameters::{LayerHistograms, LayerParameters};
+use super::state::TrainingState;
 use crate::events::Histogram;
 
 /// Mean loss over a number of examples. With weights, Σ weight · loss / Σ weight.
@@ -93,6 +94,35 @@ pub trait Model {
     /// [`ModelError::Shape`] where a shape differs, [`ModelError::NonFiniteParameter`]; nothing is
     /// changed then.
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError>;
+
+    /// What the next step depends on beside parameters, configuration and batch: a copy of what the
+    /// optimizer remembers, and the number of batches trained on. Waits for the device.
+    ///
+    /// The provided method knows of none: its state is empty.
+    ///
+    /// # Errors
+    /// What the device reports.
+    fn training_state(&self) -> Result<TrainingState, ModelError> {
+        Ok(TrainingState::default())
+    }
+
+    /// Goes on from a state of [`Self::training_state`] with the next batch; parameters and
+    /// learning rate stay.
+    ///
+    /// Numbers must be finite, as in [`Self::set_parameters`].
+    ///
+    /// # Errors
+    /// [`ModelError::StateNames`] where the state is of another optimizer, [`ModelError::State`]
+    /// where a shape differs or a number is not finite; nothing is changed then. The provided
+    /// method refuses all but an empty state: [`ModelError::Stateless`]. Otherwise what the device
+    /// reports.
+    fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
+        if state.is_empty() {
+            Ok(())
+        } else {
+            Err(ModelError::Stateless)
+        }
+    }
 
     /// How weights, biases and the gradients of the last step are spread, first layer first. Waits
     /// for the device.

@@ -68,6 +68,12 @@ impl ParameterLayout {
         self.layers.len()
     }
 
+    /// Inputs and outputs of each layer.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = [usize; 2]> {
+        let layers = self.layers.iter();
+        layers.map(|layer| [layer.inputs as usize, layer.outputs as usize])
+    }
+
     /// Elements of each buffer, padding included.
     pub(super) fn elements(&self) -> impl Iterator<Item = usize> {
         self.buffers.iter().map(|bytes| (bytes / 4) as usize)

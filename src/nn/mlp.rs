@@ -6,8 +6,8 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::device::{Gpu, GpuError};
 use crate::model::{
-    LayerHistograms, LayerParameters, MeanLoss, MlpConfig, ModelError, Targets, check_batch,
-    check_inputs,
+    LayerHistograms, LayerParameters, MeanLoss, MlpConfig, ModelError, Targets, TrainingState,
+    check_batch, check_inputs,
 };
 
 use super::data::with_weights;
@@ -48,6 +48,8 @@ pub struct Mlp {
     pub(super) network: Network,
     pub(super) losses: LossRing,
     pub(super) steps: Steps,
+    /// Batches trained on, those that wait included.
+    pub(super) batches: u64,
     /// The data set on the device.
     pub(super) resident: Option<Resident>,
     /// Prepared when first asked for.
@@ -69,6 +71,7 @@ impl Mlp {
             losses: LossRing::new(gpu)?,
             steps: Steps::new(gpu, &network)?,
             network,
+            batches: 0,
             resident: None,
             histograms: None,
             queue: Mutex::new(Queue::new()),
@@ -138,6 +141,7 @@ impl Mlp {
         self.upload_batch(x, targets)?;
         let submission = self.gpu.run(self.steps.train(batch))?;
         self.queue().submitted_one(submission);
+        self.batches += 1;
         Ok(())
     }
 
@@ -192,6 +196,19 @@ impl Mlp {
     pub async fn parameters_async(&self) -> Result<Vec<LayerParameters>, ModelError> {
         self.submit()?;
         self.network.parameters_async().await
+    }
+
+    /// What the next step depends on beside parameters, configuration and batch; see
+    /// [`Model::training_state`](crate::model::Model::training_state).
+    ///
+    /// # Errors
+    /// As [`Model::training_state`](crate::model::Model::training_state).
+    pub async fn training_state_async(&self) -> Result<TrainingState, ModelError> {
+        self.submit()?;
+        Ok(TrainingState {
+            batches: self.batches,
+            ..self.network.training_state_async().await?
+        })
     }
 
     /// The gradients of the last batch, in the shapes of the parameters; zeros before the first.

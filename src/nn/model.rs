@@ -6,7 +6,7 @@ use crate::device::GpuError;
 use crate::kernel::PrepareError;
 use crate::model::{
     LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, ResidentModel,
-    Targets, check_parameters,
+    Targets, TrainingState, check_parameters,
 };
 
 use super::data::DeviceDataset;
@@ -64,6 +64,17 @@ impl Model for Mlp {
         check_parameters(&self.config.layer_sizes, parameters)?;
         self.submit()?;
         self.network.set_parameters(parameters)
+    }
+
+    fn training_state(&self) -> Result<TrainingState, ModelError> {
+        pollster::block_on(self.training_state_async())
+    }
+
+    fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
+        self.submit()?;
+        self.network.set_training_state(state)?;
+        self.batches = state.batches;
+        Ok(())
     }
 
     fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {

@@ -6,7 +6,8 @@ use crate::device::Gpu;
 use crate::kernel::Matrix;
 use crate::linear::LinearKernels;
 use crate::model::{
-    LayerParameters, ModelError, NetworkConfig, TargetKind, check_parameters, initial_parameters,
+    LayerParameters, ModelError, NetworkConfig, TargetKind, TrainingState, check_parameters,
+    initial_parameters,
 };
 
 use super::linear::Linear;
@@ -223,5 +224,32 @@ impl Network {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
         pollster::block_on(self.parameters_async())
+    }
+
+    /// A copy of what the optimizer remembers, after all work submitted before. Of how many batches
+    /// it is, you know: `batches` is 0.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub async fn training_state_async(&self) -> Result<TrainingState, ModelError> {
+        self.update.training_state_async(&self.gpu).await
+    }
+
+    /// [`Self::training_state_async`], waiting for the answer.
+    ///
+    /// # Errors
+    /// What the device reports.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn training_state(&self) -> Result<TrainingState, ModelError> {
+        pollster::block_on(self.training_state_async())
+    }
+
+    /// Has whatever is submitted from now on go on from a state of [`Self::training_state_async`];
+    /// the parameters stay, and `batches` is left alone.
+    ///
+    /// # Errors
+    /// As [`Update::set_training_state`].
+    pub fn set_training_state(&self, state: &TrainingState) -> Result<(), ModelError> {
+        self.update.set_training_state(&self.gpu, state)
     }
 }

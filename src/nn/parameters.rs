@@ -36,6 +36,11 @@ impl Parameters {
         self.layout.layers()
     }
 
+    /// Inputs and outputs of each layer.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = [usize; 2]> {
+        self.layout.sizes()
+    }
+
     /// The buffers with weights and biases.
     pub(super) fn values(&self) -> &[wgpu::Buffer] {
         &self.values
@@ -64,7 +69,17 @@ impl Parameters {
 
     /// Hands weights and biases to the steps submitted from now on.
     pub(super) fn write(&self, gpu: &Gpu, parameters: &[LayerParameters]) -> Result<(), GpuError> {
-        for (buffer, flat) in self.values.iter().zip(self.layout.pack(parameters)) {
+        self.write_to(gpu, self.values.iter(), parameters)
+    }
+
+    /// [`Self::write`] into other buffers of this layout.
+    pub(super) fn write_to<'a>(
+        &self,
+        gpu: &Gpu,
+        buffers: impl Iterator<Item = &'a wgpu::Buffer>,
+        parameters: &[LayerParameters],
+    ) -> Result<(), GpuError> {
+        for (buffer, flat) in buffers.zip(self.layout.pack(parameters)) {
             gpu.write(buffer, 0, bytemuck::cast_slice(&flat))?;
         }
         Ok(())
@@ -90,13 +105,13 @@ impl Parameters {
     }
 
     /// A copy of buffers of this layout, cut into layers.
-    pub(super) async fn read(
+    pub(super) async fn read<'a>(
         &self,
         gpu: &Gpu,
-        buffers: &[wgpu::Buffer],
+        buffers: impl IntoIterator<Item = &'a wgpu::Buffer>,
     ) -> Result<Vec<LayerParameters>, ModelError> {
         let mut flat = Vec::new();
-        for (buffer, elements) in buffers.iter().zip(self.layout.elements()) {
+        for (buffer, elements) in buffers.into_iter().zip(self.layout.elements()) {
             flat.push(gpu.read_range_async::<f32>(buffer, 0, elements).await?);
         }
         Ok(self.layout.unpack(&flat))

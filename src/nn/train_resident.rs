@@ -92,6 +92,7 @@ impl Mlp {
             self.steps.prepare_gather(&self.network, resident, rows)?;
             resident.advance(&self.gpu, i)?;
         }
+        self.batches += 1;
         if self.queue().push(i) {
             self.submit()?;
         }

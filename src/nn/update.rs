@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, PrepareError, Vector};
-use crate::model::{ModelError, Optimizer};
+use crate::model::{ModelError, Moment, Optimizer, StateShape, TrainingState};
 
 use super::linear::Linear;
 use super::ops::{
@@ -20,8 +20,15 @@ use super::parameters::Parameters;
 pub struct Update {
     optimizer: Optimizer,
     settings: wgpu::Buffer,
-    parts: Vec<Part>,
+    storages: Vec<Storage>,
     clip_norm: Option<f32>,
+}
+
+/// Parameters of one layout, with the buffers that they lie in.
+#[derive(Debug)]
+struct Storage {
+    parameters: Arc<Parameters>,
+    parts: Vec<Part>,
 }
 
 /// A buffer of parameters, with everything that is laid out like it.
@@ -40,25 +47,23 @@ impl Update {
     /// device has not enough memory.
     pub fn new(gpu: &Gpu, optimizer: Optimizer, layers: &[Linear]) -> Result<Self, ModelError> {
         optimizer.check()?;
-        let mut storages: Vec<&Arc<Parameters>> = Vec::new();
-        for layer in layers {
-            let storage = layer.storage();
-            if !storages.iter().any(|known| Arc::ptr_eq(known, storage)) {
-                storages.push(storage);
-            }
-        }
-        let mut parts = Vec::new();
-        for storage in storages {
-            for (values, gradients) in storage.values().iter().zip(storage.gradients()) {
-                parts.push(Part::new(gpu, &optimizer, values, gradients)?);
+        let mut storages: Vec<Storage> = Vec::new();
+        for parameters in layers.iter().map(Linear::storage) {
+            let is_it = |known: &Storage| Arc::ptr_eq(&known.parameters, parameters);
+            if !storages.iter().any(is_it) {
+                storages.push(Storage::new(gpu, &optimizer, parameters)?);
             }
         }
         Ok(Self {
             settings: upload_settings(gpu, &optimizer)?,
             optimizer,
-            parts,
+            storages,
             clip_norm: None,
         })
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.storages.iter().flat_map(|storage| &storage.parts)
     }
 
     /// The same, clipping the gradients of all its layers to a global norm first; see
@@ -87,7 +92,83 @@ impl Update {
     /// What the optimizer remembers, under the names of its formulas, such as `velocity`: each laid
     /// out like the buffer that the parameters are in.
     pub fn state(&self) -> impl Iterator<Item = (&'static str, &wgpu::Buffer)> {
-        self.parts.iter().flat_map(|part| part.state.buffers())
+        self.parts().flat_map(|part| {
+            let scalars = part.state.scalars();
+            scalars.into_iter().chain(part.state.moments())
+        })
+    }
+
+    /// A copy of what the optimizer remembers, after all work submitted before: the layers of each
+    /// moment in the order in which the optimizer was given them, each once. Of how many batches it
+    /// is, you know: `batches` is 0.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub async fn training_state_async(&self, gpu: &Gpu) -> Result<TrainingState, ModelError> {
+        let mut state = TrainingState::default();
+        let shape = self.state_shape();
+        for (i, name) in shape.moments.into_iter().enumerate() {
+            let mut layers = Vec::new();
+            for storage in &self.storages {
+                let moment = storage.moment(i);
+                layers.extend(storage.parameters.read(gpu, moment).await?);
+            }
+            let name = name.to_owned();
+            state.moments.push(Moment { name, layers });
+        }
+        for (name, buffer) in self.scalars() {
+            let values = gpu.read_range_async::<f32>(buffer, 0, elements(buffer));
+            state.scalars.push((name.to_owned(), values.await?));
+        }
+        Ok(state)
+    }
+
+    /// Puts what [`Self::training_state_async`] has taken out back, for whatever is submitted from
+    /// now on; `batches` is left alone.
+    ///
+    /// # Errors
+    /// [`ModelError::StateNames`] where the state is of another optimizer, [`ModelError::State`]
+    /// where a shape differs or a number is not finite; nothing is changed then. Otherwise what the
+    /// device reports.
+    pub fn set_training_state(&self, gpu: &Gpu, state: &TrainingState) -> Result<(), ModelError> {
+        self.state_shape().check(state)?;
+        for (i, name) in self.state_shape().moments.into_iter().enumerate() {
+            let mut layers = state.moment(name).unwrap_or_default();
+            for storage in &self.storages {
+                let here;
+                // There are as many as all storages have together: that was checked.
+                (here, layers) = layers.split_at(storage.parameters.layers());
+                let moment = storage.moment(i);
+                storage.parameters.write_to(gpu, moment, here)?;
+            }
+        }
+        for (name, buffer) in self.parts().flat_map(|part| part.state.scalars()) {
+            let values = state.scalar(name).unwrap_or_default();
+            gpu.write(buffer, 0, bytemuck::cast_slice(values))?;
+        }
+        Ok(())
+    }
+
+    fn state_shape(&self) -> StateShape {
+        let first = self.parts().next();
+        let moments = first.map(|part| part.state.moments()).unwrap_or_default();
+        let storages = self.storages.iter();
+        StateShape {
+            moments: moments.into_iter().map(|(name, _)| name).collect(),
+            scalars: self
+                .scalars()
+                .map(|(name, buffer)| (name, elements(buffer)))
+                .collect(),
+            layers: storages
+                .flat_map(|storage| storage.parameters.sizes())
+                .collect(),
+        }
+    }
+
+    /// Those of the first part: the others have the same.
+    fn scalars(&self) -> impl Iterator<Item = (&'static str, &wgpu::Buffer)> {
+        let first = self.parts().take(1);
+        first.flat_map(|part| part.state.scalars())
     }
 
     /// A step: one dispatch or two, three more where it clips, and more where the parameters are in several buffers or larger than
@@ -97,7 +178,7 @@ impl Update {
     /// As [`LinearKernels::forward`](crate::LinearKernels::forward).
     pub fn dispatches(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
         let mut dispatches = self.clip(kernels)?;
-        for part in &self.parts {
+        for part in self.parts() {
             dispatches.extend(part.dispatches(kernels, &self.settings)?);
         }
         Ok(dispatches)
@@ -109,7 +190,7 @@ impl Update {
             return Ok(Vec::new());
         };
         let mut gradients = Vec::new();
-        for part in &self.parts {
+        for part in self.parts() {
             let pieces = pieces(part.gradients.size(), kernels.limits());
             gradients.extend(
                 pieces.map(|piece| {
@@ -129,6 +210,31 @@ fn upload_settings(gpu: &Gpu, optimizer: &Optimizer) -> Result<wgpu::Buffer, Gpu
     Ok(buffer)
 }
 
+fn elements(buffer: &wgpu::Buffer) -> usize {
+    (buffer.size() / 4) as usize
+}
+
+impl Storage {
+    fn new(
+        gpu: &Gpu,
+        optimizer: &Optimizer,
+        parameters: &Arc<Parameters>,
+    ) -> Result<Self, GpuError> {
+        let buffers = parameters.values().iter().zip(parameters.gradients());
+        let part = |(values, gradients)| Part::new(gpu, optimizer, values, gradients);
+        Ok(Self {
+            parts: buffers.map(part).collect::<Result<_, _>>()?,
+            parameters: parameters.clone(),
+        })
+    }
+
+    /// The buffers of a moment, by its number among those of the optimizer.
+    fn moment(&self, i: usize) -> impl Iterator<Item = &wgpu::Buffer> {
+        let parts = self.parts.iter();
+        parts.filter_map(move |part| Some(part.state.moments().get(i)?.1))
+    }
+}
+
 impl Part {
     fn new(
         gpu: &Gpu,
@@ -137,7 +243,7 @@ impl Part {
         gradients: &wgpu::Buffer,
     ) -> Result<Self, GpuError> {
         Ok(Self {
-            state: optimizer_state(gpu, optimizer, (values.size() / 4) as usize)?,
+            state: optimizer_state(gpu, optimizer, elements(values))?,
             values: values.clone(),
             gradients: gradients.clone(),
         })

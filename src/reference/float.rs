@@ -8,6 +8,11 @@ pub(super) fn cast<F: NdFloat>(value: f32) -> F {
     F::from(value).unwrap_or_else(F::nan)
 }
 
+/// The nearest f32.
+pub(super) fn to_f32<F: NdFloat>(value: F) -> f32 {
+    value.to_f32().unwrap_or(f32::NAN)
+}
+
 pub(super) fn count<F: NdFloat>(examples: usize) -> F {
     F::from(examples).unwrap_or_else(F::nan)
 }

@@ -3,16 +3,17 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
 use super::clip::{clip, gradient_norm};
-use super::float::cast;
+use super::float::to_f32;
 use super::histogram::histogram;
 use super::loss::{Objective, Sums};
 use super::memory;
 use super::pass::Workspace;
 use super::total::LossTotal;
-use super::update::Moments;
+use super::update::{Moments, layer_from_f32, layer_to_f32};
 use crate::model::{
     Activation, LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError,
-    NetworkConfig, Targets, check_batch, check_inputs, check_parameters, initial_parameters,
+    NetworkConfig, Targets, TrainingState, check_batch, check_inputs, check_parameters,
+    initial_parameters,
 };
 
 /// A multi-layer perceptron on the CPU: the network that [`crate::nn::Mlp`] is, in ndarray.
@@ -45,6 +46,8 @@ pub struct Mlp<F = f32> {
     moments: Moments<F>,
     workspace: Workspace<F>,
     total: LossTotal,
+    /// Batches trained on.
+    batches: u64,
 }
 
 /// Rows that are predicted at a time.
@@ -74,7 +77,7 @@ impl<F: NdFloat> Mlp<F> {
         network.check()?;
         memory::ask(bytes_of_network::<F>(&network.layer_sizes()))?;
         let layers = initial_parameters(network.clone());
-        let layers: Vec<_> = layers.iter().map(from_f32).collect();
+        let layers: Vec<_> = layers.iter().map(layer_from_f32).collect();
         let zeros = || layers.iter().map(zeros_like).collect::<Vec<_>>();
         let moments = Moments::new(zeros);
         Ok(Self {
@@ -87,6 +90,7 @@ impl<F: NdFloat> Mlp<F> {
             moments,
             workspace: Workspace::new(),
             total: LossTotal::default(),
+            batches: 0,
         })
     }
 
@@ -241,6 +245,7 @@ impl<F: NdFloat> Model for Mlp<F> {
         self.clip();
         let (optimizer, gradients) = (&self.network.optimizer, &self.gradients);
         self.moments.update(optimizer, gradients, &mut self.layers);
+        self.batches += 1;
         Ok(())
     }
 
@@ -272,16 +277,24 @@ impl<F: NdFloat> Model for Mlp<F> {
     }
 
     fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
-        let layer = |layer: &LayerParameters<F>| LayerParameters {
-            w: layer.w.mapv(to_f32),
-            b: layer.b.mapv(to_f32),
-        };
-        Ok(self.layers.iter().map(layer).collect())
+        Ok(self.layers.iter().map(layer_to_f32).collect())
     }
 
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
         check_parameters(&self.sizes, parameters)?;
-        self.layers = parameters.iter().map(from_f32).collect();
+        self.layers = parameters.iter().map(layer_from_f32).collect();
+        Ok(())
+    }
+
+    /// In f32, as [`Self::parameters`]: a twin in f64 that goes on from there is not the same to the
+    /// last bit.
+    fn training_state(&self) -> Result<TrainingState, ModelError> {
+        Ok(self.moments.state(&self.network.optimizer, self.batches))
+    }
+
+    fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
+        self.moments.set_state(&self.network.optimizer, state)?;
+        self.batches = state.batches;
         Ok(())
     }
 
@@ -307,20 +320,9 @@ fn bytes_of_network<F>(sizes: &[usize]) -> u64 {
     layers.fold(0, u64::saturating_add)
 }
 
-fn from_f32<F: NdFloat>(layer: &LayerParameters) -> LayerParameters<F> {
-    LayerParameters {
-        w: layer.w.mapv(cast),
-        b: layer.b.mapv(cast),
-    }
-}
-
 fn zeros_like<F: NdFloat>(layer: &LayerParameters<F>) -> LayerParameters<F> {
     LayerParameters {
         w: Array2::zeros(layer.w.dim()),
         b: Array1::zeros(layer.b.dim()),
     }
-}
-
-fn to_f32<F: NdFloat>(value: F) -> f32 {
-    value.to_f32().unwrap_or(f32::NAN)
 }

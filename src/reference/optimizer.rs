@@ -157,6 +157,22 @@ fn lion_step<F: NdFloat>(settings: &LionSettings) -> impl Fn(F, &mut F, &mut F) 
     }
 }
 
+/// The names of what an optimizer remembers of each parameter, first and second: those of its
+/// state on the device.
+pub(super) fn moment_names(optimizer: &Optimizer) -> &'static [&'static str] {
+    match optimizer {
+        Optimizer::Sgd(_) => &["velocity"],
+        Optimizer::Adam(_) | Optimizer::AdamW(_) => &["m", "v"],
+        Optimizer::Lion(_) => &["m"],
+    }
+}
+
+/// The name of Adam's corrections, where it is they that the optimizer keeps.
+pub(super) fn corrections_name(optimizer: &Optimizer) -> Option<&'static str> {
+    let is_adam = matches!(optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
+    is_adam.then_some("corrections")
+}
+
 /// The step of an optimizer over plain slices, for [`super::Mlp`].
 #[derive(Clone, Copy)]
 pub(super) enum Rule<F> {

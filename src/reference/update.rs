@@ -2,10 +2,11 @@
 
 use ndarray::{Array, Dimension, NdFloat};
 
-use super::optimizer::{AdamCorrections, Rule};
+use super::float::{cast, to_f32};
+use super::optimizer::{AdamCorrections, Rule, corrections_name, moment_names};
 use super::simd::with_best_instructions;
 use super::threads::{self, Task};
-use crate::model::{LayerParameters, Optimizer};
+use crate::model::{LayerParameters, ModelError, Moment, Optimizer, StateShape, TrainingState};
 
 /// Parameters that are worth waking another thread for.
 const LEAST_WORK: usize = 1 << 16;
@@ -31,6 +32,56 @@ impl<F: NdFloat> Moments<F> {
         }
     }
 
+    /// What is remembered, in f32.
+    pub(super) fn state(&self, optimizer: &Optimizer, batches: u64) -> TrainingState {
+        let moments = moment_names(optimizer)
+            .iter()
+            .zip([&self.first, &self.second]);
+        let moment = |(name, layers): (&&str, &Vec<LayerParameters<F>>)| Moment {
+            name: (*name).to_owned(),
+            layers: layers.iter().map(layer_to_f32).collect(),
+        };
+        let AdamCorrections { first, second } = self.corrections;
+        let corrections = corrections_name(optimizer).into_iter();
+        TrainingState {
+            moments: moments.map(moment).collect(),
+            scalars: corrections
+                .map(|name| (name.to_owned(), vec![to_f32(first), to_f32(second)]))
+                .collect(),
+            batches,
+        }
+    }
+
+    /// Remembers what is in `state`, or changes nothing.
+    pub(super) fn set_state(
+        &mut self,
+        optimizer: &Optimizer,
+        state: &TrainingState,
+    ) -> Result<(), ModelError> {
+        let corrections = corrections_name(optimizer);
+        let shape = StateShape {
+            moments: moment_names(optimizer).to_vec(),
+            scalars: corrections.iter().map(|name| (*name, 2)).collect(),
+            layers: self
+                .first
+                .iter()
+                .map(|layer| layer.w.dim().into())
+                .collect(),
+        };
+        shape.check(state)?;
+        let moments = [&mut self.first, &mut self.second];
+        for (to, name) in moments.into_iter().zip(shape.moments) {
+            let from = state.moment(name).unwrap_or_default();
+            *to = from.iter().map(layer_from_f32).collect();
+        }
+        let corrections = corrections.and_then(|name| state.scalar(name));
+        if let Some([first, second]) = corrections {
+            let [first, second] = [*first, *second].map(cast);
+            self.corrections = AdamCorrections { first, second };
+        }
+        Ok(())
+    }
+
     /// One step of all layers.
     pub(super) fn update(
         &mut self,
@@ -46,6 +97,21 @@ impl<F: NdFloat> Moments<F> {
             let b = [&mut first.b, &mut second.b, &mut layer.b];
             update(rule, &gradient.b, b);
         }
+    }
+}
+
+/// Row by row, however `layer` lies: steps run over plain slices.
+pub(super) fn layer_from_f32<F: NdFloat>(layer: &LayerParameters) -> LayerParameters<F> {
+    LayerParameters {
+        w: layer.w.as_standard_layout().mapv(cast),
+        b: layer.b.as_standard_layout().mapv(cast),
+    }
+}
+
+pub(super) fn layer_to_f32<F: NdFloat>(layer: &LayerParameters<F>) -> LayerParameters {
+    LayerParameters {
+        w: layer.w.mapv(to_f32),
+        b: layer.b.mapv(to_f32),
     }
 }
 

@@ -165,12 +165,12 @@ impl OptimizerState for AdamState {
         kernels.adam_advance(settings, corrections).map(Some)
     }
 
-    fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
-        vec![
-            ("corrections", &self.corrections),
-            ("m", &self.m),
-            ("v", &self.v),
-        ]
+    fn moments(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
+        vec![("m", &self.m), ("v", &self.v)]
+    }
+
+    fn scalars(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
+        vec![("corrections", &self.corrections)]
     }
 
     fn step(

@@ -101,7 +101,7 @@ impl LionState {
 }
 
 impl OptimizerState for LionState {
-    fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
+    fn moments(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
         vec![("m", &self.m)]
     }
 

@@ -19,7 +19,7 @@ pub(super) fn count(elements: Vector<'_>) -> Contents {
     dims.contents()
 }
 
-/// The state of an optimizer, in buffers laid out like the parameters, zero at first.
+/// The state of an optimizer, in buffers on the device, zero at first.
 pub(in crate::nn) trait OptimizerState: fmt::Debug + Send + Sync {
     /// What comes once before the parts of a step.
     fn begin(
@@ -31,8 +31,13 @@ pub(in crate::nn) trait OptimizerState: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Its buffers, under the names of its formulas.
-    fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)>;
+    /// Its buffers that are laid out like the parameters, under the names of its formulas.
+    fn moments(&self) -> Vec<(&'static str, &wgpu::Buffer)>;
+
+    /// Its other buffers of f32, which are the same for all parts of the parameters.
+    fn scalars(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
+        Vec::new()
+    }
 
     /// The step of a part of the parameters. Each element is treated by itself.
     fn step(

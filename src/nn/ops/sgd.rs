@@ -106,7 +106,7 @@ impl SgdState {
 }
 
 impl OptimizerState for SgdState {
-    fn buffers(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
+    fn moments(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
         vec![("velocity", &self.velocity)]
     }
 
