@@ -1,6 +1,6 @@
 //! Why a model could not be built, or could not take a batch.
 
-use super::loss::Loss;
+use super::loss::{Loss, TargetKind};
 use crate::device::GpuError;
 use crate::events::HistogramError;
 use crate::kernel::PrepareError;
@@ -108,6 +108,14 @@ pub enum ModelError {
     TargetKind {
         /// The loss of the model.
         loss: Loss,
+    },
+    /// A metric of classes was asked of values, or one of values of classes.
+    #[error("the metric {metric} is not one of these targets, but of {}", takes.name())]
+    MetricTargets {
+        /// Its name.
+        metric: String,
+        /// The targets that it takes.
+        takes: TargetKind,
     },
     /// A setting of the network or its optimizer is not a finite number in its range.
     #[error("the setting {name} = {value} is out of range")]

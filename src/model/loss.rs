@@ -36,6 +36,17 @@ pub enum TargetKind {
     Values,
 }
 
+impl TargetKind {
+    /// `classes` or `values`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Classes => "classes",
+            Self::Values => "values",
+        }
+    }
+}
+
 impl Loss {
     /// One of each, with usual parameters.
     pub const ALL: [Self; 5] = [

@@ -1,191 +1,165 @@
 //! Which classes a model takes for which.
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::events::{Image, ImageError};
-use crate::model::IGNORED;
+use super::class_counts::{
+    ClassCounts, ClassScores, accuracy, balanced_accuracy, macro_mean, pairs, weighted_mean,
+};
+use crate::model::{IGNORED, ModelError};
 
-/// More classes than that make a picture in which nothing can be seen, from a table that fills the
-/// memory.
-const MOST_CLASSES: usize = 1024;
-/// Sides of a cell: 16 pixels, fewer where the picture would be larger than 1,024.
-const CELL: usize = 16;
-
-const GRID: [u8; 3] = [200, 200, 200];
-const NONE: [u8; 3] = [255, 255, 255];
-const ALL: [u8; 3] = [8, 48, 107];
-
-/// The class that a row of outputs stands for, given the right one: that of the largest output. In
-/// a tie, and next to a NaN, it is a wrong one.
-pub(super) fn predicted(row: ArrayView1<'_, f32>, label: usize) -> usize {
-    let mut wrong: Option<(usize, f32)> = None;
-    for (class, value) in row.iter().copied().enumerate() {
-        let beats = |(_, best): (usize, f32)| value.is_nan() || value > best;
-        if class != label && wrong.is_none_or(beats) {
-            wrong = Some((class, value));
-        }
-    }
-    // Strictly larger: next to a NaN, on either side, nothing is.
-    let is_hit = wrong.is_none_or(|(_, value)| row[label] > value);
-    wrong.filter(|_| !is_hit).map_or(label, |(class, _)| class)
-}
-
-/// Counts of examples by true class (rows) and predicted class (columns).
+/// Counts of examples by true class (rows) and predicted class (columns), with the scores that
+/// follow from them as scikit-learn defines them.
+///
+/// A class is predicted where its output is the largest; in a tie, and next to a NaN, it is a wrong
+/// one. Examples that are [`IGNORED`] are passed over.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::train::ConfusionMatrix;
+///
+/// let outputs = array![[2.0, 1.0], [0.0, 3.0], [0.5, 0.0], [0.1, 0.2]];
+/// let confusion = ConfusionMatrix::new(outputs.view(), &[0, 0, 0, 1])?;
+/// assert_eq!(confusion.counts(), &array![[2, 1], [0, 1]]);
+/// assert_eq!((confusion.accuracy(), confusion.support(0)), (0.75, 3));
+/// assert_eq!(confusion.scores(1).precision, 0.5);
+/// # Ok::<(), wgpu_linear::model::ModelError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Confusion {
+pub struct ConfusionMatrix {
     counts: Array2<u64>,
 }
 
-impl Confusion {
-    /// Of `logits`, examples × classes, whose labels are all classes. `None` where there are too
-    /// many classes to be looked at.
-    pub(super) fn of(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Option<Self> {
-        let classes = logits.ncols();
-        if classes == 0 || classes > MOST_CLASSES {
-            return None;
+impl ConfusionMatrix {
+    /// Of `outputs`, examples × classes, and the class of each. It takes 8 bytes for each pair of
+    /// classes.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] where there are not as many labels as rows, [`ModelError::Class`] where
+    /// a label is neither a column nor [`IGNORED`].
+    pub fn new(outputs: ArrayView2<'_, f32>, labels: &[u32]) -> Result<Self, ModelError> {
+        let (examples, classes) = outputs.dim();
+        if labels.len() != examples {
+            return Err(ModelError::Shape {
+                what: "classes",
+                expected: [1, examples],
+                actual: [1, labels.len()],
+            });
+        }
+        let is_wrong = |label: &u32| *label as usize >= classes && *label != IGNORED;
+        if let Some(example) = labels.iter().position(is_wrong) {
+            let class = labels[example];
+            return Err(ModelError::Class {
+                example,
+                class,
+                classes,
+            });
         }
         let mut counts = Array2::zeros((classes, classes));
-        let rows = logits.rows().into_iter().zip(labels);
-        for (row, label) in rows.filter(|(_, label)| **label != IGNORED) {
-            let label = *label as usize;
-            counts[[label, predicted(row, label)]] += 1;
+        for pair in pairs(outputs, labels) {
+            counts[pair] += 1;
         }
-        Some(Self { counts })
+        Ok(Self { counts })
     }
 
-    /// [`Self::pixels`] as PNG.
-    pub(super) fn image(&self) -> Result<Image, ImageError> {
-        let side = self.side() as u32;
-        Image::from_rgb8(side, side, &self.pixels())
+    /// The counts: true class downwards, predicted class to the right.
+    #[must_use]
+    pub fn counts(&self) -> &Array2<u64> {
+        &self.counts
     }
 
-    /// Sides of the picture.
-    fn side(&self) -> usize {
-        let cell = self.cell();
-        // A line of the grid before each cell and behind the last.
-        self.counts.nrows() * cell + usize::from(has_grid(cell))
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.counts.nrows()
     }
 
-    fn cell(&self) -> usize {
-        (CELL * 64 / self.counts.nrows()).clamp(1, CELL)
+    /// Number of examples of a class.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    #[must_use]
+    pub fn support(&self, class: usize) -> u64 {
+        self.counts.row(class).sum()
     }
 
-    /// The picture in RGB: a cell for each pair of classes, the true class downwards, the predicted
-    /// one to the right. The darker it is, the larger is its share of the true class; shades follow
-    /// the square root, so that rare mistakes show.
-    fn pixels(&self) -> Vec<u8> {
-        let (cell, side) = (self.cell(), self.side());
-        let colours = self.colours();
-        let mut pixels = Vec::with_capacity(3 * side * side);
-        for y in 0..side {
-            for x in 0..side {
-                let is_line = has_grid(cell) && (x % cell == 0 || y % cell == 0);
-                let colour = if is_line {
-                    GRID
-                } else {
-                    colours[[y / cell, x / cell]]
-                };
-                pixels.extend(colour);
-            }
-        }
-        pixels
+    /// How well a class is told from the others.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    #[must_use]
+    pub fn scores(&self, class: usize) -> ClassScores {
+        self.class(class).scores()
     }
 
-    fn colours(&self) -> Array2<[u8; 3]> {
-        let totals: Vec<u64> = self
-            .counts
-            .rows()
-            .into_iter()
-            .map(|row| row.sum())
-            .collect();
-        Array2::from_shape_fn(self.counts.dim(), |(row, column)| {
-            let share = self.counts[[row, column]] as f64 / totals[row].max(1) as f64;
-            shade(share.sqrt())
-        })
-    }
-}
-
-/// Whether cells are large enough to have lines between them.
-fn has_grid(cell: usize) -> bool {
-    cell >= 8
-}
-
-/// From [`NONE`] at 0 to [`ALL`] at 1.
-fn shade(part: f64) -> [u8; 3] {
-    std::array::from_fn(|i| {
-        let (from, to) = (f64::from(NONE[i]), f64::from(ALL[i]));
-        (from + part * (to - from)).round() as u8
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn predicted_takes_ties_and_nan_for_misses() {
-        let logits = array![
-            [1.0, 2.0, 0.0],
-            [2.0, 2.0, 0.0],
-            [f32::NAN, 2.0, 3.0],
-            [3.0, f32::NAN, 1.0],
-            [f32::NAN, 1.0, 2.0],
-            [0.0, 1.0, f32::INFINITY],
-            [3.0, 1.0, f32::NAN],
-        ];
-        let labels = [1, 1, 1, 0, 0, 2, 0];
-        let classes: Vec<_> = logits
-            .rows()
-            .into_iter()
-            .zip(labels)
-            .map(|(row, label)| predicted(row, label))
-            .collect();
-        assert_eq!(classes, [1, 0, 0, 1, 2, 2, 2]);
-        assert_eq!(predicted(array![7.0].view(), 0), 0);
+    /// [`ClassScores::precision`] of a class.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    #[must_use]
+    pub fn precision(&self, class: usize) -> f64 {
+        self.scores(class).precision
     }
 
-    fn confusion() -> Confusion {
-        let logits = array![[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
-        Confusion::of(logits.view(), &[0, 0, 0, 1, 0]).unwrap()
+    /// [`ClassScores::recall`] of a class.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    #[must_use]
+    pub fn recall(&self, class: usize) -> f64 {
+        self.scores(class).recall
     }
 
-    #[test]
-    fn confusion_counts_true_classes_downwards() {
-        assert_eq!(confusion().counts, array![[3, 1], [0, 1]]);
-        let many = Array2::zeros((1, MOST_CLASSES + 1));
-        assert_eq!(Confusion::of(many.view(), &[0]), None);
-        let none = Array2::zeros((0, 3));
-        assert_eq!(Confusion::of(none.view(), &[]).unwrap().counts.sum(), 0);
+    /// [`ClassScores::f1`] of a class.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    #[must_use]
+    pub fn f1(&self, class: usize) -> f64 {
+        self.scores(class).f1
     }
 
-    #[test]
-    fn pixels_show_each_cell_in_the_shade_of_its_share() {
-        let confusion = confusion();
-        let (side, pixels) = (confusion.side(), confusion.pixels());
-        assert_eq!((side, pixels.len()), (33, 3 * 33 * 33));
-        let at = |x: usize, y: usize| &pixels[3 * (y * side + x)..][..3];
-        assert_eq!(at(24, 24), ALL);
-        assert_eq!(at(8, 24), NONE);
-        // A quarter of class 0 is taken for class 1: half way to dark.
-        assert_eq!(at(24, 8), shade(0.5));
-        assert_eq!(at(8, 8), shade(0.75_f64.sqrt()));
-        for line in [0, 16, 32] {
-            assert!(
-                [at(line, 8), at(8, line)]
-                    .iter()
-                    .all(|pixel| **pixel == GRID)
-            );
+    /// The mean of [`Self::scores`] over the classes that occur or are predicted, each with the same
+    /// weight; NaN without examples.
+    #[must_use]
+    pub fn macro_mean(&self) -> ClassScores {
+        macro_mean(&self.all())
+    }
+
+    /// The mean of [`Self::scores`], each class with the weight of its examples; NaN without any.
+    #[must_use]
+    pub fn weighted_mean(&self) -> ClassScores {
+        weighted_mean(&self.all())
+    }
+
+    /// The share of the examples that are taken for their class; NaN without any.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        accuracy(&self.all())
+    }
+
+    /// The mean recall of the classes that have examples; NaN without any.
+    #[must_use]
+    pub fn balanced_accuracy(&self) -> f64 {
+        balanced_accuracy(&self.all())
+    }
+
+    fn class(&self, class: usize) -> ClassCounts {
+        ClassCounts {
+            support: self.support(class),
+            predicted: self.counts.column(class).sum(),
+            hits: self.counts[[class, class]],
         }
     }
 
-    #[test]
-    fn pixels_stay_few_for_many_classes() {
-        for (classes, side) in [(1, 17), (64, 1025), (65, 976), (200, 1000), (1024, 1024)] {
-            let logits = Array2::zeros((2, classes));
-            let confusion = Confusion::of(logits.view(), &[0, 0]).unwrap();
-            assert_eq!(confusion.side(), side);
-            assert_eq!(confusion.pixels().len(), 3 * side * side);
-        }
+    fn all(&self) -> Vec<ClassCounts> {
+        let predicted = self.counts.sum_axis(Axis(0));
+        let support = self.counts.sum_axis(Axis(1));
+        let classes = support.iter().zip(predicted).zip(self.counts.diag());
+        let counts = classes.map(|((support, predicted), hits)| ClassCounts {
+            support: *support,
+            predicted,
+            hits: *hits,
+        });
+        counts.collect()
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
+use super::split::{self, split_off, split_rows};
 use crate::model::Targets;
 
 /// Examples with their classes, or with the values that a model should give for them.
@@ -175,15 +176,98 @@ impl Dataset {
     /// Where `share` is not within 0 and 1.
     #[must_use]
     pub fn split_random(&self, share: f64, seed: u64) -> (Self, Self) {
-        assert!((0.0..=1.0).contains(&share), "a share is within 0 and 1");
-        let mut order: Vec<_> = (0..self.len()).collect();
-        fastrand::Rng::with_seed(seed).shuffle(&mut order);
-        let taken = (share * self.len() as f64).round() as usize;
-        let mut is_taken = vec![false; self.len()];
-        for index in &order[..taken] {
-            is_taken[*index] = true;
-        }
+        let is_taken = split::random(self.len(), share, seed);
         self.split_where(|index| is_taken[index])
+    }
+
+    /// [`Self::split_random`], where each class has the same share of both as far as whole numbers
+    /// allow: the part has `share` of each class, rounded down, and one more example of those
+    /// classes that lose most by rounding. A class with one example goes to the rest. Values are
+    /// split as by [`Self::split_random`].
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use wgpu_linear::train::Dataset;
+    ///
+    /// let labels = (0..100).map(|i| u32::from(i % 10 == 0)).collect();
+    /// let all = Dataset::new(Array2::zeros((100, 3)), labels)?;
+    /// let (rest, test) = all.split_stratified(0.2, 1);
+    /// let rare = |set: &Dataset| set.labels().iter().filter(|label| **label == 1).count();
+    /// assert_eq!([rare(&rest), rest.len(), rare(&test), test.len()], [8, 80, 2, 20]);
+    /// # Ok::<(), wgpu_linear::train::DatasetError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// Where `share` is not within 0 and 1.
+    #[must_use]
+    pub fn split_stratified(&self, share: f64, seed: u64) -> (Self, Self) {
+        let is_taken = self.stratified(share, seed);
+        self.split_where(|index| is_taken[index])
+    }
+
+    fn stratified(&self, share: f64, seed: u64) -> Vec<bool> {
+        match &self.wanted {
+            Wanted::Classes(labels) => split::stratified(labels, share, seed),
+            Wanted::Values(_) => split::random(self.len(), share, seed),
+        }
+    }
+
+    /// (the others, those of whose index it is true), without ever holding the data twice: the rest
+    /// moves together where it is, and what is taken is all that is copied.
+    ///
+    /// Beside the data it takes the memory of the part that is taken, and a byte for each example;
+    /// splits at random take an index for each as well. Arrays that are not in row-major order are
+    /// brought into it first, which takes a copy.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgpu_linear::train::Dataset;
+    ///
+    /// let all = Dataset::new(array![[0.0], [1.0], [2.0], [3.0]], vec![7, 8, 9, 10])?;
+    /// let (train, test) = all.into_split(|index| index == 1);
+    /// assert_eq!((train.labels(), test.labels()), (&[7, 9, 10][..], &[8][..]));
+    /// # Ok::<(), wgpu_linear::train::DatasetError>(())
+    /// ```
+    #[must_use]
+    pub fn into_split(self, is_taken: impl Fn(usize) -> bool) -> (Self, Self) {
+        let is_taken: Vec<_> = (0..self.len()).map(is_taken).collect();
+        self.into_parts(&is_taken)
+    }
+
+    /// [`Self::split_random`] in the way of [`Self::into_split`].
+    ///
+    /// # Panics
+    /// Where `share` is not within 0 and 1.
+    #[must_use]
+    pub fn into_split_random(self, share: f64, seed: u64) -> (Self, Self) {
+        let is_taken = split::random(self.len(), share, seed);
+        self.into_parts(&is_taken)
+    }
+
+    /// [`Self::split_stratified`] in the way of [`Self::into_split`].
+    ///
+    /// # Panics
+    /// Where `share` is not within 0 and 1.
+    #[must_use]
+    pub fn into_split_stratified(self, share: f64, seed: u64) -> (Self, Self) {
+        let is_taken = self.stratified(share, seed);
+        self.into_parts(&is_taken)
+    }
+
+    fn into_parts(self, is_taken: &[bool]) -> (Self, Self) {
+        let (rest, taken) = match self.wanted {
+            Wanted::Classes(mut labels) => {
+                let taken = split_off(&mut labels, 1, is_taken);
+                (Wanted::Classes(labels), Wanted::Classes(taken))
+            }
+            Wanted::Values(y) => {
+                let (rest, taken) = split_rows(y, is_taken);
+                (Wanted::Values(rest), Wanted::Values(taken))
+            }
+        };
+        let (x, taken_x) = split_rows(self.x, is_taken);
+        let part = |x, wanted| Self { x, wanted };
+        (part(x, rest), part(taken_x, taken))
     }
 
     /// (the others, those of whose index it is true).

@@ -71,15 +71,23 @@ impl EarlyStopping {
             let (name, value) = ("min_improvement", least);
             return Err(ModelError::Setting { name, value }.into());
         }
-        let known: Vec<_> = std::iter::once(LOSS).chain(metrics).collect();
-        if known.contains(&self.metric.as_str()) {
-            return Ok(());
-        }
-        Err(TrainError::UnknownMetric {
-            name: self.metric.clone(),
-            known: known.into_iter().map(str::to_owned).collect(),
-        })
+        check_metric(&self.metric, metrics)
     }
+}
+
+/// Refuses to go by a metric that is neither the loss nor among `metrics`.
+pub(super) fn check_metric<'a>(
+    name: &str,
+    metrics: impl Iterator<Item = &'a str>,
+) -> Result<(), TrainError> {
+    let known: Vec<_> = std::iter::once(LOSS).chain(metrics).collect();
+    if known.contains(&name) {
+        return Ok(());
+    }
+    Err(TrainError::UnknownMetric {
+        name: name.to_owned(),
+        known: known.into_iter().map(str::to_owned).collect(),
+    })
 }
 
 /// Early stopping under way.

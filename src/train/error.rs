@@ -25,8 +25,9 @@ pub enum TrainError {
         /// The name.
         name: String,
     },
-    /// Early stopping goes by a metric that is not measured.
-    #[error("there is no metric {name:?} to stop by, only {}", known.join(", "))]
+    /// Early stopping, or a learning rate that falls on plateaus, goes by a metric that is not
+    /// measured.
+    #[error("there is no metric {name:?} to go by, only {}", known.join(", "))]
     UnknownMetric {
         /// The name.
         name: String,

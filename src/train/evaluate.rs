@@ -1,10 +1,12 @@
 //! How well a model does.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 use super::Dataset;
-use super::confusion::Confusion;
-use super::metric::{ACCURACY, Metric};
+use super::confusion::ConfusionMatrix;
+use super::confusion_image::MOST_CLASSES;
+use super::metric::{ACCURACY, Metric, kind};
+use super::value_errors::ValueErrors;
 use crate::model::{Loss, Model, ModelError, check_batch};
 use crate::reference::sum_losses;
 
@@ -12,6 +14,8 @@ use crate::reference::sum_losses;
 pub(super) const LOSS: &str = "loss";
 /// Rows that are in f64 at a time.
 const ROWS: usize = 1024;
+/// A confusion of more classes takes more than 128 MiB.
+const MOST_CLASSES_COUNTED: usize = 4096;
 
 /// How well a model does on a data set.
 #[non_exhaustive]
@@ -73,14 +77,79 @@ pub fn evaluate(model: &mut dyn Model, data: &Dataset) -> Result<Evaluation, Mod
 /// [`evaluate()`], with `metrics` of your own. One with the name of another takes its place.
 ///
 /// # Errors
-/// As [`evaluate()`].
+/// As [`evaluate()`]; [`ModelError::MetricTargets`] where a metric is not one of such targets.
 pub fn evaluate_with(
     model: &mut dyn Model,
     data: &Dataset,
     metrics: &[Metric],
 ) -> Result<Evaluation, ModelError> {
-    let metrics = Metric::suiting(data.targets(), metrics);
+    let metrics = Metric::suiting(data.targets(), metrics)?;
     measure(model, data, &metrics, |_| ()).map(|(evaluation, ())| evaluation)
+}
+
+/// Everything that there is to say of how well a model does on a data set.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetailedEvaluation {
+    /// The loss, and all metrics that suit the targets.
+    pub evaluation: Evaluation,
+    /// What the model gives for each example, examples × outputs.
+    pub outputs: Array2<f32>,
+    /// Which classes are taken for which; `None` for values, and for more than 4,096 classes, where
+    /// the table would take hundreds of megabytes.
+    pub confusion: Option<ConfusionMatrix>,
+    /// The errors of each output; none for classes.
+    pub errors: Vec<ValueErrors>,
+}
+
+/// [`evaluate()`] with all metrics that suit the targets, the model's outputs, and the confusion of
+/// classes or the errors of each output: everything from one prediction.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::model::MlpConfig;
+/// use wgpu_linear::reference::Mlp;
+/// use wgpu_linear::train::{Dataset, evaluate_in_detail};
+///
+/// let data = Dataset::new(array![[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], vec![0, 1, 1])?;
+/// let mut mlp = Mlp::<f32>::new(MlpConfig::new(&[2, 8, 2]))?;
+/// let details = evaluate_in_detail(&mut mlp, &data)?;
+/// assert!(details.evaluation.metric("roc_auc").is_some());
+/// assert_eq!(details.outputs.dim(), (3, 2));
+/// assert_eq!(details.confusion.map(|confusion| confusion.support(1)), Some(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`evaluate()`].
+pub fn evaluate_in_detail(
+    model: &mut dyn Model,
+    data: &Dataset,
+) -> Result<DetailedEvaluation, ModelError> {
+    let metrics = Metric::all(kind(data.targets()));
+    let (evaluation, outputs) = measure(model, data, &metrics, |outputs| outputs)?;
+    let errors = match data.values() {
+        Some(y) => ValueErrors::of_columns(outputs.view(), y.view()),
+        None => Vec::new(),
+    };
+    Ok(DetailedEvaluation {
+        confusion: confusion(outputs.view(), data, MOST_CLASSES_COUNTED)?,
+        evaluation,
+        outputs,
+        errors,
+    })
+}
+
+/// The confusion of up to `most` classes; `None` for more, and for values.
+fn confusion(
+    outputs: ArrayView2<'_, f32>,
+    data: &Dataset,
+    most: usize,
+) -> Result<Option<ConfusionMatrix>, ModelError> {
+    if data.values().is_some() || !(1..=most).contains(&outputs.ncols()) {
+        return Ok(None);
+    }
+    ConfusionMatrix::new(outputs, data.labels()).map(Some)
 }
 
 /// The loss and just these metrics, with the confusion of the same predictions; `None` where the
@@ -89,11 +158,10 @@ pub(super) fn evaluate_with_confusion(
     model: &mut dyn Model,
     data: &Dataset,
     metrics: &[Metric],
-) -> Result<(Evaluation, Option<Confusion>), ModelError> {
-    measure(model, data, metrics, |outputs| match data.values() {
-        None => Confusion::of(outputs, data.labels()),
-        Some(_) => None,
-    })
+) -> Result<(Evaluation, Option<ConfusionMatrix>), ModelError> {
+    let look = |outputs: Array2<f32>| confusion(outputs.view(), data, MOST_CLASSES);
+    let (evaluation, confusion) = measure(model, data, metrics, look)?;
+    Ok((evaluation, confusion?))
 }
 
 /// The loss and just these metrics, with what `look` makes of the model's outputs.
@@ -101,10 +169,10 @@ pub(super) fn measure<T>(
     model: &mut dyn Model,
     data: &Dataset,
     metrics: &[Metric],
-    look: impl FnOnce(ArrayView2<'_, f32>) -> T,
+    look: impl FnOnce(Array2<f32>) -> T,
 ) -> Result<(Evaluation, T), ModelError> {
-    let outputs = model.predict(data.x().view())?;
-    let (outputs, loss) = (outputs.view(), model.loss());
+    let predicted = model.predict(data.x().view())?;
+    let (outputs, loss) = (predicted.view(), model.loss());
     let class_weights = model
         .config()
         .map_or(&[][..], |config| &config.class_weights);
@@ -119,7 +187,7 @@ pub(super) fn measure<T>(
         metrics: metrics.iter().map(value).collect(),
     };
     evaluation.accuracy = evaluation.metric(ACCURACY).unwrap_or(f32::NAN);
-    Ok((evaluation, look(outputs)))
+    Ok((evaluation, look(predicted)))
 }
 
 fn check_outputs(

@@ -3,7 +3,11 @@
 //!
 //! [`Model`]: crate::model::Model
 
+mod batch;
+mod class_counts;
 mod confusion;
+mod confusion_image;
+mod curve;
 #[cfg(feature = "data")]
 pub mod data;
 mod dataset;
@@ -14,19 +18,27 @@ mod event_log;
 mod losses;
 mod metric;
 mod options;
+mod plateau;
+mod probability;
 mod progress;
 mod report;
 mod run;
 mod schedule;
 mod setup;
+mod split;
 mod trainer;
+mod value_errors;
 
+pub use class_counts::ClassScores;
+pub use confusion::ConfusionMatrix;
 pub use dataset::{Dataset, DatasetError};
 pub use early_stopping::{EarlyStopping, Goal};
 pub use error::TrainError;
-pub use evaluate::{Evaluation, evaluate, evaluate_with};
+pub use evaluate::{DetailedEvaluation, Evaluation, evaluate, evaluate_in_detail, evaluate_with};
 pub use metric::Metric;
 pub use options::TrainOptions;
+pub use plateau::{PlateauState, ReduceOnPlateau};
 pub use progress::{EpochReport, Progress, Summary};
-pub use schedule::Schedule;
+pub use schedule::{Schedule, ScheduleError};
 pub use trainer::Trainer;
+pub use value_errors::ValueErrors;

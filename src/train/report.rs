@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::confusion::Confusion;
+use super::confusion::ConfusionMatrix;
 use super::evaluate::LOSS;
 use super::metric::Metric;
 use super::setup::{Setup, TEST, VALIDATION};
@@ -123,6 +123,9 @@ fn settings(setup: &Setup<'_>) -> Rows {
     if let Some(stopping) = &setup.stopping {
         rows.push(("early stopping", format!("{stopping:?}")));
     }
+    if let Some(plateau) = &setup.plateau {
+        rows.push(("learning rate falls", format!("{plateau:?}")));
+    }
     let version = concat!("wgpu-linear ", env!("CARGO_PKG_VERSION"));
     rows.push(("version", version.to_owned()));
     rows
@@ -133,10 +136,10 @@ fn settings(setup: &Setup<'_>) -> Rows {
 pub(super) fn look(
     layers: &[LayerHistograms],
     set: &str,
-    confusion: Option<&Confusion>,
+    confusion: Option<&ConfusionMatrix>,
 ) -> Summary {
     let summary = histograms(layers);
-    match confusion.map(Confusion::image) {
+    match confusion.map(ConfusionMatrix::image) {
         None => summary,
         Some(Ok(image)) => summary.image(&tag("confusion", set), &image),
         Some(Err(error)) => {

@@ -3,10 +3,12 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use super::batch::Batch;
 use super::early_stopping::{Best, Judge};
 use super::evaluate::{LOSS, evaluate_with_confusion, measure};
 use super::event_log::EventLog;
 use super::losses::Losses;
+use super::plateau::PlateauState;
 use super::report;
 use super::setup::{Setup, TEST};
 use super::{Dataset, EpochReport, Evaluation, Progress, Summary, TrainError};
@@ -22,11 +24,13 @@ pub(super) struct Run<'a> {
     on_progress: OnProgress<'a>,
     log: EventLog,
     judge: Option<Judge>,
+    plateau: PlateauState,
     step: u64,
     base_rate: f32,
     order: Vec<usize>,
     /// Whether the model has the training set where it computes.
     loaded: bool,
+    batch: Batch,
     losses: Losses,
     /// Whether the weights are those of the best epoch.
     is_best: bool,
@@ -43,10 +47,12 @@ impl<'a> Run<'a> {
     ) -> Self {
         Self {
             judge: setup.stopping.clone().map(Judge::new),
+            plateau: PlateauState::default(),
             step: 0,
             base_rate: model.learning_rate(),
             order: (0..setup.train.len()).collect(),
             loaded: false,
+            batch: Batch::default(),
             losses: Losses::default(),
             is_best: false,
             last: None,
@@ -116,6 +122,9 @@ impl<'a> Run<'a> {
         let (_, set) = self.setup.judging();
         self.check_finite(set, &evaluation)?;
         self.last = Some(evaluation.clone());
+        if let Some(settings) = &self.setup.plateau {
+            self.plateau = self.plateau.after_epoch(settings, &evaluation);
+        }
         let report = EpochReport {
             epoch,
             is_best: self.judge(epoch, &evaluation)?,
@@ -274,15 +283,16 @@ impl<'a> Run<'a> {
 
     fn train_batch(&mut self, epoch: u32, indices: &[usize]) -> Result<(), TrainError> {
         self.is_best = false;
-        let rate = self.base_rate * self.setup.factor(self.step, epoch);
+        let factor = self.plateau.factor * self.setup.factor(self.step, epoch);
+        let rate = self.base_rate * factor;
         if rate != self.model.learning_rate() {
             self.model.set_learning_rate(rate)?;
         }
         if let Some(resident) = self.loaded() {
             resident.train_next()?;
         } else {
-            let batch = self.setup.train.select(indices);
-            self.model.train_batch(batch.x().view(), batch.targets())?;
+            let (x, targets) = self.batch.copy(self.setup.train, indices);
+            self.model.train_batch(x, targets)?;
         }
         self.step += 1;
         Ok(())

@@ -1,8 +1,8 @@
 //! What a run is made of, beside the model.
 
+use super::curve::Curve;
 use super::evaluate::LOSS;
-use super::schedule::Curve;
-use super::{Dataset, EarlyStopping, Metric, TrainError, TrainOptions};
+use super::{Dataset, EarlyStopping, Metric, ReduceOnPlateau, TrainError, TrainOptions};
 use crate::model::{Model, ModelError, check_batch};
 
 pub(super) const TEST: &str = "test";
@@ -16,6 +16,7 @@ pub(super) struct Setup<'a> {
     /// All that are measured, beside the loss.
     pub(super) metrics: Vec<Metric>,
     pub(super) stopping: Option<EarlyStopping>,
+    pub(super) plateau: Option<ReduceOnPlateau>,
     pub(super) train: &'a Dataset,
     pub(super) validation: Option<&'a Dataset>,
     pub(super) test: &'a Dataset,
@@ -30,10 +31,13 @@ impl<'a> Setup<'a> {
             let name = name.to_owned();
             return Err(TrainError::MetricName { name });
         }
-        let names = self.metrics.iter().map(Metric::name);
+        let names = || self.metrics.iter().map(Metric::name);
+        if let Some(plateau) = &self.plateau {
+            plateau.check(names())?;
+        }
         self.stopping
             .as_ref()
-            .map_or(Ok(()), |stopping| stopping.check(names))
+            .map_or(Ok(()), |stopping| stopping.check(names()))
     }
 
     /// Refuses data that would only be found wanting after an epoch, or after the last. The

@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 
+use super::curve::Curve;
 use super::event_log::EventLog;
 use super::run::Run;
-use super::schedule::Curve;
 use super::setup::Setup;
-use super::{Dataset, EarlyStopping, Metric, Progress, Summary, TrainError, TrainOptions};
+use super::{
+    Dataset, EarlyStopping, Metric, Progress, ReduceOnPlateau, Summary, TrainError, TrainOptions,
+};
 use crate::events::Writer;
 use crate::model::Model;
 
@@ -80,6 +82,7 @@ pub struct Trainer<'a> {
     metrics: Vec<Metric>,
     validation: Option<&'a Dataset>,
     stopping: Option<EarlyStopping>,
+    plateau: Option<ReduceOnPlateau>,
 }
 
 impl<'a> Trainer<'a> {
@@ -93,6 +96,7 @@ impl<'a> Trainer<'a> {
             metrics: Vec::new(),
             validation: None,
             stopping: None,
+            plateau: None,
         }
     }
 
@@ -112,6 +116,8 @@ impl<'a> Trainer<'a> {
 
     /// The same, measuring `metric` too, beside those that suit the targets: the accuracy of
     /// classes, mean absolute error and R² of values. One with the name of another takes its place.
+    /// One that is not of such targets is [refused](crate::model::ModelError::MetricTargets) by the
+    /// run.
     #[must_use]
     pub fn with_metric(mut self, metric: Metric) -> Self {
         self.metrics.push(metric);
@@ -125,6 +131,14 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn with_early_stopping(mut self, stopping: EarlyStopping) -> Self {
         self.stopping = Some(stopping);
+        self
+    }
+
+    /// The same, with a learning rate that falls where a metric no longer gets better: what
+    /// `plateau` makes of the epochs so far is multiplied with what the schedule says.
+    #[must_use]
+    pub fn with_plateau(mut self, plateau: ReduceOnPlateau) -> Self {
+        self.plateau = Some(plateau);
         self
     }
 
@@ -217,8 +231,9 @@ impl<'a> Trainer<'a> {
         let setup = Setup {
             options: self.options,
             curve: self.curve,
-            metrics: Metric::suiting(train.targets(), &self.metrics),
+            metrics: Metric::suiting(train.targets(), &self.metrics)?,
             stopping: self.stopping,
+            plateau: self.plateau,
             train,
             validation: self.validation,
             test,

@@ -321,7 +321,7 @@ fn trainer_writes_hyperparameters_with_their_metrics() {
         ("epochs", number(2.0)),
         ("learning_rate", number(0.1)),
         ("optimizer", word("sgd")),
-        ("schedule", word("cosine to 0.5")),
+        ("schedule", word("cosine:0.5")),
     ] {
         assert!(contains(&start, &entry(name, &value)), "{name}");
     }
