@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
-use super::split::{self, split_off, split_rows};
-use crate::model::Targets;
+use super::split::{split_off, split_rows, taken_at_random, taken_by_class};
+use crate::model::{TargetKind, Targets};
 
 /// Examples with their classes, or with the values that a model should give for them.
 ///
@@ -103,6 +103,15 @@ impl Dataset {
         }
     }
 
+    /// Whether it has classes or values.
+    #[must_use]
+    pub fn kind(&self) -> TargetKind {
+        match &self.wanted {
+            Wanted::Classes(_) => TargetKind::Classes,
+            Wanted::Values(_) => TargetKind::Values,
+        }
+    }
+
     /// [`Self::targets`] of some examples, with what belongs to the same rows of `outputs`.
     pub(super) fn part<'a>(
         &'a self,
@@ -176,7 +185,7 @@ impl Dataset {
     /// Where `share` is not within 0 and 1.
     #[must_use]
     pub fn split_random(&self, share: f64, seed: u64) -> (Self, Self) {
-        let is_taken = split::random(self.len(), share, seed);
+        let is_taken = taken_at_random(self.len(), share, seed);
         self.split_where(|index| is_taken[index])
     }
 
@@ -207,8 +216,8 @@ impl Dataset {
 
     fn stratified(&self, share: f64, seed: u64) -> Vec<bool> {
         match &self.wanted {
-            Wanted::Classes(labels) => split::stratified(labels, share, seed),
-            Wanted::Values(_) => split::random(self.len(), share, seed),
+            Wanted::Classes(labels) => taken_by_class(labels, share, seed),
+            Wanted::Values(_) => taken_at_random(self.len(), share, seed),
         }
     }
 
@@ -240,7 +249,7 @@ impl Dataset {
     /// Where `share` is not within 0 and 1.
     #[must_use]
     pub fn into_split_random(self, share: f64, seed: u64) -> (Self, Self) {
-        let is_taken = split::random(self.len(), share, seed);
+        let is_taken = taken_at_random(self.len(), share, seed);
         self.into_parts(&is_taken)
     }
 

@@ -40,5 +40,6 @@ pub use options::TrainOptions;
 pub use plateau::{PlateauState, ReduceOnPlateau};
 pub use progress::{EpochReport, Progress, Summary};
 pub use schedule::{Schedule, ScheduleError};
+pub use split::{taken_at_random, taken_by_class};
 pub use trainer::Trainer;
 pub use value_errors::ValueErrors;

@@ -5,11 +5,18 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use ndarray::Array2;
 
-/// Of `examples` examples, `share` of them at random.
+/// Which of `examples` examples are a part that is drawn at random: each is as likely as any other,
+/// the same ones for the same `seed`, `share` of all rounded to a whole number.
+///
+/// ```
+/// let is_taken = wgpu_linear::train::taken_at_random(100, 0.2, 1);
+/// assert_eq!(is_taken.iter().filter(|is_taken| **is_taken).count(), 20);
+/// ```
 ///
 /// # Panics
 /// Where `share` is not within 0 and 1.
-pub(super) fn random(examples: usize, share: f64, seed: u64) -> Vec<bool> {
+#[must_use]
+pub fn taken_at_random(examples: usize, share: f64, seed: u64) -> Vec<bool> {
     check_share(share);
     let order: Vec<_> = (0..examples).collect();
     let taken = (share * examples as f64).round() as usize;
@@ -18,12 +25,19 @@ pub(super) fn random(examples: usize, share: f64, seed: u64) -> Vec<bool> {
     is_taken
 }
 
-/// Of the examples with these labels, `share` of each label at random, as far as whole numbers
-/// allow; none of a label that is there once.
+/// Which of the examples with these labels are a part that is drawn at random: `share` of each
+/// label, as far as whole numbers allow; none of a label that is there once.
+///
+/// ```
+/// let labels: Vec<u32> = (0..100).map(|example| u32::from(example < 10)).collect();
+/// let is_taken = wgpu_linear::train::taken_by_class(&labels, 0.5, 1);
+/// assert_eq!(is_taken[..10].iter().filter(|is_taken| **is_taken).count(), 5);
+/// ```
 ///
 /// # Panics
 /// Where `share` is not within 0 and 1.
-pub(super) fn stratified(labels: &[u32], share: f64, seed: u64) -> Vec<bool> {
+#[must_use]
+pub fn taken_by_class(labels: &[u32], share: f64, seed: u64) -> Vec<bool> {
     check_share(share);
     let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (index, label) in labels.iter().enumerate() {
