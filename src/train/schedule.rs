@@ -87,12 +87,12 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn factor(&self, step: u64, steps: u64, epoch: u32) -> f32 {
-        let way = step as f32 / steps.max(1) as f32;
+        let way = step as f64 / steps.max(1) as f64;
         let power = |factor: f32, n: u32| factor.powi(i32::try_from(n).unwrap_or(i32::MAX));
         match *self {
             Self::Constant => 1.0,
-            Self::Linear { end } => 1.0 + (end - 1.0) * way,
-            Self::Cosine { floor } => half_cosine(1.0, floor, way),
+            Self::Linear { end } => (1.0 + (f64::from(end) - 1.0) * way) as f32,
+            Self::Cosine { floor } => half_cosine(1.0, f64::from(floor), way),
             Self::Steps { epochs, factor } => power(factor, epoch / epochs.max(1)),
             Self::Exponential { factor } => power(factor, epoch),
             Self::OneCycle {
@@ -100,12 +100,12 @@ impl Schedule {
                 start_divisor,
                 end_divisor,
             } => {
-                let start = 1.0 / start_divisor;
+                let start = 1.0 / f64::from(start_divisor);
                 let (rises, way) = phase(step, steps, warmup);
                 if rises {
                     half_cosine(start, 1.0, way)
                 } else {
-                    half_cosine(1.0, start / end_divisor, way)
+                    half_cosine(1.0, start / f64::from(end_divisor), way)
                 }
             }
         }
@@ -113,21 +113,21 @@ impl Schedule {
 }
 
 /// Half a cosine between two factors: `from` where `way` is 0, `to` where it is 1.
-fn half_cosine(from: f32, to: f32, way: f32) -> f32 {
-    to + (from - to) * 0.5 * (1.0 + (std::f32::consts::PI * way).cos())
+fn half_cosine(from: f64, to: f64, way: f64) -> f32 {
+    (to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos())) as f32
 }
 
 /// Whether a step is in the phase of one cycle that rises, and how far it is in its phase. As
 /// PyTorch counts, the peak is the last step of the share, and the end the last of all.
-fn phase(step: u64, steps: u64, warmup: f32) -> (bool, f32) {
+fn phase(step: u64, steps: u64, warmup: f32) -> (bool, f64) {
     let last = steps.saturating_sub(1) as f64;
     let peak = f64::from(warmup) * steps as f64 - 1.0;
     let step = (step as f64).min(last);
     if step <= peak || steps == 0 {
         // Where one step alone rises, it is the beginning.
-        (true, (step / peak.max(f64::MIN_POSITIVE)) as f32)
+        (true, step / peak.max(f64::MIN_POSITIVE))
     } else {
-        (false, ((step - peak) / (last - peak)) as f32)
+        (false, (step - peak) / (last - peak))
     }
 }
 
