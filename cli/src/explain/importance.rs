@@ -211,14 +211,16 @@ pub fn blocks_of_picture(
             let rows = y..y + down;
             let pixels =
                 rows.flat_map(|row| (x..x + across).map(move |column| row * width + column));
-            let name = format!(
-                "columns {}–{}, rows {}–{}",
-                x + 1,
-                x + across,
-                y + 1,
-                y + down
-            );
+            let name = format!("{}, {}", span("column", x, across), span("row", y, down));
             ((name, pixels.collect()), [x, y, across, down])
         })
         .collect()
+}
+
+/// `column 3` or `columns 1–4`, counted from 1.
+fn span(what: &str, first: usize, length: usize) -> String {
+    match length {
+        1 => format!("{what} {}", first + 1),
+        _ => format!("{what}s {}–{}", first + 1, first + length),
+    }
 }

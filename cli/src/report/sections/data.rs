@@ -6,7 +6,7 @@ use super::super::content::{Column, DataSummary, RunReport};
 use super::super::number::{count, percent};
 
 /// Columns and classes that are there at once.
-const OPEN_ROWS: usize = 20;
+const OPEN_ROWS: usize = 12;
 /// The most rows of a table: the page must stay one that opens.
 const MOST_ROWS: usize = 300;
 
@@ -14,10 +14,14 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let data = report.data.as_ref()?;
     Some(html! {
         (facts(data))
-        @if !data.parts.is_empty() { (parts(data)) }
-        @if !data.classes.is_empty() { (folded("classes", data.classes.len(), |rows| classes(data, rows))) }
+        div class="beside" {
+            @if !data.parts.is_empty() { (parts(data)) }
+            @if !data.classes.is_empty() {
+                div { (folded("classes", data.classes.len(), |rows| classes(data, rows))) }
+            }
+        }
         @if !data.columns.is_empty() {
-            (folded("columns", data.columns.len(), |rows| columns(&data.columns[rows])))
+            (folded("columns", data.columns.len(), |rows| columns(&data.columns, rows)))
         }
     })
 }
@@ -47,7 +51,7 @@ fn parts(data: &DataSummary) -> Markup {
     let total: u64 = data.parts.iter().map(|part| part.rows).sum();
     html! {
         div class="scroll" role="region" aria-label="Parts" tabindex="0" { table class="numbers" {
-            caption { "How the rows were split" }
+            caption { span { "How the rows were split" } }
             thead { tr {
                 th scope="col" { "Part" }
                 th scope="col" class="number" { "Rows" }
@@ -87,7 +91,7 @@ fn classes(data: &DataSummary, rows: std::ops::Range<usize>) -> Markup {
     let share = |rows: u64, part: usize| rows as f64 / totals[part].max(1) as f64;
     html! {
         div class="scroll" role="region" aria-label="Classes" tabindex="0" { table class="numbers" {
-            caption { "The classes and their shares" }
+            caption { span { "The classes and their shares" } }
             thead { tr {
                 th scope="col" { "Class" }
                 @for part in &data.parts { th scope="col" class="number" { (part.name) } }
@@ -102,23 +106,25 @@ fn classes(data: &DataSummary, rows: std::ops::Range<usize>) -> Markup {
     }
 }
 
-fn columns(columns: &[Column]) -> Markup {
+fn columns(all: &[Column], rows: std::ops::Range<usize>) -> Markup {
+    let has_missing = all.iter().any(|column| column.missing > 0);
+    let has_remarks = all.iter().any(|column| !remarks(column).is_empty());
     html! {
         div class="scroll" role="region" aria-label="Columns" tabindex="0" { table {
-            caption { "The columns" }
+            caption { span { "The columns" } }
             thead { tr {
                 th scope="col" { "Column" }
                 th scope="col" { "Role" }
                 th scope="col" { "Kind" }
-                th scope="col" class="number" { "Missing" }
-                th scope="col" { "Remarks" }
+                @if has_missing { th scope="col" class="number" { "Missing" } }
+                @if has_remarks { th scope="col" { "Remarks" } }
             } }
-            tbody { @for column in columns { tr {
+            tbody { @for column in &all[rows] { tr {
                 th scope="row" { (column.name) }
                 td { (column.role) }
                 td { (column.kind) }
-                td class="number" { (count(column.missing)) }
-                td { (remarks(column)) }
+                @if has_missing { td class="number" { (count(column.missing)) } }
+                @if has_remarks { td { (remarks(column)) } }
             } } }
         } }
     }

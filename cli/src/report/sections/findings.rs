@@ -38,7 +38,7 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let ending = report.ending.iter().cloned().map(Finding::Note);
     let notes = report.notes.iter().cloned().map(Finding::Caution);
     let found = rules.into_iter().filter_map(|rule| rule(report));
-    let findings: Vec<Finding> = ending.chain(found).chain(notes).collect();
+    let findings: Vec<Finding> = found.chain(notes).chain(ending).collect();
     (!findings.is_empty()).then(|| {
         html! { ul class="findings" { @for finding in &findings { (item(finding)) } } }
     })
@@ -94,18 +94,18 @@ fn baseline(report: &RunReport) -> Option<Finding> {
         (value, baseline)
     };
     let what = if is_classification {
-        "wrong answers"
+        "fewer wrong answers"
     } else {
-        "error"
+        "less error"
     };
     let less = 1.0 - wrong / without;
     Some(match less {
         less if less >= 0.3 => Finding::Good(format!(
-            "Much better than an answer that is always the same: {} less {what}.",
-            short_percent(less).replace(" %", " %")
+            "Much better than an answer that is always the same: {} {what}.",
+            short_percent(less)
         )),
         less => Finding::Caution(format!(
-            "Only a little better than an answer that is always the same: {} less {what}.",
+            "Only a little better than an answer that is always the same: {} {what}.",
             short_percent(less)
         )),
     })

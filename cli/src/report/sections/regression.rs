@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::chart::{Axis, Frame, SIZE, dots, drawing, line};
+use super::super::chart::{Axis, Frame, SIZE, dots, drawing, line, short};
 use super::super::content::RunReport;
 use super::super::number::{coordinate, count, figure};
 use super::super::predictions::Predictions;
@@ -10,7 +10,7 @@ use super::super::predictions::Predictions;
 /// Dots are dealt out to so many paths: where dots of several lie over one another it is darker.
 const LAYERS: usize = 6;
 /// Width and height of the scatter plot.
-const SQUARE: [f64; 2] = [400.0, 380.0];
+const SQUARE: [f64; 2] = [340.0, 340.0];
 
 pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let shown = report
@@ -51,8 +51,8 @@ fn scatter(number: usize, predictions: &Predictions) -> Markup {
     let low = all.clone().fold(f64::INFINITY, f64::min);
     let high = all.fold(f64::NEG_INFINITY, f64::max);
     let frame = Frame {
-        x: Axis::linear(format!("True {}", predictions.name), low, high).rounded(),
-        y: Axis::linear(format!("Predicted {}", predictions.name), low, high).rounded(),
+        x: Axis::linear(format!("True {}", short(&predictions.name)), low, high).rounded(),
+        y: Axis::linear(format!("Predicted {}", short(&predictions.name)), low, high).rounded(),
         size: SQUARE,
     };
     let places: Vec<_> = predictions
@@ -93,7 +93,9 @@ fn histogram(number: usize, predictions: &Predictions) -> Markup {
     let end = errors.from + errors.width * errors.counts.len() as f64;
     let frame = Frame {
         x: Axis::linear("Error: predicted − true", errors.from, end),
-        y: Axis::linear("Examples", 0.0, most as f64).rounded(),
+        y: Axis::linear("Examples", 0.0, most as f64)
+            .in_whole()
+            .rounded(),
         size: SIZE,
     };
     let bars = errors

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::super::chart::{Axis, Frame, drawing, line};
 use super::super::content::RunReport;
-use super::super::number::{coordinate, count, percent};
+use super::super::number::{coordinate, count, decimal, percent};
 use crate::explain::{Calibration, ConfidenceBin};
 
-const SQUARE: [f64; 2] = [400.0, 340.0];
+const SQUARE: [f64; 2] = [340.0, 310.0];
 
 pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let calibration = report
@@ -17,7 +17,7 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     Some(html! {
         p {
             "Of the answers that it is 80 % sure of, 80 % should be right. On average its confidence is off by "
-            strong { (percent(calibration.expected_error)) } "."
+            strong { (decimal(calibration.expected_error * 100.0, 1)) " percentage points" } "."
         }
         div class="charts" { (diagram(calibration)) (table(&calibration.bins)) }
     })
@@ -68,7 +68,7 @@ fn diagram(calibration: &Calibration) -> Markup {
 fn table(bins: &[ConfidenceBin]) -> Markup {
     html! {
         table class="numbers" {
-            caption { "Answers by confidence" }
+            caption { span { "Answers by confidence" } }
             thead { tr {
                 th scope="col" class="number" { "Confidence" }
                 th scope="col" class="number" { "Right" }

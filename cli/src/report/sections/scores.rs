@@ -30,7 +30,7 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     Some(html! {
         div class="scroll" role="region" aria-label="Scores" tabindex="0" {
             table class="numbers" {
-                caption { "How well the network does on each part of the data" }
+                caption { span { "How well the network does on each part of the data" } }
                 thead { tr {
                     th scope="col" { "Metric" }
                     @for (title, _) in &columns { th scope="col" class="number" { (title) } }

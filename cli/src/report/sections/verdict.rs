@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::content::{RunReport, Score, Task};
 use super::super::names::name;
-use super::super::number::{count, duration, figure, percent, short_percent};
+use super::super::number::{about, count, duration, figure, percent, short_percent};
 
 /// The heading of the page.
 pub(in super::super) fn title(report: &RunReport) -> String {
@@ -137,7 +137,7 @@ pub(in super::super) fn cards(report: &RunReport) -> Markup {
             .run
             .examples_per_second
             .map_or_else(String::new, |speed| {
-                format!("{} examples a second", count(speed.max(0.0).round() as u64))
+                format!("{} examples a second", about(speed))
             });
         cards.push(("Training time".to_owned(), duration(timing.seconds), speed));
     }
@@ -170,7 +170,7 @@ fn cards_of(report: &RunReport, score: &Score) -> Vec<Card> {
             .filter(|_| score.name == "accuracy" && set == "test");
         if let Some([low, high]) = confusion.and_then(|c| wilson(c.hits(), c.total())) {
             note = format!(
-                "between {} and {} with 95 % confidence",
+                "between {} and {} with 95\u{a0}% confidence",
                 short_percent(low),
                 short_percent(high)
             );

@@ -72,7 +72,7 @@ fn table(report: &RunReport, worst: &WorstErrors) -> Markup {
     html! {
         div class="scroll" role="region" aria-label="Worst errors" tabindex="0" {
             table class="numbers" {
-                caption { "The worst errors, with their rows as they stand in the table" }
+                caption { span { "The worst errors, with their rows as they stand in the table" } }
                 thead { tr {
                     @if has_row { th scope="col" class="number" { "Row" } }
                     th scope="col" { "True" }

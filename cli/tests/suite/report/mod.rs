@@ -500,7 +500,13 @@ fn confusion_matrix_has_counts_and_shares_of_the_class() {
         let cells: Vec<Vec<String>> = rows
             .map(|row| row.children().filter(Node::is_element).map(text).collect())
             .collect();
-        assert_eq!(cells, [["cat", "267 %", "133 %"], ["1", "0", "1100 %"]]);
+        assert_eq!(
+            cells,
+            [
+                ["cat", "267\u{a0}%", "133\u{a0}%"],
+                ["1", "0", "1100\u{a0}%"]
+            ]
+        );
     });
     let many = samples::many(31).html();
     assert!(!many.contains("class=\"matrix\"") && many.contains("a matrix could not be read"));
@@ -540,7 +546,11 @@ fn findings_tell_what_is_wrong_with_a_run() {
     };
     assert!(says(&of(0.5, 0.5, 0.5), "Caution", "no better than"));
     assert!(says(&of(0.99, 0.8, 0.5), "Caution", "learned by heart"));
-    assert!(says(&of(0.9, 0.88, 0.5), "Good", "76 % less wrong answers"));
+    assert!(says(
+        &of(0.9, 0.88, 0.5),
+        "Good",
+        "76\u{a0}% fewer wrong answers"
+    ));
     assert_eq!(findings(&of(0.9, 0.88, 0.5)).len(), 1);
     let mut report = of(0.9, 0.9, 0.5);
     report.confusion = Some(Confusion::of_pairs(
@@ -567,7 +577,7 @@ fn findings_tell_what_is_wrong_with_a_run() {
         classes: vec![share("cat", 90), share("dog", 10)],
         ..DataSummary::default()
     });
-    assert!(says(&report, "Caution", "90 % of all rows are “cat”"));
+    assert!(says(&report, "Caution", "90\u{a0}% of all rows are “cat”"));
     let input = |name: &str, drop| InputImportance {
         name: name.into(),
         drop,
@@ -602,7 +612,7 @@ fn accuracy_of_few_examples_has_a_range() {
     assert!(
         report
             .html()
-            .contains("between 60 % and 98 % with 95 % confidence")
+            .contains("between 60\u{a0}% and 98\u{a0}% with 95\u{a0}% confidence")
     );
 }
 
