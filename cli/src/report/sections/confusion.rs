@@ -26,9 +26,9 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
         .filter(|confusion| confusion.total() > 0)?;
     let has_matrix = confusion.classes <= MOST_CLASSES;
     let pairs = match confusion.classes {
-        ..=SMALL => 0,
-        ..=MOST_CLASSES => PAIRS_BESIDE,
-        _ => PAIRS,
+        _ if !has_matrix => PAIRS,
+        few if few <= SMALL => 0,
+        _ => PAIRS_BESIDE,
     };
     Some(html! {
         @if !has_matrix {
@@ -156,7 +156,8 @@ pub(in super::super) fn classes(report: &RunReport) -> Option<Markup> {
         }
         @if left_out > 0 { p class="hint" { (count(left_out as u64)) " more are in report.json." } }
         p class="hint" {
-            "Precision: of the answers that name this class, the share that is right. Recall: of the examples of "
+            "Precision: of the answers that name this class, the share that is right. Recall: of "
+            "the examples of "
             "this class, the share that is found. F1: both in one number. “–”: there were none."
         }
     })

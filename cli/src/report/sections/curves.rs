@@ -130,7 +130,9 @@ fn legend(series: &[&Series]) -> Markup {
         span class="legend" {
             @for (index, series) in (1..).zip(series) {
                 span {
-                    svg viewBox="0 0 26 8" aria-hidden="true" { path class=(format!("curve s{index}")) d="M1 4L25 4" {} }
+                    svg viewBox="0 0 26 8" aria-hidden="true" {
+                        path class=(format!("curve s{index}")) d="M1 4L25 4" {}
+                    }
                     (series.name)
                 }
             }

@@ -37,11 +37,21 @@ fn facts(data: &DataSummary) -> Markup {
         dl class="facts" {
             div { dt { "Source" } dd { code { (data.source) } } }
             div { dt { "Rows" } dd { (count(data.rows)) } }
-            @if !data.columns.is_empty() { div { dt { "Columns" } dd { (count(data.columns.len() as u64)) } } }
-            @if let Some(inputs) = data.inputs { div { dt { "Inputs of the network" } dd { (count(inputs)) } } }
             @if !data.columns.is_empty() {
-                div { dt { "Missing values" } dd { @if missing == 0 { "none" } @else { (count(missing)) } } }
-                div { dt { "Constant columns" } dd { @if constant == 0 { "none" } @else { (count(constant as u64)) } } }
+                div { dt { "Columns" } dd { (count(data.columns.len() as u64)) } }
+            }
+            @if let Some(inputs) = data.inputs {
+                div { dt { "Inputs of the network" } dd { (count(inputs)) } }
+            }
+            @if !data.columns.is_empty() {
+                div {
+                    dt { "Missing values" }
+                    dd { @if missing == 0 { "none" } @else { (count(missing)) } }
+                }
+                div {
+                    dt { "Constant columns" }
+                    dd { @if constant == 0 { "none" } @else { (count(constant as u64)) } }
+                }
             }
         }
     }
@@ -76,7 +86,9 @@ fn folded(what: &str, rows: usize, table: impl Fn(std::ops::Range<usize>) -> Mar
         @if end > open {
             details { summary { (count((end - open) as u64)) " more " (what) } (table(open..end)) }
         }
-        @if rows > end { p class="hint" { (count((rows - end) as u64)) " more " (what) " are in report.json." } }
+        @if rows > end {
+            p class="hint" { (count((rows - end) as u64)) " more " (what) " are in report.json." }
+        }
     }
 }
 
@@ -99,7 +111,9 @@ fn classes(data: &DataSummary, rows: std::ops::Range<usize>) -> Markup {
             tbody { @for class in &data.classes[rows.clone()] { tr {
                 th scope="row" { (class.name) }
                 @for (part, rows) in class.rows.iter().take(totals.len()).enumerate() {
-                    td class="number" { (count(*rows)) span class="spread" { (percent(share(*rows, part))) } }
+                    td class="number" {
+                        (count(*rows)) span class="spread" { (percent(share(*rows, part))) }
+                    }
                 }
             } } }
         } }

@@ -83,8 +83,8 @@ fn baseline(report: &RunReport) -> Option<Finding> {
     };
     if !is_better {
         return Some(Finding::Caution(
-            "It is no better than an answer that is always the same. The inputs may say nothing of the target, \
-             the learning rate may be wrong, or the training was too short."
+            "It is no better than an answer that is always the same. The inputs may say nothing of \
+             the target, the learning rate may be wrong, or the training was too short."
                 .to_owned(),
         ));
     }
@@ -125,9 +125,11 @@ fn gap(report: &RunReport) -> Option<Finding> {
     };
     (train - value > LARGE_GAP).then(|| {
         Finding::Caution(format!(
-            "{} is {} on the training rows, but {} on the {set} rows: part of it was learned by heart. More data, \
-             dropout, weight decay or a smaller network may help.",
-            name.title, shown(train), shown(value),
+            "{} is {} on the training rows, but {} on the {set} rows: part of it was learned by \
+             heart. More data, dropout, weight decay or a smaller network may help.",
+            name.title,
+            shown(train),
+            shown(value),
         ))
     })
 }
@@ -143,7 +145,8 @@ fn still_learning(report: &RunReport) -> Option<Finding> {
     let before = validation[validation.len() * 4 / 5 - 1][1];
     (last[1] < lowest && last[1] < 0.98 * before).then(|| {
         Finding::Caution(
-            "The validation loss was still falling when the training ended: more epochs may make it better.".to_owned(),
+            "The validation loss was still falling when the training ended: more epochs may make it \
+             better.".to_owned(),
         )
     })
 }
@@ -166,8 +169,11 @@ fn unseen(report: &RunReport) -> Option<Finding> {
     let [low, high] = wilson(confusion.hits(), confusion.total())?;
     (high - low > WIDE).then(|| {
         Finding::Caution(format!(
-            "With {} test examples the accuracy is uncertain: on new data expect between {} and {} (95 % confidence).",
-            count(confusion.total()), short_percent(low), short_percent(high),
+            "With {} test examples the accuracy is uncertain: on new data expect between {} and \
+             {} (95 % confidence).",
+            count(confusion.total()),
+            short_percent(low),
+            short_percent(high),
         ))
     })
 }
@@ -206,7 +212,8 @@ fn dominant(report: &RunReport) -> Option<Finding> {
     let share = most as f64 / total.max(1) as f64;
     (data.classes.len() > 1 && share > DOMINANT).then(|| {
         Finding::Caution(format!(
-            "{} of all rows are “{name}”, so the accuracy says little: look at recall and F1 of the other classes.",
+            "{} of all rows are “{name}”, so the accuracy says little: look at recall and F1 of \
+             the other classes.",
             short_percent(share),
         ))
     })
@@ -224,8 +231,8 @@ fn single_input(report: &RunReport) -> Option<Finding> {
     let is_single = importance.inputs.len() > 2 && most.drop > 0.9 * total && most.drop > 0.1;
     (is_single && most.block.is_none()).then(|| {
         Finding::Caution(format!(
-            "Nearly everything comes from “{}”. If it follows from the answer, or is not known before it, the \
-             network is worth little.",
+            "Nearly everything comes from “{}”. If it follows from the answer, or is not known before it, \
+             the network is worth little.",
             most.name,
         ))
     })

@@ -64,7 +64,8 @@ fn method(importance: &Importance, scale: &Scale) -> Markup {
     html! {
         p {
             "How much of the score (" (score) ", here " (unshuffled) ") is lost when an input is "
-            "shuffled among the examples, so that it says nothing any more. About 0: the network makes no use of it. "
+            "shuffled among the examples, so that it says nothing any more. About 0: the network "
+            "makes no use of it. "
             "Inputs that say the same as one another share what they contribute."
         }
         p class="hint" {
@@ -74,7 +75,8 @@ fn method(importance: &Importance, scale: &Scale) -> Markup {
             @if importance.repeats > 1 { "; ± is the standard deviation over the repeats" }
             "."
             @if importance.left_out > 0 {
-                " The last " (count(importance.left_out as u64)) " inputs were left out, to save time."
+                " The last " (count(importance.left_out as u64)) " inputs were left out, to save "
+                "time."
             }
         }
     }
@@ -146,7 +148,9 @@ fn table(inputs: &[&InputImportance], scale: &Scale, caption: &str) -> Markup {
                 td class="picture" { (bar(input, scale)) }
                 td class="number" {
                     (scale.shown(input.drop))
-                    @if scale.has_spread { span class="spread" { "± " (scale.shown(input.deviation)) } }
+                    @if scale.has_spread {
+                        span class="spread" { "± " (scale.shown(input.deviation)) }
+                    }
                 }
             } } }
         }
@@ -161,8 +165,11 @@ fn bar(input: &InputImportance, scale: &Scale) -> Markup {
     let middle = BAR[1] / 2.0;
     html! {
         svg viewBox=(format!("0 0 {} {}", BAR[0], BAR[1])) aria-hidden="true" {
-            rect class=(if input.drop < 0.0 { "bar negative" } else { "bar" }) x=(coordinate(left)) y="3"
-                width=(coordinate(right - left)) height=(coordinate(BAR[1] - 6.0)) {}
+            rect class=(if input.drop < 0.0 { "bar negative" } else { "bar" })
+                x=(coordinate(left)) y="3"
+                width=(coordinate(right - left)) height=(coordinate(BAR[1] - 6.0)) {
+
+                }
             path class="axis" d=(line([zero, 0.0], [zero, BAR[1]])) {}
             @if high - low > 1.0 {
                 path class="whisker" d=(line([low, middle], [high, middle])) {}
@@ -198,17 +205,20 @@ fn map(inputs: &[&InputImportance], scale: &Scale) -> Markup {
     let content = html! {
         @for ([x, y, across, down], input) in &blocks {
             @let [x, y, across, down] = [*x, *y, *across, *down].map(|pixels| pixels as f64 * unit);
-            rect class="block" x=(coordinate(x)) y=(coordinate(y)) width=(coordinate(across)) height=(coordinate(down))
+            rect class="block" x=(coordinate(x)) y=(coordinate(y))
+                width=(coordinate(across)) height=(coordinate(down))
                 style=(format!("--share:{:.2}", (input.drop / most).clamp(0.0, 1.0))) {}
             @if across >= 9.0 * (scale.decimals + 2) as f64 {
-                text text-anchor="middle" x=(coordinate(x + across / 2.0)) y=(coordinate(y + down / 2.0 + 4.0)) {
+                text text-anchor="middle"
+                    x=(coordinate(x + across / 2.0)) y=(coordinate(y + down / 2.0 + 4.0)) {
                     (scale.shown(input.drop))
                 }
             }
         }
     };
     let description = format!(
-        "The picture in {} blocks, the stronger in colour the more they contribute. Most of all: {}.",
+        "The picture in {} blocks, the stronger in colour the more they contribute. Most of \
+         all: {}.",
         count(blocks.len() as u64),
         inputs.first().map_or("", |input| input.name.as_str()),
     );
@@ -221,7 +231,7 @@ fn map(inputs: &[&InputImportance], scale: &Scale) -> Markup {
                 @if scale.is_share { ", in percentage points" }
                 "; the stronger the colour, the more"
             }
-            (drawing("map", "What the blocks of the picture contribute", &description, size, &content))
+            (drawing("map", "What the blocks contribute", &description, size, &content))
         }
     }
 }

@@ -25,7 +25,9 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
                 @if has_headings { h3 { (predictions.name) } }
                 (summary(predictions))
                 @if !predictions.points.is_empty() {
-                    div class="charts" { (scatter(*number, predictions)) (histogram(*number, predictions)) }
+                    div class="charts" {
+                        (scatter(*number, predictions)) (histogram(*number, predictions))
+                    }
                 }
             }
         }
@@ -35,12 +37,13 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
 fn summary(predictions: &Predictions) -> Markup {
     html! {
         p {
-            @if let (Some(half), Some(most)) = (predictions.median_error, predictions.ninetieth_error) {
+            @if let Some((half, most)) = predictions.median_error.zip(predictions.ninetieth_error) {
                 "Half of the answers are off by less than " strong { (figure(half)) }
                 ", nine of ten by less than " strong { (figure(most)) } "."
             }
             @if predictions.not_finite > 0 {
-                " " (count(predictions.not_finite)) " answers are no numbers; they are left out here."
+                " " (count(predictions.not_finite)) " answers are no numbers; they are left out "
+                "here."
             }
         }
     }
@@ -70,11 +73,13 @@ fn scatter(number: usize, predictions: &Predictions) -> Markup {
     let shown = predictions.points.len() as u64;
     let drawn = predictions.examples - predictions.not_finite;
     let description = format!(
-        "{} test examples as dots; on the dashed diagonal, the prediction is right. Values from {} to {}.",
+        "{} test examples as dots; on the dashed diagonal, the prediction is right. Values from \
+         {} to {}.",
         count(shown),
         figure(low),
         figure(high),
     );
+    let id = format!("scatter-{number}");
     html! {
         figure {
             figcaption {
@@ -82,7 +87,7 @@ fn scatter(number: usize, predictions: &Predictions) -> Markup {
                 " – on the dashed line, the answer is right"
                 @if shown < drawn { "; " (count(shown)) " of " (count(drawn)) " examples" }
             }
-            (drawing(&format!("scatter-{number}"), "Predicted against true", &description, SQUARE, &content))
+            (drawing(&id, "Predicted against true", &description, SQUARE, &content))
         }
     }
 }
@@ -118,15 +123,17 @@ fn histogram(number: usize, predictions: &Predictions) -> Markup {
         }
     };
     let description = format!(
-        "How many test examples have which error. Errors from {} to {}; the fullest bar holds {} examples.",
+        "How many test examples have which error. Errors from {} to {}; the fullest bar holds {} \
+         examples.",
         figure(errors.from),
         figure(end),
         count(most),
     );
+    let id = format!("errors-{number}");
     html! {
         figure {
             figcaption { strong { "Errors" } " – the narrower around 0, the better" }
-            (drawing(&format!("errors-{number}"), "How errors are spread", &description, SIZE, &content))
+            (drawing(&id, "How errors are spread", &description, SIZE, &content))
         }
     }
 }

@@ -16,7 +16,8 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
         .filter(|known| !known.bins.is_empty())?;
     Some(html! {
         p {
-            "Of the answers that it is 80 % sure of, 80 % should be right. On average its confidence is off by "
+            "Of the answers that it is 80 % sure of, 80 % should be right. On average its "
+            "confidence is off by "
             strong { (decimal(calibration.expected_error * 100.0, 1)) " percentage points" } "."
         }
         div class="charts" { (diagram(calibration)) (table(&calibration.bins)) }
@@ -52,15 +53,15 @@ fn diagram(calibration: &Calibration) -> Markup {
             circle class="point s1" cx=(x) cy=(y) r=(coordinate(radius(bin.count))) {}
         }
     };
-    let description = "Confidence across, the share of right answers upwards. Below the dashed diagonal the \
-        network is surer than it should be. The table beside has the numbers.";
+    let description = "Confidence across, the share of right answers upwards. Below the dashed \
+        diagonal the network is surer than it should be. The table beside has the numbers.";
     html! {
         figure {
             figcaption {
                 strong { "Confidence and truth" }
                 " – below the dashed line it is too sure; large dots are many answers"
             }
-            (drawing("reliability", "Confidence against right answers", description, SQUARE, &content))
+            (drawing("reliability", "Confidence and right answers", description, SQUARE, &content))
         }
     }
 }

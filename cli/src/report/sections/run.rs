@@ -9,14 +9,16 @@ pub(in super::super) fn configuration(report: &RunReport) -> Option<Markup> {
     let settings = &report.configuration;
     (!settings.is_empty()).then(|| {
         html! {
-            div class="scroll" role="region" aria-label="Settings" tabindex="0" { table class="settings" {
-                caption { span { "The settings of the run" } }
-                thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } } }
-                tbody { @for setting in settings { tr {
-                    th scope="row" { (setting.name) }
-                    td { (setting.value) }
-                } } }
-            } }
+            div class="scroll" role="region" aria-label="Settings" tabindex="0" {
+                table class="settings" {
+                    caption { span { "The settings of the run" } }
+                    thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } } }
+                    tbody { @for setting in settings { tr {
+                        th scope="row" { (setting.name) }
+                        td { (setting.value) }
+                    } } }
+                }
+            }
         }
     })
 }
@@ -58,7 +60,9 @@ fn timings(run: &Run) -> Markup {
                 td class="number" { (duration(timing.seconds)) }
                 td class="number" { @if total > 0.0 { (percent(timing.seconds / total)) } }
             } } }
-            tfoot { tr { th scope="row" { "Total" } td class="number" { (duration(total)) } td {} } }
+            tfoot {
+                tr { th scope="row" { "Total" } td class="number" { (duration(total)) } td {} }
+            }
         }
     }
 }

@@ -39,7 +39,8 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
             }
         }
         p class="hint" {
-            "The test rows were kept aside: they took no part in the training nor in the choice of the best epoch. "
+            "The test rows were kept aside: they took no part in the training nor in the choice "
+            "of the best epoch. "
             @if scores.iter().any(|score| score.baseline.is_some()) {
                 "“Without a network” is the answer that is always the same: " (without) "."
             }

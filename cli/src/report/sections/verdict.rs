@@ -31,13 +31,17 @@ fn of_classes(report: &RunReport) -> Markup {
     html! {
         @match &report.confusion {
             Some(confusion) if set == "test" && confusion.total() > 0 => {
-                "The network is right in " strong { (percent(accuracy)) } " of the examples that it had never "
+                "The network is right in " strong { (percent(accuracy)) } " of the examples that "
+                "it had never "
                 "seen: " (count(confusion.hits())) " of " (count(confusion.total())) "."
             }
-            _ => { "The network is right in " strong { (percent(accuracy)) } " of the " (set) " examples." }
+            _ => {
+                "The network is right in " strong { (percent(accuracy)) } " of the " (set) " examples."
+            }
         }
         @if let Some(baseline) = baseline {
-            " Always answering " (most_frequent(report)) " would be right in " (percent(baseline)) "."
+            " Always answering " (most_frequent(report)) " would be right in "
+            "" (percent(baseline)) "."
         }
     }
 }
@@ -71,8 +75,12 @@ fn of_values(report: &RunReport) -> Markup {
             }
         }
         @if let Some((r2, _)) = explained {
-            @if r2 > 0.0 { " It explains " strong { (short_percent(r2)) } " of the differences between examples (R²)." }
-            @else { " It explains none of the differences between examples (R² is " (figure(r2)) ")." }
+            @if r2 > 0.0 {
+                " It explains " strong { (short_percent(r2)) }
+                " of the differences between examples (R²)."
+            } @else {
+                " It explains none of the differences between examples (R² is " (figure(r2)) ")."
+            }
         }
         @if error.is_none() && explained.is_none() {
             "A network was trained; it has not been tested."
@@ -145,7 +153,13 @@ pub(in super::super) fn cards(report: &RunReport) -> Markup {
         @if !cards.is_empty() {
             dl class="cards" {
                 @for (title, value, note) in cards {
-                    div { dt { (title) } dd { span class="value" { (value) } @if !note.is_empty() { span class="note" { (note) } } } }
+                    div {
+                        dt { (title) }
+                        dd {
+                            span class="value" { (value) }
+                            @if !note.is_empty() { span class="note" { (note) } }
+                        }
+                    }
                 }
             }
         }

@@ -232,7 +232,7 @@ pub(super) fn digits() -> RunReport {
         ..worst_example(error, &names, parts.rows[error.example])
     };
     let worst = worst_errors(outputs.view(), parts.test.targets(), 18);
-    let (groups, blocks): (Vec<_>, Vec<_>) = blocks_of_picture(8, 8, 64).into_iter().unzip();
+    let (groups, blocks) = blocks_of_picture(8, 8, 64);
     let metric = Metric::accuracy();
     let effort = Effort {
         repeats: 2,
@@ -240,10 +240,7 @@ pub(super) fn digits() -> RunReport {
     };
     let importance =
         permutation_importance(&mut trained.mlp, &parts.test, &groups, &metric, effort, 1);
-    let mut importance = importance.unwrap();
-    for (input, block) in importance.inputs.iter_mut().zip(blocks) {
-        input.block = Some(block);
-    }
+    let importance = importance.unwrap().with_blocks(&blocks);
     RunReport {
         name: "digits.csv.gz".to_owned(),
         task: Task::Classification {
