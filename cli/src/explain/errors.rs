@@ -1,5 +1,7 @@
 //! Where a network is most wrong.
 
+use std::cmp::Ordering;
+
 use ndarray::{ArrayView1, ArrayView2};
 use wgpu_linear::model::{IGNORED, Targets};
 
@@ -139,10 +141,7 @@ pub fn predicted_class(row: ArrayView1<'_, f32>, actual: usize) -> usize {
             best = Some((class, value));
         }
     }
-    match best {
-        Some((class, value)) if !matches!(right.partial_cmp(&value), Some(order) if order.is_gt()) => {
-            class
-        }
-        _ => actual,
-    }
+    let is_beaten = |value: f32| !matches!(right.partial_cmp(&value), Some(Ordering::Greater));
+    best.filter(|(_, value)| is_beaten(*value))
+        .map_or(actual, |(class, _)| class)
 }

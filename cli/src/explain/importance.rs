@@ -5,6 +5,11 @@ use serde::Serialize;
 use wgpu_linear::model::{Model, ModelError};
 use wgpu_linear::train::{Dataset, Metric};
 
+/// A column, with the inputs that belong to it.
+pub type Group = (String, Vec<usize>);
+/// A part of a picture: first column, first row, columns and rows, in pixels.
+pub type Block = [usize; 4];
+
 /// How much work the explanation may take: at most 1 + `groups` · `repeats` predictions of `rows`
 /// rows, and no more than `predictions` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +46,9 @@ pub struct InputImportance {
     pub drop: f64,
     /// The standard deviation over the repeats, √(Σ (drop − mean)² / (repeats − 1)); 0 for one.
     pub deviation: f64,
-    /// In a picture the block that it is: first column, first row, columns and rows, in pixels.
+    /// In a picture the block that it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub block: Option<[usize; 4]>,
+    pub block: Option<Block>,
 }
 
 /// What all inputs contribute, and how that was measured.
@@ -65,6 +70,17 @@ pub struct Importance {
     pub inputs: Vec<InputImportance>,
 }
 
+impl Importance {
+    /// The same of a picture: with the blocks that the inputs are, in the same order.
+    #[must_use]
+    pub fn with_blocks(mut self, blocks: &[Block]) -> Self {
+        for (input, block) in self.inputs.iter_mut().zip(blocks) {
+            input.block = Some(*block);
+        }
+        self
+    }
+}
+
 /// How much of the score is lost when the inputs of a group are shuffled among the examples, all
 /// inputs of the group together: permutation importance (Breiman, *Random Forests*, 2001).
 ///
@@ -82,7 +98,7 @@ pub struct Importance {
 pub fn permutation_importance(
     model: &mut dyn Model,
     data: &Dataset,
-    groups: &[(String, Vec<usize>)],
+    groups: &[Group],
     score: &Metric,
     effort: Effort,
     seed: u64,
@@ -119,7 +135,7 @@ pub fn permutation_importance(
     })
 }
 
-fn check(data: &Dataset, groups: &[(String, Vec<usize>)]) -> Result<(), ModelError> {
+fn check(data: &Dataset, groups: &[Group]) -> Result<(), ModelError> {
     let inputs = data.x().ncols();
     let columns = groups.iter().flat_map(|(_, columns)| columns);
     match columns.max() {
@@ -189,36 +205,45 @@ fn input(name: &str, drops: &[f64]) -> InputImportance {
     }
 }
 
-/// The inputs of a picture, row by row from the top, in square blocks, at most `most` of them: the
-/// groups of [`permutation_importance`], and the block that each is, for
-/// [`InputImportance::block`]. Single pixels say too little, and are too many to be tried.
+/// The inputs of a picture, row by row from the top, in square blocks, at most `most` of them, such
+/// as 64: the groups for [`permutation_importance`], and the blocks that they are, for
+/// [`Importance::with_blocks`]. Single pixels say too little, and are too many to be tried.
+///
+/// ```
+/// use wgpu_linear_cli::explain::blocks_of_picture;
+///
+/// let (groups, blocks) = blocks_of_picture(4, 2, 2);
+/// assert_eq!(groups[1], ("columns 3–4, rows 1–2".to_owned(), vec![2, 3, 6, 7]));
+/// assert_eq!(blocks, [[0, 0, 2, 2], [2, 0, 2, 2]]);
+/// ```
 #[must_use]
-pub fn blocks_of_picture(
-    width: usize,
-    height: usize,
-    most: usize,
-) -> Vec<((String, Vec<usize>), [usize; 4])> {
-    let blocks = |side: usize| width.div_ceil(side) * height.div_ceil(side);
+pub fn blocks_of_picture(width: usize, height: usize, most: usize) -> (Vec<Group>, Vec<Block>) {
+    let count = |side: usize| width.div_ceil(side) * height.div_ceil(side);
     let largest = width.max(height).max(1);
     let side = (1..=largest)
-        .find(|side| blocks(*side) <= most)
+        .find(|side| count(*side) <= most)
         .unwrap_or(largest);
     let corners = (0..height).step_by(side);
     let corners = corners.flat_map(|y| (0..width).step_by(side).map(move |x| (x, y)));
-    corners
-        .map(|(x, y)| {
-            let (across, down) = (side.min(width - x), side.min(height - y));
-            let rows = y..y + down;
-            let pixels =
-                rows.flat_map(|row| (x..x + across).map(move |column| row * width + column));
-            let name = format!(
-                "columns {}–{}, rows {}–{}",
-                x + 1,
-                x + across,
-                y + 1,
-                y + down
-            );
-            ((name, pixels.collect()), [x, y, across, down])
-        })
-        .collect()
+    let block = |(x, y): (usize, usize)| [x, y, side.min(width - x), side.min(height - y)];
+    let blocks: Vec<Block> = corners.map(block).collect();
+    let group = |[x, y, across, down]: &Block| {
+        let rows = *y..y + down;
+        let pixels = rows.flat_map(|row| (*x..x + across).map(move |column| row * width + column));
+        let name = format!(
+            "{}, {}",
+            span("column", *x, *across),
+            span("row", *y, *down)
+        );
+        (name, pixels.collect())
+    };
+    (blocks.iter().map(group).collect(), blocks)
+}
+
+/// `column 3` or `columns 1–4`, counted from 1.
+fn span(what: &str, first: usize, length: usize) -> String {
+    match length {
+        1 => format!("{what} {}", first + 1),
+        _ => format!("{what}s {}–{}", first + 1, first + length),
+    }
 }

@@ -12,5 +12,5 @@ pub use calibration::{Calibration, ConfidenceBin, calibration};
 pub use confusion::{ClassScores, Confused, Confusion, top_confusions};
 pub use errors::{Judged, WorstError, predicted_class, probabilities, worst_errors};
 pub use importance::{
-    Effort, Importance, InputImportance, blocks_of_picture, permutation_importance,
+    Block, Effort, Group, Importance, InputImportance, blocks_of_picture, permutation_importance,
 };

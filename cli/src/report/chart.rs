@@ -1,16 +1,18 @@
 //! Axes, and what lies between them, as SVG.
 //!
-//! Drawings are 400 units wide and shown at about that many pixels, on a phone and on a desk, so
+//! Drawings are 340 units wide and shown at about that many pixels, on a phone and on a desk, so
 //! that their texts are as large as those of the page.
 
 use maud::{Markup, html};
 
-use super::number::{coordinate, significant};
+use super::number::{SPACE, coordinate, significant};
 
 /// Width and height of a chart with two axes.
-pub(super) const SIZE: [f64; 2] = [400.0, 250.0];
-/// What is left free for labels: left, top, right, bottom.
-const MARGINS: [f64; 4] = [58.0, 10.0, 12.0, 42.0];
+pub(super) const SIZE: [f64; 2] = [340.0, 230.0];
+/// What is left free for labels: top, right, bottom. How much on the left depends on the numbers.
+const MARGINS: [f64; 3] = [22.0, 12.0, 40.0];
+/// The width of a digit.
+const DIGIT: f64 = 7.0;
 /// About so many ticks.
 const TICKS: f64 = 5.0;
 
@@ -22,6 +24,7 @@ pub(super) struct Axis {
     to: f64,
     is_log: bool,
     is_share: bool,
+    is_whole: bool,
 }
 
 impl Axis {
@@ -38,6 +41,7 @@ impl Axis {
             to: to + margin,
             is_log: false,
             is_share: false,
+            is_whole: false,
         }
     }
 
@@ -53,6 +57,14 @@ impl Axis {
     pub(super) fn in_percent(self) -> Self {
         Self {
             is_share: true,
+            ..self
+        }
+    }
+
+    /// The same with ticks at whole numbers alone.
+    pub(super) fn in_whole(self) -> Self {
+        Self {
+            is_whole: true,
             ..self
         }
     }
@@ -87,7 +99,8 @@ impl Axis {
         let power = 10_f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 5.0].map(|step| step * power);
         let fits = steps.iter().find(|step| **step >= rough * 0.999);
-        fits.copied().unwrap_or(10.0 * power)
+        let step = fits.copied().unwrap_or(10.0 * power);
+        if self.is_whole { step.max(1.0) } else { step }
     }
 
     fn ticks(&self) -> Vec<f64> {
@@ -117,7 +130,7 @@ impl Axis {
 
     fn tick(&self, number: f64) -> String {
         if self.is_share {
-            return format!("{} %", significant(number * 100.0, 3));
+            return format!("{}{SPACE}%", significant(number * 100.0, 3));
         }
         significant(number, 3)
     }
@@ -143,13 +156,16 @@ impl Frame {
 
     /// Left, top, right and bottom side of what lies between the axes.
     pub(super) fn sides(&self) -> [f64; 4] {
-        let [left, top, right, bottom] = MARGINS;
+        let [top, right, bottom] = MARGINS;
+        let ticks = self.y.ticks();
+        let digits = ticks.iter().map(|tick| self.y.tick(*tick).chars().count());
+        let left = 12.0 + DIGIT * digits.max().unwrap_or(0) as f64;
         [left, top, self.size[0] - right, self.size[1] - bottom]
     }
 
     /// Lines, ticks and labels of both axes.
     pub(super) fn axes(&self) -> Markup {
-        let [left, top, right, bottom] = self.sides();
+        let [left, _, right, bottom] = self.sides();
         html! {
             g class="axes" aria-hidden="true" {
                 @for tick in self.y.ticks() {
@@ -171,11 +187,7 @@ impl Frame {
                     x=(coordinate(f64::midpoint(left, right))) y=(coordinate(self.size[1] - 5.0)) {
                     (self.x.label)
                 }
-                @let middle = f64::midpoint(top, bottom);
-                text class="label" text-anchor="middle" x="12" y=(coordinate(middle))
-                    transform=(format!("rotate(-90 12 {})", coordinate(middle))) {
-                    (self.y.label)
-                }
+                text class="label" x="0" y="11" { (self.y.label) }
             }
         }
     }
@@ -194,6 +206,15 @@ impl Frame {
         }
         path
     }
+}
+
+/// A text that fits under an axis.
+pub(super) fn short(text: &str) -> String {
+    const MOST: usize = 28;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    text.chars().take(MOST - 1).chain(['…']).collect()
 }
 
 /// A straight line.
@@ -245,9 +266,11 @@ mod tests {
         let linear = Axis::linear("", 0.0, 23.0);
         assert_eq!(ticks(linear), ["0", "5", "10", "15", "20"]);
         let share = Axis::linear("", 0.83, 0.99).in_percent();
-        assert_eq!(ticks(share), ["85 %", "90 %", "95 %"]);
+        assert_eq!(ticks(share), ["85\u{a0}%", "90\u{a0}%", "95\u{a0}%"]);
         let log = Axis::logarithmic("", 0.03, 2.0);
         assert_eq!(ticks(log), ["0.05", "0.1", "0.2", "0.5", "1", "2"]);
+        let whole = Axis::linear("", 0.0, 2.0).in_whole();
+        assert_eq!(ticks(whole), ["0", "1", "2"]);
         let wide = Axis::logarithmic("", 1e-6, 1.0);
         assert_eq!(ticks(wide).len(), 7);
     }
@@ -271,6 +294,6 @@ mod tests {
             size: SIZE,
         };
         let path = frame.curve(&[[0.0, 0.0], [1.0, f64::NAN], [2.0, 0.5], [3.0, 1.0]]);
-        assert_eq!(path, "M58 208M278 109L388 10");
+        assert_eq!(path, "M33 190M229.7 106L328 22");
     }
 }

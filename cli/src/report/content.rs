@@ -20,7 +20,7 @@ use crate::explain::{Calibration, Confusion, Importance};
 ///     scores: vec![Score::new("accuracy").test(0.97).baseline(0.33)],
 ///     ..RunReport::default()
 /// };
-/// assert!(report.html().contains("97.0 %"));
+/// assert!(report.html().contains("97.0\u{a0}%"));
 /// ```
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RunReport {

@@ -88,7 +88,8 @@ pub fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     kept
 }
 
-/// Where the lowest and the highest are, the earlier of them first; of no number both. Wants a point
+/// Where the lowest and the highest are, the earlier of them first; of no number both. Wants a
+/// point
 /// at least.
 fn extremes(points: &[[f64; 2]]) -> [usize; 2] {
     let mut pair = [0, 0];

@@ -33,7 +33,10 @@ pub(super) fn page(report: &RunReport) -> String {
             body {
                 a class="skip" href="#main" { "To the report" }
                 header {
-                    p class="origin" { "Training report" @if !report.name.is_empty() { " · " (report.name) } }
+                    p class="origin" {
+                        "Training report"
+                        @if !report.name.is_empty() { " · " (report.name) }
+                    }
                     h1 { (title) }
                     (verdict::verdict(report))
                     (verdict::cards(report))

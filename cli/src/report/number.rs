@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+/// Between a number and its unit, where no line may break.
+pub(super) const SPACE: char = '\u{a0}';
 const SUPERSCRIPTS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
 /// Four significant digits: `0.9667`, `12,350`, `1.2 × 10⁻⁵`.
@@ -26,7 +28,10 @@ pub(super) fn significant(number: f64, digits: i32) -> String {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if !(-4..7).contains(&exponent) {
         let power = superscript(exponent);
-        return minus(&format!("{} × 10{power}", without_zeros(mantissa)));
+        return minus(&format!(
+            "{}{SPACE}×{SPACE}10{power}",
+            without_zeros(mantissa)
+        ));
     }
     let decimals = (digits - 1 - exponent).max(0) as usize;
     minus(&grouped(&without_zeros(&format!("{number:.decimals$}"))))
@@ -45,17 +50,27 @@ pub(super) fn percent(share: f64) -> String {
         small if small < 0.05 => 2,
         _ => 1,
     };
-    minus(&format!("{percent:.decimals$} %"))
+    minus(&format!("{percent:.decimals$}{SPACE}%"))
 }
 
 /// A share in whole percent, for narrow cells: `97 %`, `<1 %`, `>99 %`.
 pub(super) fn short_percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent.round() {
-        r if r == 0.0 && percent > 0.0 => "<1 %".to_owned(),
-        r if r == 100.0 && percent < 100.0 => ">99 %".to_owned(),
-        rounded => format!("{rounded} %"),
+        r if r == 0.0 && percent > 0.0 => format!("<1{SPACE}%"),
+        r if r == 100.0 && percent < 100.0 => format!(">99{SPACE}%"),
+        rounded => format!("{rounded}{SPACE}%"),
     }
+}
+
+/// So many decimals; nothing that rounds to 0 has a sign.
+pub(super) fn decimal(number: f64, decimals: usize) -> String {
+    if !number.is_finite() {
+        return figure(number);
+    }
+    let text = grouped(&format!("{number:.decimals$}"));
+    let is_zero = !text.contains(|digit: char| ('1'..='9').contains(&digit));
+    minus(text.strip_prefix('-').filter(|_| is_zero).unwrap_or(&text))
 }
 
 /// `4,128`.
@@ -63,19 +78,26 @@ pub(super) fn count(number: u64) -> String {
     grouped(&number.to_string())
 }
 
+/// A count that is not exact, with three digits: `1,780,000`.
+pub(super) fn about(number: f64) -> String {
+    let number = number.max(0.0);
+    let unit = 10_f64.powf((number.max(1.0).log10().floor() - 2.0).max(0.0));
+    count(((number / unit).round() * unit) as u64)
+}
+
 /// `85 ms`, `3.2 s`, `2 min 5 s`, `1 h 3 min`.
 pub(super) fn duration(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() || s < 0.0 => "unknown".to_owned(),
-        s if s < 1.0 => format!("{} ms", significant(s * 1e3, 2)),
-        s if s < 59.95 => format!("{} s", significant(s, 3)),
+        s if s < 1.0 => format!("{}{SPACE}ms", significant(s * 1e3, 2)),
+        s if s < 59.95 => format!("{}{SPACE}s", significant(s, 3)),
         s if s < 3599.5 => {
             let whole = s.round() as u64;
-            format!("{} min {} s", whole / 60, whole % 60)
+            format!("{}{SPACE}min {}{SPACE}s", whole / 60, whole % 60)
         }
         s => {
             let minutes = (s / 60.0).round() as u64;
-            format!("{} h {} min", count(minutes / 60), minutes % 60)
+            format!("{}{SPACE}h {}{SPACE}min", count(minutes / 60), minutes % 60)
         }
     }
 }
@@ -123,6 +145,10 @@ fn superscript(exponent: i32) -> String {
 mod tests {
     use super::*;
 
+    fn plain(text: &str) -> String {
+        text.replace(SPACE, " ")
+    }
+
     #[test]
     fn figures_have_four_digits() {
         let cases = [
@@ -140,7 +166,7 @@ mod tests {
             (f64::NEG_INFINITY, "−∞"),
         ];
         for (number, text) in cases {
-            assert_eq!(figure(number), text);
+            assert_eq!(plain(&figure(number)), text);
         }
     }
 
@@ -155,11 +181,11 @@ mod tests {
             (-0.02, "−2.0 %"),
         ];
         for (share, text) in cases {
-            assert_eq!(percent(share), text);
+            assert_eq!(plain(&percent(share)), text);
         }
-        assert_eq!(short_percent(0.001), "<1 %");
-        assert_eq!(short_percent(0.999), ">99 %");
-        assert_eq!(short_percent(0.5), "50 %");
+        assert_eq!(plain(&short_percent(0.001)), "<1 %");
+        assert_eq!(plain(&short_percent(0.999)), ">99 %");
+        assert_eq!(plain(&short_percent(0.5)), "50 %");
     }
 
     #[test]
@@ -173,7 +199,21 @@ mod tests {
             (f64::NAN, "unknown"),
         ];
         for (seconds, text) in cases {
-            assert_eq!(duration(seconds), text);
+            assert_eq!(plain(&duration(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn decimals_keep_their_number() {
+        let cases = [
+            (1.0, 2, "1.00"),
+            (-0.004, 2, "0.00"),
+            (-0.006, 2, "−0.01"),
+            (12_345.6, 0, "12,346"),
+            (f64::NAN, 1, "not a number"),
+        ];
+        for (number, decimals, text) in cases {
+            assert_eq!(decimal(number, decimals), text);
         }
     }
 
@@ -182,5 +222,11 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(4128), "4,128");
         assert_eq!(count(1_000_000), "1,000,000");
+        assert_eq!(about(1_778_607.0), "1,780,000");
+        assert_eq!(about(12.3), "12");
+        assert_eq!(
+            (about(f64::NAN), about(-1.0)),
+            ("0".to_owned(), "0".to_owned())
+        );
     }
 }

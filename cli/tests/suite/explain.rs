@@ -152,22 +152,21 @@ fn blocks_cover_a_picture_once() {
     for (width, height, most, blocks) in
         [(28, 28, 64, 49), (8, 8, 64, 64), (5, 3, 4, 2), (1, 1, 1, 1)]
     {
-        let found = blocks_of_picture(width, height, most);
-        assert_eq!(found.len(), blocks);
-        let mut pixels: Vec<usize> = found
+        let (groups, found) = blocks_of_picture(width, height, most);
+        assert_eq!((groups.len(), found.len()), (blocks, blocks));
+        let mut pixels: Vec<usize> = groups
             .iter()
-            .flat_map(|((_, pixels), _)| pixels.clone())
+            .flat_map(|(_, pixels)| pixels.clone())
             .collect();
         pixels.sort_unstable();
         assert_eq!(pixels, (0..width * height).collect::<Vec<_>>());
-        for ((_, pixels), [x, y, across, down]) in &found {
+        for ((_, pixels), [x, y, across, down]) in groups.iter().zip(found) {
             assert_eq!((pixels[0], pixels.len()), (y * width + x, across * down));
         }
     }
-    assert_eq!(
-        blocks_of_picture(28, 28, 64)[8].0.0,
-        "columns 5–8, rows 5–8"
-    );
+    let name = |width, index| blocks_of_picture(width, width, 64).0.swap_remove(index).0;
+    assert_eq!(name(28, 8), "columns 5–8, rows 5–8");
+    assert_eq!(name(8, 9), "column 2, row 2");
 }
 
 #[test]

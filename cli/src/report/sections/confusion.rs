@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::content::RunReport;
-use super::super::number::{count, percent, short_percent};
+use super::super::number::{coordinate, count, percent, short_percent};
 use crate::explain::{ClassScores, Confusion, top_confusions};
 
 /// With more classes the matrix can no longer be read, and the most confused pairs stand alone.
@@ -26,19 +26,21 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
         .filter(|confusion| confusion.total() > 0)?;
     let has_matrix = confusion.classes <= MOST_CLASSES;
     let pairs = match confusion.classes {
-        ..=SMALL => 0,
-        ..=MOST_CLASSES => PAIRS_BESIDE,
-        _ => PAIRS,
+        _ if !has_matrix => PAIRS,
+        few if few <= SMALL => 0,
+        _ => PAIRS_BESIDE,
     };
     Some(html! {
-        @if has_matrix { (matrix(report, confusion)) }
-        @else {
+        @if !has_matrix {
             p {
                 "With " (count(confusion.classes as u64)) " classes a matrix could not be read. "
                 "Here are the pairs that are confused most often."
             }
         }
-        @if pairs > 0 { (most_confused(report, confusion, pairs)) }
+        div class="beside" {
+            @if has_matrix { (matrix(report, confusion)) }
+            @if pairs > 0 { (most_confused(report, confusion, pairs)) }
+        }
     })
 }
 
@@ -54,10 +56,10 @@ fn matrix(report: &RunReport, confusion: &Confusion) -> Markup {
     html! {
         div class="scroll" role="region" aria-label="Confusion matrix" tabindex="0" {
             table class="matrix" style=(style) {
-                caption {
+                caption { span {
                     "Examples of the test set: their class downwards, the answer across; "
                     "percentages are of the class. Right answers lie on the diagonal."
-                }
+                } }
                 thead { tr {
                     th scope="col" class="corner" { "class ↓ answer →" }
                     @for name in &names {
@@ -107,7 +109,7 @@ fn most_confused(report: &RunReport, confusion: &Confusion, pairs: usize) -> Mar
         @else {
             div class="scroll" role="region" aria-label="Most confused" tabindex="0" {
                 table class="numbers" {
-                    caption { "The most frequent mistakes" }
+                    caption { span { "The most frequent mistakes" } }
                     thead { tr {
                         th scope="col" { "Class" }
                         th scope="col" { "Answer" }
@@ -154,7 +156,8 @@ pub(in super::super) fn classes(report: &RunReport) -> Option<Markup> {
         }
         @if left_out > 0 { p class="hint" { (count(left_out as u64)) " more are in report.json." } }
         p class="hint" {
-            "Precision: of the answers that name this class, the share that is right. Recall: of the examples of "
+            "Precision: of the answers that name this class, the share that is right. Recall: of "
+            "the examples of "
             "this class, the share that is found. F1: both in one number. “–”: there were none."
         }
     })
@@ -164,22 +167,35 @@ fn class_table(report: &RunReport, rows: &[(usize, ClassScores)], caption: &str)
     let shown = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), percent);
     html! {
         div class="scroll" role="region" aria-label=(caption) tabindex="0" {
-            table class="numbers" {
-                caption { (caption) }
+            table class="bars" {
+                caption { span { (caption) } }
                 thead { tr {
                     th scope="col" { "Class" }
-                    @for title in ["Precision", "Recall", "F1", "Examples"] {
+                    th scope="col" class="picture" { span class="unseen" { "Bar of F1" } }
+                    @for title in ["F1", "Precision", "Recall", "Examples"] {
                         th scope="col" class="number" { (title) }
                     }
                 } }
                 tbody { @for (class, scores) in rows { tr {
                     th scope="row" { (report.task.class(*class)) }
-                    @for share in [scores.precision, scores.recall, scores.f1] {
+                    td class="picture" { (bar(scores.f1.unwrap_or(0.0))) }
+                    @for share in [scores.f1, scores.precision, scores.recall] {
                         td class="number" { (shown(share)) }
                     }
                     td class="number" { (count(scores.support)) }
                 } } }
             }
+        }
+    }
+}
+
+/// The same as the number beside it.
+fn bar(share: f64) -> Markup {
+    let width = coordinate(share.clamp(0.0, 1.0) * 100.0);
+    html! {
+        svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
+            rect class="track" width="100" height="10" {}
+            rect class="bar" width=(width) height="10" {}
         }
     }
 }

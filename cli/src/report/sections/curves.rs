@@ -28,7 +28,7 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
         .map(|(number, chart)| figure_of(number, chart, curves))
         .collect();
     (!figures.is_empty()).then(|| {
-        html! { div class="charts" { @for figure in figures { (figure) } } }
+        html! { div class="charts curves" { @for figure in figures { (figure) } } }
     })
 }
 
@@ -84,11 +84,9 @@ fn frame(chart: &Chart, name: &Name) -> Frame {
     };
     let is_log = chart.quantity == "loss" && low > 0.0 && high / low > LARGE_RANGE;
     let y = match (is_log, name.is_share) {
-        (true, _) => Axis::logarithmic(name.title.clone(), low, high),
-        (false, true) => Axis::linear(name.title.clone(), low, high)
-            .in_percent()
-            .rounded(),
-        (false, false) => Axis::linear(name.title.clone(), low.min(high), high).rounded(),
+        (true, _) => Axis::logarithmic("", low, high),
+        (false, true) => Axis::linear("", low, high).in_percent().rounded(),
+        (false, false) => Axis::linear("", low.min(high), high).rounded(),
     };
     Frame {
         x: Axis::linear("Epoch", left, right),
@@ -115,13 +113,13 @@ fn best_line(frame: &Frame, best: f64) -> Markup {
     let [_, top, right, bottom] = frame.sides();
     let x = frame.at(best, 1.0)[0];
     let (anchor, text) = if x > right - 90.0 {
-        ("end", x - 5.0)
+        ("end", right)
     } else {
-        ("start", x + 5.0)
+        ("start", x - 4.0)
     };
     html! {
-        path class="best" d=(line([x, top], [x, bottom])) {}
-        text class="best" text-anchor=(anchor) x=(coordinate(text)) y=(coordinate(top + 11.0)) {
+        path class="best" d=(line([x, top - 4.0], [x, bottom])) {}
+        text class="best" text-anchor=(anchor) x=(coordinate(text)) y=(coordinate(top - 7.0)) {
             "best: epoch " (figure(best))
         }
     }
@@ -132,7 +130,9 @@ fn legend(series: &[&Series]) -> Markup {
         span class="legend" {
             @for (index, series) in (1..).zip(series) {
                 span {
-                    svg viewBox="0 0 26 8" aria-hidden="true" { path class=(format!("curve s{index}")) d="M1 4L25 4" {} }
+                    svg viewBox="0 0 26 8" aria-hidden="true" {
+                        path class=(format!("curve s{index}")) d="M1 4L25 4" {}
+                    }
                     (series.name)
                 }
             }

@@ -6,7 +6,7 @@ use super::super::content::{Column, DataSummary, RunReport};
 use super::super::number::{count, percent};
 
 /// Columns and classes that are there at once.
-const OPEN_ROWS: usize = 20;
+const OPEN_ROWS: usize = 12;
 /// The most rows of a table: the page must stay one that opens.
 const MOST_ROWS: usize = 300;
 
@@ -14,10 +14,14 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let data = report.data.as_ref()?;
     Some(html! {
         (facts(data))
-        @if !data.parts.is_empty() { (parts(data)) }
-        @if !data.classes.is_empty() { (folded("classes", data.classes.len(), |rows| classes(data, rows))) }
+        div class="beside" {
+            @if !data.parts.is_empty() { (parts(data)) }
+            @if !data.classes.is_empty() {
+                div { (folded("classes", data.classes.len(), |rows| classes(data, rows))) }
+            }
+        }
         @if !data.columns.is_empty() {
-            (folded("columns", data.columns.len(), |rows| columns(&data.columns[rows])))
+            (folded("columns", data.columns.len(), |rows| columns(&data.columns, rows)))
         }
     })
 }
@@ -33,11 +37,21 @@ fn facts(data: &DataSummary) -> Markup {
         dl class="facts" {
             div { dt { "Source" } dd { code { (data.source) } } }
             div { dt { "Rows" } dd { (count(data.rows)) } }
-            @if !data.columns.is_empty() { div { dt { "Columns" } dd { (count(data.columns.len() as u64)) } } }
-            @if let Some(inputs) = data.inputs { div { dt { "Inputs of the network" } dd { (count(inputs)) } } }
             @if !data.columns.is_empty() {
-                div { dt { "Missing values" } dd { @if missing == 0 { "none" } @else { (count(missing)) } } }
-                div { dt { "Constant columns" } dd { @if constant == 0 { "none" } @else { (count(constant as u64)) } } }
+                div { dt { "Columns" } dd { (count(data.columns.len() as u64)) } }
+            }
+            @if let Some(inputs) = data.inputs {
+                div { dt { "Inputs of the network" } dd { (count(inputs)) } }
+            }
+            @if !data.columns.is_empty() {
+                div {
+                    dt { "Missing values" }
+                    dd { @if missing == 0 { "none" } @else { (count(missing)) } }
+                }
+                div {
+                    dt { "Constant columns" }
+                    dd { @if constant == 0 { "none" } @else { (count(constant as u64)) } }
+                }
             }
         }
     }
@@ -47,7 +61,7 @@ fn parts(data: &DataSummary) -> Markup {
     let total: u64 = data.parts.iter().map(|part| part.rows).sum();
     html! {
         div class="scroll" role="region" aria-label="Parts" tabindex="0" { table class="numbers" {
-            caption { "How the rows were split" }
+            caption { span { "How the rows were split" } }
             thead { tr {
                 th scope="col" { "Part" }
                 th scope="col" class="number" { "Rows" }
@@ -72,7 +86,9 @@ fn folded(what: &str, rows: usize, table: impl Fn(std::ops::Range<usize>) -> Mar
         @if end > open {
             details { summary { (count((end - open) as u64)) " more " (what) } (table(open..end)) }
         }
-        @if rows > end { p class="hint" { (count((rows - end) as u64)) " more " (what) " are in report.json." } }
+        @if rows > end {
+            p class="hint" { (count((rows - end) as u64)) " more " (what) " are in report.json." }
+        }
     }
 }
 
@@ -87,7 +103,7 @@ fn classes(data: &DataSummary, rows: std::ops::Range<usize>) -> Markup {
     let share = |rows: u64, part: usize| rows as f64 / totals[part].max(1) as f64;
     html! {
         div class="scroll" role="region" aria-label="Classes" tabindex="0" { table class="numbers" {
-            caption { "The classes and their shares" }
+            caption { span { "The classes and their shares" } }
             thead { tr {
                 th scope="col" { "Class" }
                 @for part in &data.parts { th scope="col" class="number" { (part.name) } }
@@ -95,30 +111,34 @@ fn classes(data: &DataSummary, rows: std::ops::Range<usize>) -> Markup {
             tbody { @for class in &data.classes[rows.clone()] { tr {
                 th scope="row" { (class.name) }
                 @for (part, rows) in class.rows.iter().take(totals.len()).enumerate() {
-                    td class="number" { (count(*rows)) span class="spread" { (percent(share(*rows, part))) } }
+                    td class="number" {
+                        (count(*rows)) span class="spread" { (percent(share(*rows, part))) }
+                    }
                 }
             } } }
         } }
     }
 }
 
-fn columns(columns: &[Column]) -> Markup {
+fn columns(all: &[Column], rows: std::ops::Range<usize>) -> Markup {
+    let has_missing = all.iter().any(|column| column.missing > 0);
+    let has_remarks = all.iter().any(|column| !remarks(column).is_empty());
     html! {
         div class="scroll" role="region" aria-label="Columns" tabindex="0" { table {
-            caption { "The columns" }
+            caption { span { "The columns" } }
             thead { tr {
                 th scope="col" { "Column" }
                 th scope="col" { "Role" }
                 th scope="col" { "Kind" }
-                th scope="col" class="number" { "Missing" }
-                th scope="col" { "Remarks" }
+                @if has_missing { th scope="col" class="number" { "Missing" } }
+                @if has_remarks { th scope="col" { "Remarks" } }
             } }
-            tbody { @for column in columns { tr {
+            tbody { @for column in &all[rows] { tr {
                 th scope="row" { (column.name) }
                 td { (column.role) }
                 td { (column.kind) }
-                td class="number" { (count(column.missing)) }
-                td { (remarks(column)) }
+                @if has_missing { td class="number" { (count(column.missing)) } }
+                @if has_remarks { td { (remarks(column)) } }
             } } }
         } }
     }

@@ -38,7 +38,7 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let ending = report.ending.iter().cloned().map(Finding::Note);
     let notes = report.notes.iter().cloned().map(Finding::Caution);
     let found = rules.into_iter().filter_map(|rule| rule(report));
-    let findings: Vec<Finding> = ending.chain(found).chain(notes).collect();
+    let findings: Vec<Finding> = found.chain(notes).chain(ending).collect();
     (!findings.is_empty()).then(|| {
         html! { ul class="findings" { @for finding in &findings { (item(finding)) } } }
     })
@@ -83,8 +83,8 @@ fn baseline(report: &RunReport) -> Option<Finding> {
     };
     if !is_better {
         return Some(Finding::Caution(
-            "It is no better than an answer that is always the same. The inputs may say nothing of the target, \
-             the learning rate may be wrong, or the training was too short."
+            "It is no better than an answer that is always the same. The inputs may say nothing of \
+             the target, the learning rate may be wrong, or the training was too short."
                 .to_owned(),
         ));
     }
@@ -94,18 +94,18 @@ fn baseline(report: &RunReport) -> Option<Finding> {
         (value, baseline)
     };
     let what = if is_classification {
-        "wrong answers"
+        "fewer wrong answers"
     } else {
-        "error"
+        "less error"
     };
     let less = 1.0 - wrong / without;
     Some(match less {
         less if less >= 0.3 => Finding::Good(format!(
-            "Much better than an answer that is always the same: {} less {what}.",
-            short_percent(less).replace(" %", " %")
+            "Much better than an answer that is always the same: {} {what}.",
+            short_percent(less)
         )),
         less => Finding::Caution(format!(
-            "Only a little better than an answer that is always the same: {} less {what}.",
+            "Only a little better than an answer that is always the same: {} {what}.",
             short_percent(less)
         )),
     })
@@ -125,9 +125,11 @@ fn gap(report: &RunReport) -> Option<Finding> {
     };
     (train - value > LARGE_GAP).then(|| {
         Finding::Caution(format!(
-            "{} is {} on the training rows, but {} on the {set} rows: part of it was learned by heart. More data, \
-             dropout, weight decay or a smaller network may help.",
-            name.title, shown(train), shown(value),
+            "{} is {} on the training rows, but {} on the {set} rows: part of it was learned by \
+             heart. More data, dropout, weight decay or a smaller network may help.",
+            name.title,
+            shown(train),
+            shown(value),
         ))
     })
 }
@@ -143,7 +145,8 @@ fn still_learning(report: &RunReport) -> Option<Finding> {
     let before = validation[validation.len() * 4 / 5 - 1][1];
     (last[1] < lowest && last[1] < 0.98 * before).then(|| {
         Finding::Caution(
-            "The validation loss was still falling when the training ended: more epochs may make it better.".to_owned(),
+            "The validation loss was still falling when the training ended: more epochs may make it \
+             better.".to_owned(),
         )
     })
 }
@@ -166,8 +169,11 @@ fn unseen(report: &RunReport) -> Option<Finding> {
     let [low, high] = wilson(confusion.hits(), confusion.total())?;
     (high - low > WIDE).then(|| {
         Finding::Caution(format!(
-            "With {} test examples the accuracy is uncertain: on new data expect between {} and {} (95 % confidence).",
-            count(confusion.total()), short_percent(low), short_percent(high),
+            "With {} test examples the accuracy is uncertain: on new data expect between {} and \
+             {} (95 % confidence).",
+            count(confusion.total()),
+            short_percent(low),
+            short_percent(high),
         ))
     })
 }
@@ -206,7 +212,8 @@ fn dominant(report: &RunReport) -> Option<Finding> {
     let share = most as f64 / total.max(1) as f64;
     (data.classes.len() > 1 && share > DOMINANT).then(|| {
         Finding::Caution(format!(
-            "{} of all rows are “{name}”, so the accuracy says little: look at recall and F1 of the other classes.",
+            "{} of all rows are “{name}”, so the accuracy says little: look at recall and F1 of \
+             the other classes.",
             short_percent(share),
         ))
     })
@@ -224,8 +231,8 @@ fn single_input(report: &RunReport) -> Option<Finding> {
     let is_single = importance.inputs.len() > 2 && most.drop > 0.9 * total && most.drop > 0.1;
     (is_single && most.block.is_none()).then(|| {
         Finding::Caution(format!(
-            "Nearly everything comes from “{}”. If it follows from the answer, or is not known before it, the \
-             network is worth little.",
+            "Nearly everything comes from “{}”. If it follows from the answer, or is not known before it, \
+             the network is worth little.",
             most.name,
         ))
     })

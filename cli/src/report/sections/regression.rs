@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::chart::{Axis, Frame, SIZE, dots, drawing, line};
+use super::super::chart::{Axis, Frame, SIZE, dots, drawing, line, short};
 use super::super::content::RunReport;
 use super::super::number::{coordinate, count, figure};
 use super::super::predictions::Predictions;
@@ -10,7 +10,7 @@ use super::super::predictions::Predictions;
 /// Dots are dealt out to so many paths: where dots of several lie over one another it is darker.
 const LAYERS: usize = 6;
 /// Width and height of the scatter plot.
-const SQUARE: [f64; 2] = [400.0, 380.0];
+const SQUARE: [f64; 2] = [340.0, 340.0];
 
 pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let shown = report
@@ -25,7 +25,9 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
                 @if has_headings { h3 { (predictions.name) } }
                 (summary(predictions))
                 @if !predictions.points.is_empty() {
-                    div class="charts" { (scatter(*number, predictions)) (histogram(*number, predictions)) }
+                    div class="charts" {
+                        (scatter(*number, predictions)) (histogram(*number, predictions))
+                    }
                 }
             }
         }
@@ -35,12 +37,13 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
 fn summary(predictions: &Predictions) -> Markup {
     html! {
         p {
-            @if let (Some(half), Some(most)) = (predictions.median_error, predictions.ninetieth_error) {
+            @if let Some((half, most)) = predictions.median_error.zip(predictions.ninetieth_error) {
                 "Half of the answers are off by less than " strong { (figure(half)) }
                 ", nine of ten by less than " strong { (figure(most)) } "."
             }
             @if predictions.not_finite > 0 {
-                " " (count(predictions.not_finite)) " answers are no numbers; they are left out here."
+                " " (count(predictions.not_finite)) " answers are no numbers; they are left out "
+                "here."
             }
         }
     }
@@ -51,8 +54,8 @@ fn scatter(number: usize, predictions: &Predictions) -> Markup {
     let low = all.clone().fold(f64::INFINITY, f64::min);
     let high = all.fold(f64::NEG_INFINITY, f64::max);
     let frame = Frame {
-        x: Axis::linear(format!("True {}", predictions.name), low, high).rounded(),
-        y: Axis::linear(format!("Predicted {}", predictions.name), low, high).rounded(),
+        x: Axis::linear(format!("True {}", short(&predictions.name)), low, high).rounded(),
+        y: Axis::linear(format!("Predicted {}", short(&predictions.name)), low, high).rounded(),
         size: SQUARE,
     };
     let places: Vec<_> = predictions
@@ -70,11 +73,13 @@ fn scatter(number: usize, predictions: &Predictions) -> Markup {
     let shown = predictions.points.len() as u64;
     let drawn = predictions.examples - predictions.not_finite;
     let description = format!(
-        "{} test examples as dots; on the dashed diagonal, the prediction is right. Values from {} to {}.",
+        "{} test examples as dots; on the dashed diagonal, the prediction is right. Values from \
+         {} to {}.",
         count(shown),
         figure(low),
         figure(high),
     );
+    let id = format!("scatter-{number}");
     html! {
         figure {
             figcaption {
@@ -82,7 +87,7 @@ fn scatter(number: usize, predictions: &Predictions) -> Markup {
                 " – on the dashed line, the answer is right"
                 @if shown < drawn { "; " (count(shown)) " of " (count(drawn)) " examples" }
             }
-            (drawing(&format!("scatter-{number}"), "Predicted against true", &description, SQUARE, &content))
+            (drawing(&id, "Predicted against true", &description, SQUARE, &content))
         }
     }
 }
@@ -93,7 +98,9 @@ fn histogram(number: usize, predictions: &Predictions) -> Markup {
     let end = errors.from + errors.width * errors.counts.len() as f64;
     let frame = Frame {
         x: Axis::linear("Error: predicted − true", errors.from, end),
-        y: Axis::linear("Examples", 0.0, most as f64).rounded(),
+        y: Axis::linear("Examples", 0.0, most as f64)
+            .in_whole()
+            .rounded(),
         size: SIZE,
     };
     let bars = errors
@@ -116,15 +123,17 @@ fn histogram(number: usize, predictions: &Predictions) -> Markup {
         }
     };
     let description = format!(
-        "How many test examples have which error. Errors from {} to {}; the fullest bar holds {} examples.",
+        "How many test examples have which error. Errors from {} to {}; the fullest bar holds {} \
+         examples.",
         figure(errors.from),
         figure(end),
         count(most),
     );
+    let id = format!("errors-{number}");
     html! {
         figure {
             figcaption { strong { "Errors" } " – the narrower around 0, the better" }
-            (drawing(&format!("errors-{number}"), "How errors are spread", &description, SIZE, &content))
+            (drawing(&id, "How errors are spread", &description, SIZE, &content))
         }
     }
 }

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::super::chart::{Axis, Frame, drawing, line};
 use super::super::content::RunReport;
-use super::super::number::{coordinate, count, percent};
+use super::super::number::{coordinate, count, decimal, percent};
 use crate::explain::{Calibration, ConfidenceBin};
 
-const SQUARE: [f64; 2] = [400.0, 340.0];
+const SQUARE: [f64; 2] = [340.0, 310.0];
 
 pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let calibration = report
@@ -16,8 +16,9 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
         .filter(|known| !known.bins.is_empty())?;
     Some(html! {
         p {
-            "Of the answers that it is 80 % sure of, 80 % should be right. On average its confidence is off by "
-            strong { (percent(calibration.expected_error)) } "."
+            "Of the answers that it is 80 % sure of, 80 % should be right. On average its "
+            "confidence is off by "
+            strong { (decimal(calibration.expected_error * 100.0, 1)) " percentage points" } "."
         }
         div class="charts" { (diagram(calibration)) (table(&calibration.bins)) }
     })
@@ -52,15 +53,15 @@ fn diagram(calibration: &Calibration) -> Markup {
             circle class="point s1" cx=(x) cy=(y) r=(coordinate(radius(bin.count))) {}
         }
     };
-    let description = "Confidence across, the share of right answers upwards. Below the dashed diagonal the \
-        network is surer than it should be. The table beside has the numbers.";
+    let description = "Confidence across, the share of right answers upwards. Below the dashed \
+        diagonal the network is surer than it should be. The table beside has the numbers.";
     html! {
         figure {
             figcaption {
                 strong { "Confidence and truth" }
                 " – below the dashed line it is too sure; large dots are many answers"
             }
-            (drawing("reliability", "Confidence against right answers", description, SQUARE, &content))
+            (drawing("reliability", "Confidence and right answers", description, SQUARE, &content))
         }
     }
 }
@@ -68,7 +69,7 @@ fn diagram(calibration: &Calibration) -> Markup {
 fn table(bins: &[ConfidenceBin]) -> Markup {
     html! {
         table class="numbers" {
-            caption { "Answers by confidence" }
+            caption { span { "Answers by confidence" } }
             thead { tr {
                 th scope="col" class="number" { "Confidence" }
                 th scope="col" class="number" { "Right" }

@@ -3,20 +3,22 @@
 use maud::{Markup, html};
 
 use super::super::content::{Run, RunReport};
-use super::super::number::{count, duration, percent};
+use super::super::number::{about, duration, percent};
 
 pub(in super::super) fn configuration(report: &RunReport) -> Option<Markup> {
     let settings = &report.configuration;
     (!settings.is_empty()).then(|| {
         html! {
-            div class="scroll" role="region" aria-label="Settings" tabindex="0" { table class="settings" {
-                caption { "The settings of the run" }
-                thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } } }
-                tbody { @for setting in settings { tr {
-                    th scope="row" { (setting.name) }
-                    td { (setting.value) }
-                } } }
-            } }
+            div class="scroll" role="region" aria-label="Settings" tabindex="0" {
+                table class="settings" {
+                    caption { span { "The settings of the run" } }
+                    thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } } }
+                    tbody { @for setting in settings { tr {
+                        th scope="row" { (setting.name) }
+                        td { (setting.value) }
+                    } } }
+                }
+            }
         }
     })
 }
@@ -34,7 +36,7 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
         dl class="facts" {
             @if let Some(device) = &run.device { div { dt { "Device" } dd { (device) } } }
             @if let Some(speed) = run.examples_per_second {
-                div { dt { "Speed" } dd { (count(speed.max(0.0).round() as u64)) " examples a second" } }
+                div { dt { "Speed" } dd { (about(speed)) " examples a second" } }
             }
             @if let Some(version) = &run.version { div { dt { "Version" } dd { (version) } } }
             @if let Some(date) = &run.date { div { dt { "Date" } dd { (date) } } }
@@ -47,7 +49,7 @@ fn timings(run: &Run) -> Markup {
     let total: f64 = run.timings.iter().map(|timing| timing.seconds).sum();
     html! {
         table class="numbers" {
-            caption { "Where the time went" }
+            caption { span { "Where the time went" } }
             thead { tr {
                 th scope="col" { "What" }
                 th scope="col" class="number" { "Time" }
@@ -58,7 +60,9 @@ fn timings(run: &Run) -> Markup {
                 td class="number" { (duration(timing.seconds)) }
                 td class="number" { @if total > 0.0 { (percent(timing.seconds / total)) } }
             } } }
-            tfoot { tr { th scope="row" { "Total" } td class="number" { (duration(total)) } td {} } }
+            tfoot {
+                tr { th scope="row" { "Total" } td class="number" { (duration(total)) } td {} }
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     Some(html! {
         div class="scroll" role="region" aria-label="Scores" tabindex="0" {
             table class="numbers" {
-                caption { "How well the network does on each part of the data" }
+                caption { span { "How well the network does on each part of the data" } }
                 thead { tr {
                     th scope="col" { "Metric" }
                     @for (title, _) in &columns { th scope="col" class="number" { (title) } }
@@ -39,7 +39,8 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
             }
         }
         p class="hint" {
-            "The test rows were kept aside: they took no part in the training nor in the choice of the best epoch. "
+            "The test rows were kept aside: they took no part in the training nor in the choice "
+            "of the best epoch. "
             @if scores.iter().any(|score| score.baseline.is_some()) {
                 "“Without a network” is the answer that is always the same: " (without) "."
             }

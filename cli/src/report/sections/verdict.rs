@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::content::{RunReport, Score, Task};
 use super::super::names::name;
-use super::super::number::{count, duration, figure, percent, short_percent};
+use super::super::number::{about, count, duration, figure, percent, short_percent};
 
 /// The heading of the page.
 pub(in super::super) fn title(report: &RunReport) -> String {
@@ -31,13 +31,17 @@ fn of_classes(report: &RunReport) -> Markup {
     html! {
         @match &report.confusion {
             Some(confusion) if set == "test" && confusion.total() > 0 => {
-                "The network is right in " strong { (percent(accuracy)) } " of the examples that it had never "
+                "The network is right in " strong { (percent(accuracy)) } " of the examples that "
+                "it had never "
                 "seen: " (count(confusion.hits())) " of " (count(confusion.total())) "."
             }
-            _ => { "The network is right in " strong { (percent(accuracy)) } " of the " (set) " examples." }
+            _ => {
+                "The network is right in " strong { (percent(accuracy)) } " of the " (set) " examples."
+            }
         }
         @if let Some(baseline) = baseline {
-            " Always answering " (most_frequent(report)) " would be right in " (percent(baseline)) "."
+            " Always answering " (most_frequent(report)) " would be right in "
+            "" (percent(baseline)) "."
         }
     }
 }
@@ -71,8 +75,12 @@ fn of_values(report: &RunReport) -> Markup {
             }
         }
         @if let Some((r2, _)) = explained {
-            @if r2 > 0.0 { " It explains " strong { (short_percent(r2)) } " of the differences between examples (R²)." }
-            @else { " It explains none of the differences between examples (R² is " (figure(r2)) ")." }
+            @if r2 > 0.0 {
+                " It explains " strong { (short_percent(r2)) }
+                " of the differences between examples (R²)."
+            } @else {
+                " It explains none of the differences between examples (R² is " (figure(r2)) ")."
+            }
         }
         @if error.is_none() && explained.is_none() {
             "A network was trained; it has not been tested."
@@ -137,7 +145,7 @@ pub(in super::super) fn cards(report: &RunReport) -> Markup {
             .run
             .examples_per_second
             .map_or_else(String::new, |speed| {
-                format!("{} examples a second", count(speed.max(0.0).round() as u64))
+                format!("{} examples a second", about(speed))
             });
         cards.push(("Training time".to_owned(), duration(timing.seconds), speed));
     }
@@ -145,7 +153,13 @@ pub(in super::super) fn cards(report: &RunReport) -> Markup {
         @if !cards.is_empty() {
             dl class="cards" {
                 @for (title, value, note) in cards {
-                    div { dt { (title) } dd { span class="value" { (value) } @if !note.is_empty() { span class="note" { (note) } } } }
+                    div {
+                        dt { (title) }
+                        dd {
+                            span class="value" { (value) }
+                            @if !note.is_empty() { span class="note" { (note) } }
+                        }
+                    }
                 }
             }
         }
@@ -170,7 +184,7 @@ fn cards_of(report: &RunReport, score: &Score) -> Vec<Card> {
             .filter(|_| score.name == "accuracy" && set == "test");
         if let Some([low, high]) = confusion.and_then(|c| wilson(c.hits(), c.total())) {
             note = format!(
-                "between {} and {} with 95 % confidence",
+                "between {} and {} with 95\u{a0}% confidence",
                 short_percent(low),
                 short_percent(high)
             );

@@ -7,7 +7,7 @@ use super::super::number::{count, figure, percent};
 use super::super::picture::data_address;
 
 /// As many columns as a table of the page has room for.
-const MOST_COLUMNS: usize = 8;
+const MOST_COLUMNS: usize = 7;
 
 pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
     let worst = report
@@ -42,9 +42,15 @@ fn pictures(worst: &WorstErrors, size: [usize; 2], is_classification: bool) -> M
                         span class="pair" {
                             (example.actual) " → " strong { (example.predicted) }
                         }
-                        @if is_right(example, is_classification) { span class="hint" { "right, but unsure" } }
-                        @if let Some(confidence) = example.confidence { span { (percent(confidence)) } }
-                        @if let Some(row) = example.row { span class="hint" { "row " (count(row)) } }
+                        @if is_right(example, is_classification) {
+                            span class="hint" { "right, but unsure" }
+                        }
+                        @if let Some(confidence) = example.confidence {
+                            span { (percent(confidence)) }
+                        }
+                        @if let Some(row) = example.row {
+                            span class="hint" { "row " (count(row)) }
+                        }
                     }
                 } }
             }
@@ -72,33 +78,46 @@ fn table(report: &RunReport, worst: &WorstErrors) -> Markup {
     html! {
         div class="scroll" role="region" aria-label="Worst errors" tabindex="0" {
             table class="numbers" {
-                caption { "The worst errors, with their rows as they stand in the table" }
+                caption { span { "The worst errors, with their rows as they stand in the table" } }
                 thead { tr {
                     @if has_row { th scope="col" class="number" { "Row" } }
                     th scope="col" { "True" }
                     th scope="col" { "Answer" }
                     @if has_confidence { th scope="col" class="number" { "Confidence" } }
                     th scope="col" class="number" { "Loss" }
-                    @for column in &columns { th scope="col" class="value" { (worst.columns[*column]) } }
+                    @for column in &columns {
+                        th scope="col" class="value" { (worst.columns[*column]) }
+                    }
                 } }
                 tbody { @for example in &worst.examples { tr {
-                    @if has_row { th scope="row" class="number" { (example.row.map_or_else(String::new, count)) } }
+                    @if has_row {
+                        th scope="row" class="number" {
+                            (example.row.map_or_else(String::new, count))
+                        }
+                    }
                     td { (example.actual) }
                     td {
                         strong { (example.predicted) }
-                        @if is_right(example, is_classification) { span class="meaning" { "right, but unsure" } }
+                        @if is_right(example, is_classification) {
+                            span class="meaning" { "right, but unsure" }
+                        }
                     }
-                    @if has_confidence { td class="number" { (example.confidence.map_or_else(String::new, percent)) } }
+                    @if has_confidence {
+                        td class="number" { (example.confidence.map_or_else(String::new, percent)) }
+                    }
                     td class="number" { (figure(example.loss)) }
                     @for column in &columns {
-                        td class="value" { (example.values.get(*column).map_or("", String::as_str)) }
+                        td class="value" {
+                            (example.values.get(*column).map_or("", String::as_str))
+                        }
                     }
                 } } }
             }
         }
         @if columns.len() < worst.columns.len() {
             p class="hint" {
-                "Of " (count(worst.columns.len() as u64)) " columns, " (count(columns.len() as u64)) " are shown"
+                "Of " (count(worst.columns.len() as u64)) " columns, "
+                "" (count(columns.len() as u64)) " are shown"
                 @if report.importance.is_some() { ": those that contribute most" }
                 ". All are in report.json."
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
 use ndarray::{Array2, ArrayView1, Axis};
-use wgpu_linear::model::{Loss, MlpConfig, Model};
+use wgpu_linear::model::{AdamSettings, Loss, MlpConfig, Model, Optimizer};
 use wgpu_linear::reference::Mlp;
 use wgpu_linear::train::{Dataset, Metric, evaluate};
 use wgpu_linear_cli::explain::{
@@ -53,7 +53,15 @@ struct Trained {
 }
 
 fn train(config: MlpConfig, parts: &Parts, epochs: u32, metric: &str) -> Trained {
-    let mut mlp = Mlp::<f32>::new(config).unwrap();
+    let optimizer = Optimizer::Adam(AdamSettings {
+        learning_rate: 0.01,
+        ..AdamSettings::default()
+    });
+    let mut mlp = Mlp::<f32>::new(MlpConfig {
+        optimizer,
+        ..config
+    })
+    .unwrap();
     let first_rate = mlp.learning_rate();
     let mut random = fastrand::Rng::with_seed(1);
     let mut order: Vec<usize> = (0..parts.train.len()).collect();
@@ -130,7 +138,7 @@ fn configuration(layers: &str) -> Vec<Setting> {
     vec![
         Setting::new("layers", layers),
         Setting::new("activation", "ReLU"),
-        Setting::new("optimizer", "Adam, learning rate 0.001, β₁ 0.9, β₂ 0.999"),
+        Setting::new("optimizer", "Adam, learning rate 0.01, β₁ 0.9, β₂ 0.999"),
         Setting::new("schedule", "cosine"),
         Setting::new("batch", 32),
         Setting::new("epochs", 30),
@@ -224,7 +232,7 @@ pub(super) fn digits() -> RunReport {
         ..worst_example(error, &names, parts.rows[error.example])
     };
     let worst = worst_errors(outputs.view(), parts.test.targets(), 18);
-    let (groups, blocks): (Vec<_>, Vec<_>) = blocks_of_picture(8, 8, 64).into_iter().unzip();
+    let (groups, blocks) = blocks_of_picture(8, 8, 64);
     let metric = Metric::accuracy();
     let effort = Effort {
         repeats: 2,
@@ -232,10 +240,7 @@ pub(super) fn digits() -> RunReport {
     };
     let importance =
         permutation_importance(&mut trained.mlp, &parts.test, &groups, &metric, effort, 1);
-    let mut importance = importance.unwrap();
-    for (input, block) in importance.inputs.iter_mut().zip(blocks) {
-        input.block = Some(block);
-    }
+    let importance = importance.unwrap().with_blocks(&blocks);
     RunReport {
         name: "digits.csv.gz".to_owned(),
         task: Task::Classification {
