@@ -33,6 +33,10 @@ impl Model for Mlp {
         Mlp::train_batch(self, x, targets)
     }
 
+    fn pending_batches(&self) -> u32 {
+        self.pending()
+    }
+
     fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
         pollster::block_on(self.take_loss_async())
     }

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod accumulation;
 mod clip;
 mod compare;
 mod contract;
@@ -17,6 +18,7 @@ mod data;
 mod decoder;
 mod delegate;
 mod documents;
+mod dropout;
 mod faults;
 mod gpu;
 mod graph;
@@ -37,6 +39,7 @@ mod reference;
 mod report;
 mod requirements;
 mod resident;
+mod smoothing;
 mod stopping;
 mod structure;
 mod training;
