@@ -2,6 +2,9 @@
 // dt_ij = (softmax(t_i)_j − [j = label_i]) / batch
 // total.losses += Σ_i loss_i        total.weights += batch        total.examples += batch
 //
+// With SMOOTHED labels, q_ij = (1 − smoothing) [j = label_i] + smoothing / classes takes the place
+// of [j = label_i], and loss_i = log Σ_j exp t_ij − Σ_j q_ij t_ij.
+//
 // softmax_cross_entropy and accumulate_loss in one dispatch, for batches so small that starting one
 // takes longer than the work.
 //
@@ -15,12 +18,14 @@
 // Parts       finite, loss_total
 // Host        src/nn/ops/softmax_cross_entropy.rs
 
+const SMOOTHED: bool = false;
 const LANES: u32 = 64u;
 const LOWEST: f32 = -3.4028234e38;
 
 struct Dims {
     batch: u32,
     classes: u32,
+    smoothing: f32,
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -30,6 +35,15 @@ struct Dims {
 @group(0) @binding(4) var<storage, read_write> total: LossTotal;
 
 var<workgroup> partial: array<f32, LANES>;
+
+// What a class should have of a row.
+fn wanted(is_label: bool) -> f32 {
+    let hit = select(0.0, 1.0, is_label);
+    if SMOOTHED {
+        return (1.0 - dims.smoothing) * hit + dims.smoothing / f32(dims.classes);
+    }
+    return hit;
+}
 
 // Stores the row's gradient and returns its loss.
 fn row_loss(row: u32) -> f32 {
@@ -49,7 +63,7 @@ fn row_loss(row: u32) -> f32 {
     var loss = 0.0;
     for (var j = 0u; j < dims.classes; j++) {
         let above = t[first + j] - largest;
-        let hit = select(0.0, 1.0, j == label);
+        let hit = wanted(j == label);
         dt[first + j] = select(sum, (exp(above) / sum - hit) * mean, is_sound);
         // The difference of the logits first: log(sum) would be lost beside a large maximum.
         loss += hit * (log(sum) - above);

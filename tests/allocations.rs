@@ -166,6 +166,13 @@ fn main() {
         };
         assert_eq!(allocations(config, 64), 0, "{activation:?}, {loss:?}");
     }
+    let regularized = MlpConfig {
+        dropout: 0.25,
+        label_smoothing: 0.1,
+        accumulation: 3,
+        ..small
+    };
+    assert_eq!(allocations(regularized, 64), 0, "regularized");
     // Large enough for several threads, where there are processors.
     assert_eq!(allocations(MlpConfig::new(&[784, 512, 10]), 256), 0);
     for (data, loss) in datasets() {

@@ -136,10 +136,19 @@ fn open() -> (wgpu::Instance, Gpu) {
     (instance, Gpu::wrap(device, queue))
 }
 
-/// A small network on a data set of `steps` batches and a half, with as many steps behind it as it
+/// A small network with everything that may belong to a step of one batch.
+fn config() -> MlpConfig {
+    MlpConfig {
+        dropout: 0.25,
+        label_smoothing: 0.1,
+        ..MlpConfig::new(&[4, 8, 3])
+    }
+}
+
+/// A network on a data set of `steps` batches and a half, with as many steps behind it as it
 /// takes to know that many fit a submission.
-fn trained(gpu: &Gpu, steps: usize) -> (Mlp, Vec<usize>) {
-    let mut mlp = Mlp::new(gpu, MlpConfig::new(&[4, 8, 3])).unwrap();
+fn trained(gpu: &Gpu, config: MlpConfig, steps: usize) -> (Mlp, Vec<usize>) {
+    let mut mlp = Mlp::new(gpu, config).unwrap();
     let examples = steps * BATCH + BATCH / 2;
     let x = Array2::from_shape_fn((examples, 4), |(i, j)| ((i * 7 + j * 3) % 11) as f32 / 11.0);
     let classes: Vec<u32> = (0..examples as u32).map(|i| i % 3).collect();
@@ -244,7 +253,7 @@ fn measure(gpu: &Gpu, mlp: &mut Mlp, order: &[usize], steps: usize) -> [usize; 3
 fn steps_allocate_nothing_and_create_no_objects() {
     log::set_logger(&CREATIONS).unwrap();
     let (instance, gpu) = open();
-    let (mut mlp, order) = trained(&gpu, 16);
+    let (mut mlp, order) = trained(&gpu, config(), 16);
 
     let [few, many] = [4, 12].map(|steps| measure(&gpu, &mut mlp, &order, steps));
     println!(
@@ -300,6 +309,7 @@ fn steps_allocate_nothing_and_create_no_objects() {
     );
 
     frames_allocate_nothing_and_create_no_objects(&instance, &gpu, &mlp);
+    accumulated_steps_allocate_nothing_and_create_no_objects(&gpu);
 
     // What was counted is what is there: a new batch size has to show.
     log::set_max_level(log::LevelFilter::Trace);
@@ -307,10 +317,33 @@ fn steps_allocate_nothing_and_create_no_objects() {
     assert!(CREATIONS.take()[0] > 0);
 }
 
+/// The same where three batches make an update, over the ends of epochs. A batch without one takes
+/// less of wgpu than what is recorded by hand.
+fn accumulated_steps_allocate_nothing_and_create_no_objects(gpu: &Gpu) {
+    let accumulating = MlpConfig {
+        accumulation: 3,
+        ..config()
+    };
+    let (mut mlp, order) = trained(gpu, accumulating, 16);
+    let [waiting, submission, by_hand] = measure(gpu, &mut mlp, &order, 12);
+    assert_eq!(waiting, 0, "a step that waits allocates");
+    assert!(
+        submission <= by_hand,
+        "{submission} allocations, {by_hand} by hand"
+    );
+    log::set_max_level(log::LevelFilter::Trace);
+    CREATIONS.take();
+    for _ in 0..10 {
+        mlp.train_indices(&order, BATCH).unwrap();
+    }
+    log::set_max_level(log::LevelFilter::Off);
+    assert_eq!(CREATIONS.take()[0], 0);
+}
+
 /// The same for a network in the caller's frames: `mlp` is of the same layers, so its dispatches
 /// take as much of wgpu.
 fn frames_allocate_nothing_and_create_no_objects(instance: &wgpu::Instance, gpu: &Gpu, mlp: &Mlp) {
-    let network = Network::new(gpu, &MlpConfig::new(&[4, 8, 3])).unwrap();
+    let network = Network::new(gpu, &config()).unwrap();
     let x = gpu.upload("x", &[0.5_f32; 4 * BATCH]).unwrap();
     let labels = gpu.upload("labels", &[1_u32; BATCH]).unwrap();
     let outputs = gpu.zeros("outputs", 3 * BATCH).unwrap();

@@ -231,7 +231,10 @@ impl Gpu {
     /// has been destroyed or is mapped; [`GpuError::Foreign`] where wgpu does not know a dispatch,
     /// which was prepared for another instance (one that wgpu takes for another of ours is not
     /// noticed); [`GpuError::DeviceLost`].
-    pub fn run(&self, dispatches: &[Dispatch]) -> Result<wgpu::SubmissionIndex, GpuError> {
+    pub fn run<'a>(
+        &self,
+        dispatches: impl IntoIterator<Item = &'a Dispatch>,
+    ) -> Result<wgpu::SubmissionIndex, GpuError> {
         let submit = || {
             let mut encoder = self.encoder("wgpu_linear::run");
             {

@@ -3,7 +3,7 @@
 use super::error::ModelError;
 use super::initialization::Initialization;
 use super::loss::Loss;
-use super::network::NetworkConfig;
+use super::network::{NetworkConfig, check_dropout};
 use super::optimizer::{AdamSettings, Optimizer};
 use crate::linear::Activation;
 
@@ -27,23 +27,39 @@ pub struct MlpConfig {
     /// The loss.
     pub loss: Loss,
     /// The weight of each class in [`Loss::SoftmaxCrossEntropy`], from 0 and finite; empty where
-    /// each weighs 1. The loss is Σ weight · loss / Σ weight over the examples, each with the weight
-    /// of its class, as PyTorch's *CrossEntropyLoss* has it.
+    /// each weighs 1. The loss is Σ weight · loss / Σ weight over the examples, each with the
+    /// weight of its class, as PyTorch's *CrossEntropyLoss* has it.
     pub class_weights: Vec<f32>,
+    /// s, from 0, below 1: [`Loss::SoftmaxCrossEntropy`] is trained towards (1 − s) · onehot + s /
+    /// classes; 0 for none. With weights of classes w, the loss of an example of class y is (1 − s)
+    /// w_y (−log p_y) + s / classes · Σ_c w_c (−log p_c), and the mean Σ loss / Σ w_y, as PyTorch's
+    /// *CrossEntropyLoss(label_smoothing, weight)* has it. What is evaluated is the loss without
+    /// it.
+    pub label_smoothing: f32,
+    /// p, from 0, below 1: the probability with which each element behind a hidden layer's
+    /// activation is 0 in training; the others are divided by 1 − p. Predictions drop nothing. See
+    /// [`NetworkKernels::dropout`](crate::nn::NetworkKernels::dropout).
+    pub dropout: f32,
     /// The optimizer.
     pub optimizer: Optimizer,
-    /// The norm to which the gradient is clipped, over all weights and biases of the network; `None`
-    /// leaves it as it is. See [`NetworkKernels::clip`](crate::nn::NetworkKernels::clip).
+    /// How many batches make an update, 1 or more: the optimizer takes a step with the mean of
+    /// their gradients, as PyTorch does where each loss is divided by that number. See
+    /// [`Model::pending_batches`](super::Model::pending_batches).
+    pub accumulation: u32,
+    /// The norm to which the gradient is clipped, over all weights and biases of the network;
+    /// `None` leaves it as it is. See [`NetworkKernels::clip`](crate::nn::NetworkKernels::clip).
     pub clip_norm: Option<f32>,
     /// The distribution of the first weights and biases.
     pub initialization: Initialization,
-    /// Seed of the first weights: equal seeds give equal weights, on the GPU and in the reference.
+    /// Seed of the first weights and of what is dropped: equal seeds give equal weights, on the GPU
+    /// and in the reference.
     pub seed: u64,
 }
 
 impl MlpConfig {
-    /// ReLU, none behind the last layer, softmax cross-entropy without weights, Adam with its usual
-    /// settings, no clipping, He initialisation, seed 0.
+    /// ReLU, none behind the last layer, softmax cross-entropy without weights or smoothing, no
+    /// dropout, Adam with its usual settings, an update a batch, no clipping, He initialisation,
+    /// seed 0.
     #[must_use]
     pub fn new(layer_sizes: &[usize]) -> Self {
         Self {
@@ -52,7 +68,10 @@ impl MlpConfig {
             output_activation: Activation::Identity,
             loss: Loss::SoftmaxCrossEntropy,
             class_weights: Vec::new(),
+            label_smoothing: 0.0,
+            dropout: 0.0,
             optimizer: Optimizer::Adam(AdamSettings::default()),
+            accumulation: 1,
             clip_norm: None,
             initialization: Initialization::He,
             seed: 0,
@@ -61,6 +80,8 @@ impl MlpConfig {
 
     /// Refuses sizes and settings that make no network.
     pub(crate) fn check(&self) -> Result<(), ModelError> {
+        // Where there are no hidden layers, the network does not know it.
+        check_dropout(self.dropout)?;
         let network = NetworkConfig::from(self).check();
         match network {
             Err(ModelError::LayerSizes { .. }) => Err(ModelError::LayerSizes {
@@ -77,16 +98,20 @@ impl From<&MlpConfig> for NetworkConfig {
         let mut network = Self::new(*inputs)
             .loss(config.loss)
             .class_weights(config.class_weights.clone())
+            .label_smoothing(config.label_smoothing)
             .optimizer(config.optimizer)
+            .accumulation(config.accumulation)
             .seed(config.seed);
         network.clip_norm = config.clip_norm;
         for (i, size) in outputs.iter().enumerate() {
-            let activation = if i + 1 == outputs.len() {
-                config.output_activation
+            let (activation, dropout) = if i + 1 == outputs.len() {
+                (config.output_activation, 0.0)
             } else {
-                config.activation
+                (config.activation, config.dropout)
             };
-            network = network.layer_drawn(*size, activation, config.initialization);
+            network = network
+                .layer_drawn(*size, activation, config.initialization)
+                .dropout(dropout);
         }
         network
     }

@@ -10,7 +10,7 @@ impl MlpConfig {
     /// the `loss`, against the targets `y`.
     ///
     /// A layer holds its weights `w` and bias `b` and the operations `matmul`, `add_bias` and, but
-    /// in the last layer, `activation`. The size of a batch is left open.
+    /// in the last layer, `activation`, with `dropout` behind it where there is any. The size of a batch is left open.
     ///
     /// ```
     /// use wgpu_linear::model::MlpConfig;
@@ -30,7 +30,14 @@ impl MlpConfig {
         let last = sizes.len().saturating_sub(1);
         for (layer, ends) in (1..).zip(sizes.windows(2)) {
             let activation = (layer < last).then_some(self.activation);
-            (graph, end) = add_layer(graph, &format!("layer{layer}"), ends, &end, activation);
+            let name = format!("layer{layer}");
+            (graph, end) = add_layer(graph, &name, ends, &end, activation);
+            if layer < last && self.dropout > 0.0 {
+                let node = Node::new(&format!("{name}/dropout"), "Dropout").input(&end);
+                let rate = self.dropout.to_string();
+                graph = graph.node(node.attribute("rate", &rate).shape(&[None, ends[1]]));
+                end = format!("{name}/dropout");
+            }
         }
         let mut loss = Node::new("loss", &operation(self.loss.name()));
         if let Some((name, value)) = self.loss.parameter() {

@@ -3,6 +3,7 @@
 
 mod batch;
 mod config;
+mod dropout;
 mod error;
 mod graph;
 mod init;
@@ -17,6 +18,7 @@ mod traits;
 pub use crate::linear::Activation;
 pub use batch::{IGNORED, Targets};
 pub use config::MlpConfig;
+pub use dropout::DropoutSettings;
 pub use error::ModelError;
 pub use init::initial_parameters;
 pub use initialization::Initialization;

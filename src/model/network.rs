@@ -1,6 +1,7 @@
 //! The description of a network whose layers each have an activation of their own.
 
 use super::batch::{check_shape, is_weight};
+use super::dropout::DropoutSettings;
 use super::error::ModelError;
 use super::initialization::Initialization;
 use super::loss::{Loss, TargetKind};
@@ -51,29 +52,39 @@ pub struct NetworkConfig {
     inputs: usize,
     /// The layers, first to last; each takes what the one before gives.
     layers: Vec<LayerConfig>,
+    /// The probability with which each element of A is dropped, for each layer.
+    dropout: Vec<f32>,
     /// The loss.
     pub loss: Loss,
     /// The weight of each class, as [`MlpConfig::class_weights`](super::MlpConfig::class_weights).
     pub class_weights: Vec<f32>,
+    /// Label smoothing, as [`MlpConfig::label_smoothing`](super::MlpConfig::label_smoothing).
+    pub label_smoothing: f32,
     /// The optimizer.
     pub optimizer: Optimizer,
+    /// Batches that make an update, as [`MlpConfig::accumulation`](super::MlpConfig::accumulation).
+    pub accumulation: u32,
     /// The norm to which the gradient is clipped, as
     /// [`MlpConfig::clip_norm`](super::MlpConfig::clip_norm).
     pub clip_norm: Option<f32>,
-    /// Seed of the first weights: equal seeds give equal weights, on the GPU and in the reference.
+    /// Seed of the first weights and of what is dropped: equal seeds give equal weights, on the GPU
+    /// and in the reference.
     pub seed: u64,
 }
 
 impl NetworkConfig {
-    /// No layers yet, softmax cross-entropy without weights, Adam with its usual settings, no
-    /// clipping, seed 0.
+    /// No layers yet, softmax cross-entropy without weights or smoothing, Adam with its usual
+    /// settings, an update a batch, no clipping, seed 0.
     #[must_use]
     pub fn new(inputs: usize) -> Self {
         Self {
             inputs,
             layers: Vec::new(),
+            dropout: Vec::new(),
             loss: Loss::SoftmaxCrossEntropy,
             class_weights: Vec::new(),
+            label_smoothing: 0.0,
+            accumulation: 1,
             clip_norm: None,
             optimizer: Optimizer::Adam(AdamSettings::default()),
             seed: 0,
@@ -106,6 +117,27 @@ impl NetworkConfig {
             activation,
             initialization,
         });
+        self.dropout.push(0.0);
+        self
+    }
+
+    /// The same with dropout behind the layer that was added last, as
+    /// [`MlpConfig::dropout`](super::MlpConfig::dropout); not behind the last of the network.
+    ///
+    /// ```
+    /// use wgpu_linear::model::{Activation, NetworkConfig};
+    ///
+    /// let config = NetworkConfig::new(32)
+    ///     .layer(64, Activation::Relu)
+    ///     .dropout(0.5)
+    ///     .layer(10, Activation::Identity);
+    /// assert_eq!(config.dropouts(), [0.5, 0.0]);
+    /// ```
+    #[must_use]
+    pub fn dropout(mut self, dropout: f32) -> Self {
+        if let Some(last) = self.dropout.last_mut() {
+            *last = dropout;
+        }
         self
     }
 
@@ -120,6 +152,24 @@ impl NetworkConfig {
     pub fn class_weights(self, class_weights: Vec<f32>) -> Self {
         Self {
             class_weights,
+            ..self
+        }
+    }
+
+    /// The same with smoothed labels.
+    #[must_use]
+    pub fn label_smoothing(self, label_smoothing: f32) -> Self {
+        Self {
+            label_smoothing,
+            ..self
+        }
+    }
+
+    /// The same with so many batches an update.
+    #[must_use]
+    pub fn accumulation(self, accumulation: u32) -> Self {
+        Self {
+            accumulation,
             ..self
         }
     }
@@ -151,11 +201,28 @@ impl NetworkConfig {
         &self.layers
     }
 
+    /// The probability with which each element behind a layer is dropped, first layer first.
+    #[must_use]
+    pub fn dropouts(&self) -> &[f32] {
+        &self.dropout
+    }
+
     /// Sizes of input, hidden layers and output.
     #[must_use]
     pub fn layer_sizes(&self) -> Vec<usize> {
         let outputs = self.layers.iter().map(|layer| layer.outputs);
         [self.inputs].into_iter().chain(outputs).collect()
+    }
+
+    /// What is dropped behind a layer, from 0; `None` where nothing is.
+    pub(crate) fn dropout_behind(&self, layer: usize) -> Option<DropoutSettings> {
+        let rate = self.dropout.get(layer).copied()?;
+        (rate > 0.0).then_some(DropoutSettings {
+            rate,
+            seed: self.seed,
+            // There are fewer layers than bytes.
+            layer: layer as u32,
+        })
     }
 
     /// Columns of the inputs, and of the outputs.
@@ -197,7 +264,37 @@ impl NetworkConfig {
             }
         }
         self.check_class_weights()?;
+        self.check_label_smoothing()?;
+        self.check_dropouts()?;
+        if self.accumulation == 0 {
+            let (name, value) = ("accumulation", 0.0);
+            return Err(ModelError::Setting { name, value });
+        }
         self.optimizer.check()
+    }
+
+    fn check_label_smoothing(&self) -> Result<(), ModelError> {
+        let value = self.label_smoothing;
+        if !(0.0..1.0).contains(&value) {
+            let name = "label_smoothing";
+            return Err(ModelError::Setting { name, value });
+        }
+        if value > 0.0 && self.loss != Loss::SoftmaxCrossEntropy {
+            return Err(ModelError::TargetKind { loss: self.loss });
+        }
+        Ok(())
+    }
+
+    /// The outputs of the network are what the loss is of: none of them is dropped.
+    fn check_dropouts(&self) -> Result<(), ModelError> {
+        self.dropout.iter().copied().try_for_each(check_dropout)?;
+        match self.dropout.last() {
+            Some(value) if *value > 0.0 => Err(ModelError::Setting {
+                name: "dropout of the last layer",
+                value: *value,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn check_class_weights(&self) -> Result<(), ModelError> {
@@ -218,4 +315,14 @@ impl NetworkConfig {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses what is no probability, and 1, which would leave nothing.
+pub(super) fn check_dropout(value: f32) -> Result<(), ModelError> {
+    // A NaN is in no range.
+    if (0.0..1.0).contains(&value) {
+        return Ok(());
+    }
+    let name = "dropout";
+    Err(ModelError::Setting { name, value })
 }

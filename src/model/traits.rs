@@ -38,7 +38,8 @@ pub trait Model {
     /// One optimizer step on one batch: forward, loss, backward, update. May return before the
     /// device has finished.
     ///
-    /// An empty batch changes nothing.
+    /// With [`MlpConfig::accumulation`] an update takes so many calls; those before it change no
+    /// parameter. An empty batch changes nothing.
     ///
     /// # Errors
     /// [`ModelError::Shape`], [`ModelError::NonFinite`], [`ModelError::Class`],
@@ -50,6 +51,15 @@ pub trait Model {
         x: ArrayView2<'_, f32>,
         targets: Targets<'_>,
     ) -> Result<(), ModelError>;
+
+    /// Batches whose gradients wait for the update that further batches complete, always 0 without
+    /// [`MlpConfig::accumulation`]; 0 is what the provided method says.
+    ///
+    /// Gradients wait over the end of an epoch. A run that is to go on later from what
+    /// [`Self::parameters`] says ends where there are none.
+    fn pending_batches(&self) -> u32 {
+        0
+    }
 
     /// The mean loss over all examples trained on since the last call, each measured before its own
     /// update. Waits for the device.
@@ -72,7 +82,7 @@ pub trait Model {
     /// The step size of the optimizer.
     fn learning_rate(&self) -> f32;
 
-    /// Sets the step size from the next batch on.
+    /// Sets the step size from the next update on.
     ///
     /// # Errors
     /// [`ModelError::Setting`] where it is negative or not finite; the old one stays then.

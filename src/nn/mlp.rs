@@ -74,7 +74,7 @@ impl Mlp {
             batches: 0,
             resident: None,
             histograms: None,
-            queue: Mutex::new(Queue::new()),
+            queue: Mutex::new(Queue::new(config.accumulation)),
             gpu: gpu.clone(),
             config,
         })
@@ -139,7 +139,8 @@ impl Mlp {
         let gpu = self.gpu.clone();
         self.queue().admit_one(&gpu)?;
         self.upload_batch(x, targets)?;
-        let submission = self.gpu.run(self.steps.train(batch))?;
+        let since_update = self.queue().pending();
+        let submission = self.gpu.run(self.steps.train(batch, since_update))?;
         self.queue().submitted_one(submission);
         self.batches += 1;
         Ok(())
@@ -236,6 +237,18 @@ impl Mlp {
         self.histograms.insert(histograms).count(&self.gpu).await
     }
 
+    /// Goes on as after `batches` batches: the next one drops what it would drop there, see
+    /// [`MlpConfig::dropout`], and is the first of an update.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn set_batches(&mut self, batches: u64) -> Result<(), ModelError> {
+        self.submit()?;
+        self.queue().forget_accumulated();
+        self.batches = batches;
+        self.network.set_batches(batches)
+    }
+
     /// Makes room for batches of `rows` rows.
     pub(super) fn reserve(&mut self, rows: u32) -> Result<(), ModelError> {
         if !self.steps.have_room_for(rows) {
@@ -295,6 +308,7 @@ impl Mlp {
         let order = resident.order();
         for i in queue.waiting() {
             let batch = self.resident_batch(resident, order.rows(i));
+            let batch = (batch, queue.since_update(i));
             self.steps.record(&mut pass, batch, order.offset_bytes(i));
         }
     }
@@ -306,6 +320,11 @@ impl Mlp {
             rows,
             is_weighted: has_weights || !self.config.class_weights.is_empty(),
         }
+    }
+
+    /// See [`Model::pending_batches`](crate::model::Model::pending_batches).
+    pub(super) fn pending(&self) -> u32 {
+        self.lock_queue().pending()
     }
 
     fn lock_queue(&self) -> MutexGuard<'_, Queue> {

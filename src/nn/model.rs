@@ -33,6 +33,10 @@ impl Model for Mlp {
         Mlp::train_batch(self, x, targets)
     }
 
+    fn pending_batches(&self) -> u32 {
+        self.pending()
+    }
+
     fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
         pollster::block_on(self.take_loss_async())
     }
@@ -73,8 +77,7 @@ impl Model for Mlp {
     fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
         self.submit()?;
         self.network.set_training_state(state)?;
-        self.batches = state.batches;
-        Ok(())
+        self.set_batches(state.batches)
     }
 
     fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {

@@ -12,7 +12,7 @@ use crate::model::{
 
 use super::linear::Linear;
 use super::losses::Losses;
-use super::ops::{NetworkKernels, TOTAL_WORDS};
+use super::ops::{BatchNumber, NetworkKernels, TOTAL_WORDS};
 use super::parameters::Parameters;
 use super::prediction::Prediction;
 use super::training::{Builder, Goal, Training, TrainingStep};
@@ -66,6 +66,8 @@ pub struct Network {
     update: Update,
     /// The total of losses and examples since it was last read.
     total: wgpu::Buffer,
+    /// The number of the batch, where it matters: where something is dropped.
+    batches: Option<BatchNumber>,
 }
 
 impl Network {
@@ -82,8 +84,13 @@ impl Network {
         // fills the host's memory.
         let parameters = Arc::new(Parameters::new(gpu, config.layers())?);
         let layers = Linear::layers(&linear, &parameters, config.layers());
+        let update = Update::new(gpu, config.optimizer, &layers)?
+            .clipped(config.clip_norm)
+            .accumulating(gpu, config.accumulation)?;
+        let drops = config.dropouts().iter().any(|rate| *rate > 0.0);
         let network = Self {
-            update: Update::new(gpu, config.optimizer, &layers)?.clipped(config.clip_norm),
+            update,
+            batches: drops.then(|| BatchNumber::new(gpu)).transpose()?,
             total: gpu.zeros("wgpu_linear::total", TOTAL_WORDS)?,
             kernels: NetworkKernels::of(gpu),
             gpu: gpu.clone(),
@@ -122,6 +129,19 @@ impl Network {
         self.update.set_learning_rate(&self.gpu, learning_rate)
     }
 
+    /// Sets the number of the batch that comes next, for whatever is submitted from now on: what is
+    /// dropped depends on it. It begins with 0, and every [`TrainingStep`] moves it on by 1.
+    /// Without dropout this does nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Gpu`] as the device reports it.
+    pub fn set_batches(&self, batches: u64) -> Result<(), ModelError> {
+        match &self.batches {
+            Some(number) => Ok(number.set(&self.gpu, batches)?),
+            None => Ok(()),
+        }
+    }
+
     /// Prepares training steps on batches of the size of `operands.x`, between your buffers.
     ///
     /// # Errors
@@ -149,8 +169,8 @@ impl Network {
         let builder = Builder {
             layers: &self.layers,
             kernels: &self.kernels,
-            loss,
-            class_weights: &self.config.class_weights,
+            config: &self.config,
+            batches: self.batches.as_ref(),
             total: &self.total,
             update: &self.update,
             workspace,

@@ -23,13 +23,19 @@ const BROWSER_STEPS: usize = 8;
 pub(super) struct Queue {
     /// Batches of the order that wait.
     waiting: Range<usize>,
+    /// Batches that make an update, and how many of those submitted wait for one.
+    accumulation: u32,
+    accumulated: u32,
     pace: Pace,
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
+    /// A queue of steps of which `accumulation` make an update.
+    pub(super) fn new(accumulation: u32) -> Self {
         Self {
             waiting: 0..0,
+            accumulation,
+            accumulated: 0,
             pace: Pace::new(STEPS_IN_FLIGHT),
         }
     }
@@ -52,14 +58,37 @@ impl Queue {
         self.waiting.clone()
     }
 
+    /// How many batches since the last update come before batch `i`, which waits.
+    pub(super) fn since_update(&self, i: usize) -> u32 {
+        self.accumulated_after(i - self.waiting.start)
+    }
+
+    /// How many batches have no update yet, submitted or not.
+    pub(super) fn pending(&self) -> u32 {
+        self.accumulated_after(self.waiting.len())
+    }
+
+    /// Batches without an update after `steps` more.
+    fn accumulated_after(&self, steps: usize) -> u32 {
+        let batches = u64::from(self.accumulated) + steps as u64;
+        (batches % u64::from(self.accumulation)) as u32
+    }
+
+    /// The next batch is the first of an update.
+    pub(super) fn forget_accumulated(&mut self) {
+        self.accumulated = 0;
+    }
+
     /// All that waited have been submitted.
     pub(super) fn submitted_all(&mut self, submission: wgpu::SubmissionIndex) {
+        self.accumulated = self.pending();
         let steps = std::mem::take(&mut self.waiting).len();
         self.pace.submitted(submission, steps);
     }
 
     /// A single step, which did not wait, has been submitted.
     pub(super) fn submitted_one(&mut self, submission: wgpu::SubmissionIndex) {
+        self.accumulated = self.accumulated_after(1);
         self.pace.submitted(submission, 1);
     }
 

@@ -123,9 +123,15 @@ impl Steps {
         Ok(())
     }
 
-    /// The dispatches of [`Self::prepare_train`].
-    pub(super) fn train(&self, batch: BatchKind) -> &[Dispatch] {
-        self.train.get(&batch).map_or(&[], TrainingStep::dispatches)
+    /// The dispatches of [`Self::prepare_train`] for the batch of this number since the last
+    /// update.
+    pub(super) fn train(
+        &self,
+        batch: BatchKind,
+        since_update: u32,
+    ) -> impl Iterator<Item = &Dispatch> {
+        let step = self.train.get(&batch).into_iter();
+        step.flat_map(move |step| step.of_batch(u64::from(since_update)))
     }
 
     /// The dispatch that picks a batch out of a data set on the device.
@@ -160,21 +166,25 @@ impl Steps {
     pub(super) fn record(
         &self,
         pass: &mut wgpu::ComputePass<'_>,
-        batch: BatchKind,
+        (batch, since_update): (BatchKind, u32),
         offset_bytes: u32,
     ) {
         if let Some(gather) = self.gather.get(&batch.rows) {
             gather.record_at(pass, offset_bytes);
         }
-        for dispatch in self.train(batch) {
+        for dispatch in self.train(batch, since_update) {
             dispatch.record(pass);
         }
     }
 
-    /// What [`Self::record`] records, gathering first.
+    /// What [`Self::record`] records for a batch with an update, gathering first.
     pub(super) fn recorded(&self, batch: BatchKind) -> impl Iterator<Item = &Dispatch> {
         let gather = self.gather.get(&batch.rows).into_iter();
-        gather.chain(self.train(batch))
+        let step = self
+            .train
+            .get(&batch)
+            .map_or(&[][..], TrainingStep::dispatches);
+        gather.chain(step)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use crate::kernel::{Dispatch, Job, Matrix, PrepareError, Vector, side_by_side};
 use crate::linear::Activation;
-use crate::model::Loss;
+use crate::model::NetworkConfig;
 
 use super::linear::{Below, Linear, LinearForward};
-use super::ops::{ActivationGrad, LOSS_TOTAL_WORDS, LossStep, NetworkKernels, loss_step};
+use super::ops::{
+    ActivationGrad, BatchNumber, Dropout, LOSS_TOTAL_WORDS, LossStep, NetworkKernels, loss_step,
+};
 use super::update::Update;
 use super::workspace::Workspace;
 
@@ -83,15 +85,52 @@ pub enum Goal<'a> {
 /// you like: nothing is allocated, and no object made.
 ///
 /// It holds the buffers between the layers, and keeps alive those that it was given.
+///
+/// Where several batches make an update ([`NetworkConfig::accumulation`]), its steps are those of
+/// the last of them, and [`Self::record_batch`] is for all. What is dropped is the same in a
+/// forward pass and the backward pass behind it, which moves on to the next batch.
 #[derive(Clone, Debug)]
 pub struct TrainingStep {
     dispatches: Vec<Dispatch>,
     /// Where the loss begins, and where the update does.
     loss: usize,
     update: usize,
+    /// In the place of the update, where the batch is not the last before it.
+    waiting: Accumulated,
+}
+
+/// What becomes of gradients that wait for an update.
+#[derive(Clone, Debug)]
+struct Accumulated {
+    /// Batches that make an update.
+    batches: u32,
+    /// For the first of them, and for all others but the last.
+    keep: Vec<Dispatch>,
+    add: Vec<Dispatch>,
 }
 
 impl TrainingStep {
+    /// Records the batch of this number, from 0: forward, loss, backward, and the update where
+    /// [`NetworkConfig::accumulation`] batches are complete with it. Until then gradients are added
+    /// up.
+    pub fn record_batch(&self, pass: &mut wgpu::ComputePass<'_>, number: u64) {
+        for dispatch in self.of_batch(number) {
+            dispatch.record(pass);
+        }
+    }
+
+    /// What [`Self::record_batch`] records, in order.
+    pub(super) fn of_batch(&self, number: u64) -> impl Iterator<Item = &Dispatch> {
+        let Accumulated { batches, keep, add } = &self.waiting;
+        let (step, batches) = (&self.dispatches[..], u64::from(*batches));
+        let [before, after] = match number % batches {
+            last if last + 1 == batches => [step, &[]],
+            0 => [&step[..self.update], keep],
+            _ => [&step[..self.update], add],
+        };
+        before.iter().chain(after)
+    }
+
     /// Records everything: forward, loss, backward, update.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         record(&self.dispatches, pass);
@@ -134,9 +173,9 @@ type Part<'a> = Job<'a, Result<Vec<Dispatch>, PrepareError>>;
 pub(super) struct Builder<'a> {
     pub(super) layers: &'a [Linear],
     pub(super) kernels: &'a NetworkKernels,
-    pub(super) loss: Loss,
-    /// The weight of each class; none where each is 1.
-    pub(super) class_weights: &'a [f32],
+    pub(super) config: &'a NetworkConfig,
+    /// The number of the batch, where something is dropped.
+    pub(super) batches: Option<&'a BatchNumber>,
     /// The total of losses and examples.
     pub(super) total: &'a wgpu::Buffer,
     pub(super) update: &'a Update,
@@ -153,17 +192,25 @@ impl<'a> Builder<'a> {
         jobs.extend(self.backward());
         let update = jobs.len();
         jobs.push(Box::new(|| self.update.dispatches(self.kernels)));
+        jobs.push(Box::new(|| self.update.keep(self.kernels)));
+        jobs.push(Box::new(|| self.update.add(self.kernels)));
         let parts = side_by_side(jobs).into_iter();
-        let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
+        let mut parts: Vec<_> = parts.collect::<Result<_, _>>()?;
+        let [keep, add] = [parts.remove(update + 1), parts.remove(update + 1)];
         let before = |part: usize| parts[..part].iter().map(Vec::len).sum();
         Ok(TrainingStep {
             loss: before(loss),
             update: before(update),
+            waiting: Accumulated {
+                batches: self.config.accumulation,
+                keep,
+                add,
+            },
             dispatches: parts.into_iter().flatten().collect(),
         })
     }
 
-    /// T_l = A_(l−1)·W_l + b_l and A_l = f(T_l), layer by layer.
+    /// T_l = A_(l−1)·W_l + b_l and A_l = f(T_l), of which elements are dropped, layer by layer.
     fn forward(&self) -> Vec<Part<'_>> {
         let layer = |layer: usize| {
             let forward = move || {
@@ -173,9 +220,28 @@ impl<'a> Builder<'a> {
                     a: self.a(layer),
                 })
             };
-            Box::new(move || forward().map(|dispatch| vec![dispatch])) as Part<'_>
+            let dropout = move || self.dropout(layer, self.a(layer));
+            Box::new(move || Ok([forward()?].into_iter().chain(dropout()?).collect())) as Part<'_>
         };
         (0..=self.last()).map(layer).collect()
+    }
+
+    /// Drops elements of what lies behind a layer, or of its gradient; nothing where none are.
+    fn dropout(
+        &self,
+        layer: usize,
+        matrix: Option<Matrix<'_>>,
+    ) -> Result<Option<Dispatch>, PrepareError> {
+        let settings = self.config.dropout_behind(layer);
+        let (Some(settings), Some(batches), Some(matrix)) = (settings, self.batches, matrix) else {
+            return Ok(None);
+        };
+        let operands = Dropout {
+            settings,
+            batches: batches.vector(),
+            x: matrix.flat("wgpu_linear::dropout")?,
+        };
+        self.kernels.dropout(operands).map(Some)
     }
 
     /// The loss, its gradient dT of the last layer, and its sum in the total.
@@ -203,19 +269,20 @@ impl<'a> Builder<'a> {
             t: outputs,
             targets,
             is_weighted: self.is_weighted(),
-            class_weights: self.class_weights,
+            class_weights: &self.config.class_weights,
+            label_smoothing: self.config.label_smoothing,
             losses: &self.workspace.losses,
             dt: da,
             total: Vector::new(self.total, LOSS_TOTAL_WORDS),
         };
-        let mut dispatches = loss_step(self.kernels, self.loss, &operands)?;
+        let mut dispatches = loss_step(self.kernels, self.config.loss, &operands)?;
         dispatches.extend(self.activation_grad(da)?);
         Ok(dispatches)
     }
 
     fn is_weighted(&self) -> bool {
         match self.operands.goal {
-            Goal::Classes(_) => !self.class_weights.is_empty(),
+            Goal::Classes(_) => !self.config.class_weights.is_empty(),
             Goal::MaskedClasses(_) | Goal::WeightedValues(_) => true,
             Goal::Values(_) | Goal::Gradient(_) => false,
         }
@@ -238,7 +305,8 @@ impl<'a> Builder<'a> {
         self.kernels.activation_grad(operands).map(Some)
     }
 
-    /// dW_l, db_l and dT_(l−1) = dT_l·W_lᵀ ⊙ f′(T_(l−1)), last layer first.
+    /// dW_l, db_l and dT_(l−1) = dT_l·W_lᵀ ⊙ f′(T_(l−1)), of which the same elements are dropped,
+    /// last layer first. Then comes the next batch.
     fn backward(&self) -> Vec<Part<'_>> {
         let mut parts: Vec<Part<'_>> = Vec::new();
         for (layer, linear) in self.layers.iter().enumerate().rev() {
@@ -258,6 +326,16 @@ impl<'a> Builder<'a> {
             if let Some(below) = below {
                 parts.push(Box::new(move || Ok(vec![linear.input_grad(dt, below)?])));
             }
+            if let Some(below) = layer.checked_sub(1) {
+                let dt = self.dt(below);
+                parts.push(Box::new(move || {
+                    Ok(Vec::from_iter(self.dropout(below, Some(dt))?))
+                }));
+            }
+        }
+        if let Some(batches) = self.batches {
+            let advance = || self.kernels.dropout_advance(batches.vector());
+            parts.push(Box::new(move || advance().map(|dispatch| vec![dispatch])));
         }
         parts
     }

@@ -8,7 +8,8 @@ use crate::model::{ModelError, Moment, Optimizer, StateShape, TrainingState};
 
 use super::linear::Linear;
 use super::ops::{
-    Flat, NetworkKernels, OptimizerState, clip_step, optimizer_settings, optimizer_state,
+    Flat, GradientSum, NetworkKernels, OptimizerState, clip_step, optimizer_settings,
+    optimizer_state,
 };
 use super::parameters::Parameters;
 
@@ -22,6 +23,8 @@ pub struct Update {
     settings: wgpu::Buffer,
     storages: Vec<Storage>,
     clip_norm: Option<f32>,
+    /// Batches that make an update.
+    accumulation: u32,
 }
 
 /// Parameters of one layout, with the buffers that they lie in.
@@ -36,6 +39,8 @@ struct Storage {
 struct Part {
     values: wgpu::Buffer,
     gradients: wgpu::Buffer,
+    /// The sum of the gradients of earlier batches; `None` where every batch makes an update.
+    sum: Option<wgpu::Buffer>,
     state: Box<dyn OptimizerState>,
 }
 
@@ -59,6 +64,7 @@ impl Update {
             optimizer,
             storages,
             clip_norm: None,
+            accumulation: 1,
         })
     }
 
@@ -71,6 +77,25 @@ impl Update {
     #[must_use]
     pub fn clipped(self, clip_norm: Option<f32>) -> Self {
         Self { clip_norm, ..self }
+    }
+
+    /// The same, with a step for the mean of the gradients of so many batches: one record of
+    /// [`Self::keep`] for the first, of [`Self::add`] for all others but the last, and of
+    /// [`Self::dispatches`] for that.
+    ///
+    /// # Errors
+    /// [`ModelError::Gpu`] where the device has not enough memory for one more number a parameter.
+    pub fn accumulating(mut self, gpu: &Gpu, batches: u32) -> Result<Self, ModelError> {
+        self.accumulation = batches.max(1);
+        let storages = self.storages.iter_mut();
+        for part in storages.flat_map(|storage| &mut storage.parts) {
+            let elements = elements(&part.gradients);
+            part.sum = match self.accumulation {
+                1 => None,
+                _ => Some(gpu.zeros("wgpu_linear::gradient_sum", elements)?),
+            };
+        }
+        Ok(self)
     }
 
     /// The optimizer with its settings.
@@ -171,15 +196,56 @@ impl Update {
         first.flat_map(|part| part.state.scalars())
     }
 
-    /// A step: one dispatch or two, three more where it clips, and more where the parameters are in several buffers or larger than
-    /// one binding may be.
+    /// A step: one dispatch or two, three more where it clips, one where it takes the mean of
+    /// several batches, and more where the parameters are in several buffers or larger than one
+    /// binding may be.
     ///
     /// # Errors
     /// As [`LinearKernels::forward`](crate::LinearKernels::forward).
     pub fn dispatches(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
-        let mut dispatches = self.clip(kernels)?;
+        let mean = |operands: GradientSum<'_>| kernels.mean_gradients(operands, self.accumulation);
+        let mut dispatches = self.of_sums(kernels, mean)?;
+        dispatches.extend(self.clip(kernels)?);
         for part in self.parts() {
             dispatches.extend(part.dispatches(kernels, &self.settings)?);
+        }
+        Ok(dispatches)
+    }
+
+    /// Keeps the gradients of the first of several batches; nothing where every batch makes an
+    /// update.
+    ///
+    /// # Errors
+    /// As [`LinearKernels::forward`](crate::LinearKernels::forward).
+    pub fn keep(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
+        self.of_sums(kernels, |operands| kernels.keep_gradients(operands))
+    }
+
+    /// Adds the gradients of a batch to those before; nothing where every batch makes an update.
+    ///
+    /// # Errors
+    /// As [`LinearKernels::forward`](crate::LinearKernels::forward).
+    pub fn add(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
+        self.of_sums(kernels, |operands| kernels.add_gradients(operands))
+    }
+
+    /// A dispatch for each piece of the gradients that has a sum beside it.
+    fn of_sums(
+        &self,
+        kernels: &NetworkKernels,
+        prepare: impl Fn(GradientSum<'_>) -> Result<Dispatch, PrepareError>,
+    ) -> Result<Vec<Dispatch>, PrepareError> {
+        let mut dispatches = Vec::new();
+        for part in self.parts() {
+            let Some(sum) = &part.sum else {
+                continue;
+            };
+            for piece in pieces(sum.size(), kernels.limits()) {
+                dispatches.push(prepare(GradientSum {
+                    gradients: piece.of(&part.gradients),
+                    sum: piece.of(sum),
+                })?);
+            }
         }
         Ok(dispatches)
     }
@@ -192,11 +258,7 @@ impl Update {
         let mut gradients = Vec::new();
         for part in self.parts() {
             let pieces = pieces(part.gradients.size(), kernels.limits());
-            gradients.extend(
-                pieces.map(|piece| {
-                    Vector::new(&part.gradients, piece.elements).at(piece.offset_bytes)
-                }),
-            );
+            gradients.extend(pieces.map(|piece| piece.of(&part.gradients)));
         }
         clip_step(kernels, max_norm, &gradients)
     }
@@ -246,6 +308,7 @@ impl Part {
             state: optimizer_state(gpu, optimizer, elements(values))?,
             values: values.clone(),
             gradients: gradients.clone(),
+            sum: None,
         })
     }
 
@@ -272,6 +335,12 @@ impl Part {
 struct Piece {
     offset_bytes: u64,
     elements: u32,
+}
+
+impl Piece {
+    fn of(self, buffer: &wgpu::Buffer) -> Vector<'_> {
+        Vector::new(buffer, self.elements).at(self.offset_bytes)
+    }
 }
 
 /// Cuts a flat buffer into pieces that can be bound. Any cut will do: the optimizers treat each

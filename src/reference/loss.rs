@@ -64,6 +64,120 @@ pub fn weighted_softmax_cross_entropy<F: NdFloat>(
     softmax_cross_entropy_of(t, labels, &weights)
 }
 
+/// [`weighted_softmax_cross_entropy`] with smoothed labels: with C classes, weights w and s for
+/// `label_smoothing`, row_loss_i = (1 − s) w_label (−log p_label) + s / C · Σ_c w_c (−log p_c),
+/// where p = softmax(t_i), and dt is the gradient of Σ row_loss / Σ_i w_label. Without weights of
+/// classes each is 1.
+///
+/// That is PyTorch's *CrossEntropyLoss(label_smoothing, weight)*: a row whose class weighs 0 is
+/// still pulled towards all others. A row with the label [`IGNORED`] has a loss and gradients of 0,
+/// as have all rows where Σ_i w_label is 0.
+///
+/// ```
+/// use ndarray::array;
+/// use wgpu_linear::reference::smoothed_softmax_cross_entropy;
+/// let (loss, dt) = smoothed_softmax_cross_entropy(array![[0.0_f64, 0.0]].view(), &[0], &[], 0.5);
+/// assert_eq!(loss, array![2.0_f64.ln()]);
+/// assert_eq!(dt, array![[-0.25, 0.25]]);
+/// ```
+///
+/// # Panics
+/// Where a label is neither below the number of columns nor [`IGNORED`], there are not as many
+/// labels as rows, or weights other than one for each column.
+#[must_use]
+pub fn smoothed_softmax_cross_entropy<F: NdFloat>(
+    t: ArrayView2<'_, F>,
+    labels: &[u32],
+    class_weights: &[f32],
+    label_smoothing: f32,
+) -> (Array1<F>, Array2<F>) {
+    assert_eq!(t.nrows(), labels.len(), "one label per row");
+    let is_weighted = !class_weights.is_empty();
+    assert!(!is_weighted || t.ncols() == class_weights.len());
+    let weights = labels.iter().map(|l| class_weight(class_weights, *l));
+    let smoothed = Smoothed {
+        class_weights,
+        label_smoothing,
+        batch: weights.fold(F::zero(), F::add),
+    };
+    let mut row_loss = Array1::zeros(t.nrows());
+    let mut dt = t.to_owned();
+    let rows = dt.rows_mut().into_iter().zip(&mut row_loss);
+    for ((row, loss), label) in rows.zip(labels) {
+        *loss = smoothed.row(row, *label);
+    }
+    (row_loss, dt)
+}
+
+/// What smoothed labels are made of.
+#[derive(Clone, Copy)]
+struct Smoothed<'a, F> {
+    class_weights: &'a [f32],
+    label_smoothing: f32,
+    /// The weight of the batch.
+    batch: F,
+}
+
+impl<F: NdFloat> Smoothed<'_, F> {
+    /// One row: the loss, with dt in the place of t.
+    fn row(self, mut row: ArrayViewMut1<'_, F>, label: u32) -> F {
+        if label == IGNORED || self.batch == F::zero() {
+            row.fill(F::zero());
+            return F::zero();
+        }
+        let largest = row.fold(F::neg_infinity(), |a, b| a.max(*b));
+        row.mapv_inplace(|t| t - largest);
+        let sum = row.fold(F::zero(), |sum, above| sum + above.exp());
+        let parts = Parts::new(self, label, row.len());
+        let (mut loss, mut all) = (F::zero(), F::zero());
+        for (class, above) in row.iter().enumerate() {
+            let part = parts.of(class);
+            loss += part * (sum.ln() - *above);
+            all += part;
+        }
+        for (class, t) in row.iter_mut().enumerate() {
+            *t = (t.exp() / sum * all - parts.of(class)) / self.batch;
+        }
+        loss
+    }
+}
+
+/// What each class should have of a row.
+struct Parts<'a, F> {
+    class_weights: &'a [f32],
+    /// For every class, times its weight, and for the label.
+    spread: F,
+    own: F,
+    label: usize,
+}
+
+impl<'a, F: NdFloat> Parts<'a, F> {
+    fn new(smoothed: Smoothed<'a, F>, label: u32, classes: usize) -> Self {
+        let class_weights = smoothed.class_weights;
+        let smoothing = cast::<F>(smoothed.label_smoothing);
+        Self {
+            class_weights,
+            spread: smoothing / count(classes),
+            own: (F::one() - smoothing) * class_weight(class_weights, label),
+            label: label as usize,
+        }
+    }
+
+    fn of(&self, class: usize) -> F {
+        let weight = self
+            .class_weights
+            .get(class)
+            .copied()
+            .map_or(F::one(), cast);
+        let own = if class == self.label {
+            self.own
+        } else {
+            F::zero()
+        };
+        self.spread * weight + own
+    }
+}
+
 /// The weight of a row with this label; without weights of classes each is 1.
 fn class_weight<F: NdFloat>(class_weights: &[f32], label: u32) -> F {
     match label {
@@ -110,8 +224,8 @@ fn softmax_cross_entropy_row<F: NdFloat>(
     weight * (sum.ln() - logit)
 }
 
-/// (element_loss, dt): element_loss = loss(t, y) / outputs and dt = slope(t, y) / (batch · outputs),
-/// with the functions of one of the losses that take values:
+/// (element_loss, dt): element_loss = loss(t, y) / outputs and dt = slope(t, y) / (batch ·
+/// outputs), with the functions of one of the losses that take values:
 ///
 /// | loss | loss(t, y) | slope(t, y) |
 /// |---|---|---|
@@ -241,6 +355,8 @@ pub(super) struct Sums<F> {
 pub(super) struct Objective<'a> {
     pub(super) loss: Loss,
     pub(super) class_weights: &'a [f32],
+    /// How much of a label goes to all classes alike.
+    pub(super) label_smoothing: f32,
 }
 
 impl Objective<'_> {
@@ -257,7 +373,17 @@ impl Objective<'_> {
             outputs: count(outputs),
         };
         let rows = t.chunks_exact_mut(outputs);
+        let smoothed = Smoothed {
+            class_weights: self.class_weights,
+            label_smoothing: self.label_smoothing,
+            batch,
+        };
         let loss = match (self.loss, targets) {
+            (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) if self.label_smoothing > 0.0 => {
+                rows.zip(labels)
+                    .map(|(row, label)| smoothed.row(row.into(), *label))
+                    .fold(F::zero(), F::add)
+            }
             (Loss::SoftmaxCrossEntropy, Targets::Classes(labels)) => rows
                 .zip(labels)
                 .map(|(row, label)| {
@@ -315,7 +441,7 @@ fn elementwise_row<F: NdFloat>(
     sum
 }
 
-/// Σ weight · loss and Σ weight over a batch.
+/// Σ weight · loss and Σ weight over a batch, of labels that are not smoothed.
 pub(crate) fn sum_losses<F: NdFloat>(
     loss: Loss,
     class_weights: &[f32],
@@ -325,6 +451,7 @@ pub(crate) fn sum_losses<F: NdFloat>(
     let objective = Objective {
         loss,
         class_weights,
+        label_smoothing: 0.0,
     };
     let mut dt: Vec<F> = t.iter().copied().collect();
     let Sums { loss, weight } = objective.measure(&mut dt, t.ncols(), targets);

@@ -2,7 +2,9 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
 
+use super::accumulate_gradients::{add_gradients, keep_gradients, mean_gradients};
 use super::clip::{clip, gradient_norm};
+use super::dropout::Dropouts;
 use super::float::to_f32;
 use super::histogram::histogram;
 use super::loss::{Objective, Sums};
@@ -11,8 +13,8 @@ use super::pass::Workspace;
 use super::total::LossTotal;
 use super::update::{Moments, layer_from_f32, layer_to_f32};
 use crate::model::{
-    Activation, LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError,
-    NetworkConfig, Targets, TrainingState, check_batch, check_inputs, check_parameters,
+    Activation, LayerConfig, LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model,
+    ModelError, NetworkConfig, Targets, TrainingState, check_batch, check_inputs, check_parameters,
     initial_parameters,
 };
 
@@ -43,11 +45,14 @@ pub struct Mlp<F = f32> {
     functions: Vec<Activation>,
     layers: Vec<LayerParameters<F>>,
     gradients: Vec<LayerParameters<F>>,
+    /// The sum of those of earlier batches; empty where every batch makes an update.
+    sums: Vec<LayerParameters<F>>,
+    /// Batches trained on, and how many of them wait for an update.
+    batches: u64,
+    pending: u32,
     moments: Moments<F>,
     workspace: Workspace<F>,
     total: LossTotal,
-    /// Batches trained on.
-    batches: u64,
 }
 
 /// Rows that are predicted at a time.
@@ -75,13 +80,21 @@ impl<F: NdFloat> Mlp<F> {
     /// As [`Self::new`].
     pub fn of_network(network: NetworkConfig) -> Result<Self, ModelError> {
         network.check()?;
-        memory::ask(bytes_of_network::<F>(&network.layer_sizes()))?;
+        memory::ask(bytes_of_network::<F>(&network))?;
         let layers = initial_parameters(network.clone());
         let layers: Vec<_> = layers.iter().map(layer_from_f32).collect();
         let zeros = || layers.iter().map(zeros_like).collect::<Vec<_>>();
         let moments = Moments::new(zeros);
+        let sums = if network.accumulation > 1 {
+            zeros()
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             gradients: zeros(),
+            sums,
+            batches: 0,
+            pending: 0,
             config: None,
             sizes: network.layer_sizes(),
             functions: network.layers().iter().map(|l| l.activation).collect(),
@@ -90,7 +103,6 @@ impl<F: NdFloat> Mlp<F> {
             moments,
             workspace: Workspace::new(),
             total: LossTotal::default(),
-            batches: 0,
         })
     }
 
@@ -120,8 +132,9 @@ impl<F: NdFloat> Mlp<F> {
         self.outputs_in(&mut Workspace::new(), x)
     }
 
-    /// The mean loss over a batch, which is also what [`Self::backward`] differentiates; NaN where
-    /// no example weighs anything.
+    /// The mean loss over a batch, which is also what [`Self::backward`] differentiates, with
+    /// smoothed labels and with what is dropped in the batch that is trained on next; NaN where no
+    /// example weighs anything.
     ///
     /// # Errors
     /// As [`Model::train_batch`].
@@ -132,7 +145,10 @@ impl<F: NdFloat> Mlp<F> {
     ) -> Result<F, ModelError> {
         check_batch(&self.sizes, self.network.loss, x, targets)?;
         let outputs = self.sizes[self.sizes.len() - 1];
-        let (mut t, _) = self.outputs(x)?.into_raw_vec_and_offset();
+        let mut workspace = Workspace::new();
+        workspace.ask_for(&self.sizes, x.nrows())?;
+        let behind = (&self.functions[..], self.dropouts());
+        let mut t = workspace.forward(behind, &self.layers, x).to_vec();
         let Sums { loss, weight } = self.objective().measure(&mut t, outputs, targets);
         Ok(loss / weight)
     }
@@ -152,24 +168,58 @@ impl<F: NdFloat> Mlp<F> {
         Ok(self.differentiate(x, targets).loss)
     }
 
+    /// Goes on as after `batches` batches: the next one drops what it would drop there, see
+    /// [`MlpConfig::dropout`], and is the first of an update.
+    pub fn set_batches(&mut self, batches: u64) {
+        self.batches = batches;
+        self.pending = 0;
+    }
+
     fn objective(&self) -> Objective<'_> {
-        Objective {
-            loss: self.network.loss,
-            class_weights: &self.network.class_weights,
+        objective(&self.network)
+    }
+
+    /// What is dropped in the batch that is trained on next.
+    fn dropouts(&self) -> Dropouts<'_> {
+        Dropouts {
+            network: &self.network,
+            batch: Some(self.batches),
         }
     }
 
     /// [`Self::backward`] on a batch that fits.
     fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Sums<F> {
-        let functions = &self.functions;
-        let objective = Objective {
-            loss: self.network.loss,
-            class_weights: &self.network.class_weights,
+        let (functions, objective) = (&self.functions[..], objective(&self.network));
+        let dropouts = Dropouts {
+            network: &self.network,
+            batch: Some(self.batches),
         };
-        self.workspace.forward(functions, &self.layers, x);
-        let gradients = &mut self.gradients;
         self.workspace
-            .backward((functions, objective), &self.layers, targets, gradients)
+            .forward((functions, dropouts), &self.layers, x);
+        let gradients = &mut self.gradients;
+        let network = (functions, dropouts, objective);
+        self.workspace
+            .backward(network, &self.layers, targets, gradients)
+    }
+
+    /// Adds the gradients of a batch to those before it; whether they are complete, and the
+    /// gradients are the mean of all.
+    fn accumulate(&mut self) -> bool {
+        let (pending, batches) = (self.pending, self.network.accumulation);
+        self.pending = (pending + 1) % batches;
+        for (g, sum) in self.gradients.iter_mut().zip(&mut self.sums) {
+            if self.pending == 0 {
+                mean_gradients(batches, sum.w.view(), g.w.view_mut());
+                mean_gradients(batches, sum.b.view(), g.b.view_mut());
+            } else if pending == 0 {
+                keep_gradients(g.w.view(), sum.w.view_mut());
+                keep_gradients(g.b.view(), sum.b.view_mut());
+            } else {
+                add_gradients(g.w.view(), sum.w.view_mut());
+                add_gradients(g.b.view(), sum.b.view_mut());
+            }
+        }
+        self.pending == 0
     }
 
     /// Clips the gradients, where the configuration says so.
@@ -207,7 +257,11 @@ impl<F: NdFloat> Mlp<F> {
         // times over.
         let parts = x.axis_chunks_iter(Axis(0), PREDICTED_ROWS);
         for (x, mut t) in parts.zip(t.axis_chunks_iter_mut(Axis(0), PREDICTED_ROWS)) {
-            let outputs = workspace.forward(&self.functions, &self.layers, x);
+            let nothing = Dropouts {
+                network: &self.network,
+                batch: None,
+            };
+            let outputs = workspace.forward((&self.functions, nothing), &self.layers, x);
             for (t, output) in t.iter_mut().zip(outputs) {
                 *t = *output;
             }
@@ -242,11 +296,18 @@ impl<F: NdFloat> Model for Mlp<F> {
         let Sums { loss, weight } = self.differentiate(x, targets);
         let [loss, weight] = [loss, weight].map(|sum| sum.to_f64().unwrap_or(f64::NAN));
         self.total.add(loss, weight, targets.len() as u64);
+        self.batches += 1;
+        if !self.accumulate() {
+            return Ok(());
+        }
         self.clip();
         let (optimizer, gradients) = (&self.network.optimizer, &self.gradients);
         self.moments.update(optimizer, gradients, &mut self.layers);
-        self.batches += 1;
         Ok(())
+    }
+
+    fn pending_batches(&self) -> u32 {
+        self.pending
     }
 
     fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
@@ -294,7 +355,7 @@ impl<F: NdFloat> Model for Mlp<F> {
 
     fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
         self.moments.set_state(&self.network.optimizer, state)?;
-        self.batches = state.batches;
+        self.set_batches(state.batches);
         Ok(())
     }
 
@@ -311,13 +372,27 @@ impl<F: NdFloat> Model for Mlp<F> {
     }
 }
 
-/// Parameters, gradients and two moments. The first weights are drawn in f32, and gone before the
-/// last of these is there.
-fn bytes_of_network<F>(sizes: &[usize]) -> u64 {
-    let layers = sizes.windows(2);
-    // A row more for the bias.
-    let layers = layers.map(|ends| memory::bytes::<[F; 4]>(ends[0].saturating_add(1), ends[1]));
+/// Parameters, gradients and two moments, and sums of gradients where there are any. The first
+/// weights are drawn in f32, and gone before the last of these is there.
+fn bytes_of_network<F>(network: &NetworkConfig) -> u64 {
+    let layer = |layer: &LayerConfig| {
+        // A row more for the bias.
+        let (rows, columns) = (layer.inputs.saturating_add(1), layer.outputs);
+        match network.accumulation {
+            1 => memory::bytes::<[F; 4]>(rows, columns),
+            _ => memory::bytes::<[F; 5]>(rows, columns),
+        }
+    };
+    let layers = network.layers().iter().map(layer);
     layers.fold(0, u64::saturating_add)
+}
+
+fn objective(network: &NetworkConfig) -> Objective<'_> {
+    Objective {
+        loss: network.loss,
+        class_weights: &network.class_weights,
+        label_smoothing: network.label_smoothing,
+    }
 }
 
 fn zeros_like<F: NdFloat>(layer: &LayerParameters<F>) -> LayerParameters<F> {

@@ -6,8 +6,10 @@
 //! a matrix product of its own (`product.rs`), threads for large matrices, and no allocation once
 //! the buffers are there.
 
+mod accumulate_gradients;
 mod activation;
 mod clip;
+mod dropout;
 mod float;
 mod gather;
 mod gradcheck;
@@ -24,15 +26,17 @@ mod threads;
 mod total;
 mod update;
 
+pub use accumulate_gradients::{add_gradients, keep_gradients, mean_gradients};
 pub use activation::{activation, activation_grad};
 pub use clip::{clip, gradient_norm};
+pub use dropout::{dropout, philox};
 pub use gather::{gather, gather_bytes};
 pub use gradcheck::{GradCheck, gradcheck};
 pub use histogram::histogram;
 pub use linear::{bias_grad, forward, input_grad, weight_grad};
 pub use loss::{
-    elementwise_loss, softmax_cross_entropy, weighted_elementwise_loss,
-    weighted_softmax_cross_entropy,
+    elementwise_loss, smoothed_softmax_cross_entropy, softmax_cross_entropy,
+    weighted_elementwise_loss, weighted_softmax_cross_entropy,
 };
 pub use mlp::Mlp;
 pub use optimizer::*;

@@ -4,6 +4,7 @@
 use ndarray::{ArrayView2, CowArray, Dimension, NdFloat};
 
 use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument, value};
+use super::dropout::Dropouts;
 use super::float::cast;
 use super::loss::{Objective, Sums};
 use super::memory;
@@ -41,6 +42,16 @@ impl<F> LayerResult<F> {
     fn output(&self) -> &[F] {
         if self.a.is_empty() { &self.t } else { &self.a }
     }
+
+    /// The same, to drop elements of it. In the place of t that changes no derivative: those of
+    /// functions that forget it are asked for the sign alone, and what is dropped has none.
+    fn output_mut(&mut self) -> &mut [F] {
+        if self.a.is_empty() {
+            &mut self.t
+        } else {
+            &mut self.a
+        }
+    }
 }
 
 impl<F: NdFloat> Workspace<F> {
@@ -70,11 +81,11 @@ impl<F: NdFloat> Workspace<F> {
         Ok(())
     }
 
-    /// A = f(X·W + b) layer after layer, with a function for each. Returns the last, batch ×
-    /// outputs.
+    /// A = f(X·W + b) layer after layer, with a function for each, of which elements are dropped.
+    /// Returns the last, batch × outputs.
     pub(super) fn forward(
         &mut self,
-        functions: &[Activation],
+        (functions, dropouts): (&[Activation], Dropouts<'_>),
         layers: &[LayerParameters<F>],
         x: ArrayView2<'_, f32>,
     ) -> &[F] {
@@ -87,6 +98,7 @@ impl<F: NdFloat> Workspace<F> {
             let (below, rest) = self.results.split_at_mut(i);
             let input = below.last().map_or(self.x.as_slice(), LayerResult::output);
             rest[0].compute(&mut self.scratch, *function, input, layer, x.nrows());
+            dropouts.apply(i, rest[0].output_mut());
         }
         self.results.last().map_or(&[], LayerResult::output)
     }
@@ -95,7 +107,7 @@ impl<F: NdFloat> Workspace<F> {
     /// losses and weights.
     pub(super) fn backward(
         &mut self,
-        (functions, objective): (&[Activation], Objective<'_>),
+        (functions, dropouts, objective): (&[Activation], Dropouts<'_>, Objective<'_>),
         layers: &[LayerParameters<F>],
         targets: Targets<'_>,
         gradients: &mut [LayerParameters<F>],
@@ -131,6 +143,7 @@ impl<F: NdFloat> Workspace<F> {
                 product(scratch, dt_rows, w_rows, &mut self.below, |row, da| {
                     activation_grad_in_place(functions[i - 1], da, &t[row * inputs..][..inputs]);
                 });
+                dropouts.apply(i - 1, &mut self.below);
                 std::mem::swap(&mut self.dt, &mut self.below);
             }
         }

@@ -21,8 +21,8 @@ const MOST_CLASSES_COUNTED: usize = 4096;
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// The mean of the loss that the model minimizes; NaN without examples, and where an output is
-    /// not finite.
+    /// The mean of the loss that the model minimizes, of labels that are not smoothed; NaN without
+    /// examples, and where an output is not finite.
     pub loss: f32,
     /// The metric `accuracy`: the fraction of examples whose largest output is their class. NaN
     /// where there is none: without examples, and for values.

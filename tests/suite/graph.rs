@@ -88,3 +88,35 @@ fn graph_of_a_network_follows_its_settings() {
         assert_eq!(MlpConfig::new(sizes).graph().nodes().len(), 3);
     }
 }
+
+#[test]
+fn graph_shows_dropout_behind_hidden_layers() {
+    let config = MlpConfig {
+        dropout: 0.25,
+        ..MlpConfig::new(&[5, 7, 6, 3])
+    };
+    let graph = config.graph();
+    let dropouts: Vec<_> = graph
+        .nodes()
+        .iter()
+        .filter(|node| node.name().ends_with("dropout"))
+        .cloned()
+        .collect();
+    let dropout = |layer: &str, size| {
+        Node::new(&format!("{layer}/dropout"), "Dropout")
+            .input(&format!("{layer}/activation"))
+            .attribute("rate", "0.25")
+            .shape(&[None, Some(size)])
+    };
+    assert_eq!(dropouts, [dropout("layer1", 7), dropout("layer2", 6)]);
+    let takes = |name: &str, input: &str| {
+        let node = graph
+            .nodes()
+            .iter()
+            .find(|node| node.name() == name)
+            .unwrap();
+        node.inputs().iter().any(|other| other == input)
+    };
+    assert!(takes("layer2/matmul", "layer1/dropout"));
+    assert!(takes("layer3/matmul", "layer2/dropout"));
+}

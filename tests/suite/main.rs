@@ -8,6 +8,7 @@
 
 mod support;
 
+mod accumulation;
 mod clip;
 mod compare;
 mod contract;
@@ -17,6 +18,7 @@ mod data;
 mod decoder;
 mod delegate;
 mod documents;
+mod dropout;
 mod faults;
 mod gpu;
 mod graph;
@@ -39,6 +41,7 @@ mod report;
 mod requirements;
 mod resident;
 mod schedules;
+mod smoothing;
 mod splits;
 mod state;
 mod stopping;

@@ -232,6 +232,7 @@ fn cross_entropy(
         t: input.matrix(batch, columns),
         labels: labels(&class_buffer, batch),
         weights: None,
+        label_smoothing: 0.0,
         row_loss: row_loss.vector(),
         dt: dt.matrix(batch, columns),
     };
@@ -272,6 +273,7 @@ fn cross_entropy_small(
     let operands = SoftmaxCrossEntropySmall {
         t: input.matrix(batch, columns),
         labels: labels(&class_buffer, batch),
+        label_smoothing: 0.0,
         dt: dt.matrix(batch, columns),
         total: total.vector(),
     };
@@ -393,6 +395,7 @@ fn softmax_cross_entropy_touches_nothing_else_for_a_label_out_of_range() {
         t: input.matrix(1, 2),
         labels: labels(&class_buffer, 1),
         weights: None,
+        label_smoothing: 0.0,
         row_loss: row_loss.vector(),
         dt: dt.matrix(1, 2),
     };

@@ -2,11 +2,11 @@
 
 use wgpu::BufferUsages;
 use wgpu_linear::linear::Activation;
-use wgpu_linear::model::Loss;
+use wgpu_linear::model::{DropoutSettings, Loss};
 use wgpu_linear::nn::{
     AccumulateLoss, ActivationForward, ActivationGrad, Adam, CLIPPING_WORDS, ClassWeightSum, Clip,
-    ElementwiseLoss, Examples, Gather, GradientNorm, HISTOGRAM_WORDS, HistogramOf,
-    LOSS_TOTAL_WORDS, Lion, NetworkKernels, RowWeightSum, Sgd, SoftmaxCrossEntropy,
+    Dropout, ElementwiseLoss, Examples, Gather, GradientNorm, GradientSum, HISTOGRAM_WORDS,
+    HistogramOf, LOSS_TOTAL_WORDS, Lion, NetworkKernels, RowWeightSum, Sgd, SoftmaxCrossEntropy,
     SoftmaxCrossEntropySmall,
 };
 use wgpu_linear::{
@@ -50,6 +50,7 @@ impl Operations {
         prepared.extend(self.losses());
         prepared.extend(self.optimizers());
         prepared.extend(self.others());
+        prepared.extend(self.regularization());
         prepared
     }
 
@@ -127,12 +128,14 @@ impl Operations {
             t,
             labels,
             weights: None,
+            label_smoothing: 0.0,
             row_loss,
             dt,
         };
         let small = SoftmaxCrossEntropySmall {
             t,
             labels,
+            label_smoothing: 0.0,
             dt,
             total,
         };
@@ -206,6 +209,30 @@ impl Operations {
             ("adam_advance", network.adam_advance(settings, corrections)),
             ("adam", network.adam(adam)),
             ("lion", network.lion(lion)),
+        ]
+    }
+
+    fn regularization(&self) -> Vec<(&'static str, Prepared)> {
+        let network = &self.network;
+        let [gradients, sum, x, batches, ..] = self.vectors();
+        let batches = Vector { len: 2, ..batches };
+        let gradients = GradientSum { gradients, sum };
+        let settings = DropoutSettings {
+            rate: 0.5,
+            seed: 0,
+            layer: 0,
+        };
+        let dropout = Dropout {
+            settings,
+            batches,
+            x,
+        };
+        vec![
+            ("keep_gradients", network.keep_gradients(gradients)),
+            ("add_gradients", network.add_gradients(gradients)),
+            ("mean_gradients", network.mean_gradients(gradients, 2)),
+            ("dropout", network.dropout(dropout)),
+            ("dropout_advance", network.dropout_advance(batches)),
         ]
     }
 

@@ -197,6 +197,7 @@ fn losses_refuse_wrong_shapes() {
         t: Matrix::new(&t, 2, 3),
         labels: Vector::new(&labels, 2),
         weights: None,
+        label_smoothing: 0.0,
         row_loss: Vector::new(&losses, 2),
         dt: Matrix::new(&dt, 2, 3),
     };
@@ -433,6 +434,7 @@ fn softmax_cross_entropy_refuses_more_classes_than_it_can_sum() {
         t: Matrix::new(&t, 1, classes as u32),
         labels: Vector::new(&labels, 1),
         weights: None,
+        label_smoothing: 0.0,
         row_loss: Vector::new(&losses, 1),
         dt: Matrix::new(&dt, 1, classes as u32),
     };

@@ -87,6 +87,7 @@ fn weighted_cross_entropy(
             class_weights: weights.vector(),
             weight_sum: sum.vector(),
         }),
+        label_smoothing: 0.0,
         row_loss: row_loss.vector(),
         dt: dt.matrix(batch, classes),
     };

@@ -14,6 +14,10 @@ fn weight(row: u32) -> f32 {
     return 0.0;
 }
 
+fn class_weight(class_number: u32) -> f32 {
+    return class_weights[class_number];
+}
+
 fn batch_weight() -> f32 {
     return weight_sum[0];
 }

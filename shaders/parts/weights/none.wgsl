@@ -8,6 +8,10 @@ fn weight(row: u32) -> f32 {
     return 1.0;
 }
 
+fn class_weight(class_number: u32) -> f32 {
+    return 1.0;
+}
+
 fn batch_weight() -> f32 {
     return f32(dims.batch);
 }

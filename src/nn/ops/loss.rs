@@ -17,6 +17,8 @@ pub(in crate::nn) struct LossStep<'a> {
     pub(in crate::nn) is_weighted: bool,
     /// The weight of each class; none where each is 1.
     pub(in crate::nn) class_weights: &'a [f32],
+    /// How much of a label goes to all classes alike.
+    pub(in crate::nn) label_smoothing: f32,
     /// Room for as many numbers as `t` has.
     pub(in crate::nn) losses: &'a wgpu::Buffer,
     /// The gradient of the mean loss, in the shape of `t`; overwritten.

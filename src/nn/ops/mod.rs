@@ -1,10 +1,12 @@
 //! The operations around the linear layer, a room each: kernel, operands, preparation. Losses and
 //! optimizers have their part of a training step there too.
 
+mod accumulate_gradients;
 mod accumulate_loss;
 mod activation;
 mod adam;
 mod clip;
+mod dropout;
 mod elements;
 mod elementwise_loss;
 mod gather;
@@ -18,10 +20,12 @@ mod sgd;
 mod softmax_cross_entropy;
 mod weights;
 
+pub use accumulate_gradients::GradientSum;
 pub use accumulate_loss::AccumulateLoss;
 pub use activation::{ActivationForward, ActivationGrad};
 pub use adam::Adam;
 pub use clip::{CLIPPING_WORDS, Clip, GradientNorm};
+pub use dropout::Dropout;
 pub use elementwise_loss::ElementwiseLoss;
 pub use gather::{Examples, Gather};
 pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
@@ -35,6 +39,7 @@ pub use softmax_cross_entropy::{
 pub use weights::{ClassWeightSum, RowWeightSum};
 
 pub(super) use clip::clip_step;
+pub(super) use dropout::BatchNumber;
 pub(super) use loss::LossStep;
 pub(super) use loss_total::{WORDS as TOTAL_WORDS, mean_loss};
 pub(super) use optimizer::{Flat, OptimizerState};
@@ -100,10 +105,9 @@ pub(crate) fn kernels() -> Vec<Kernel> {
     kernels.extend(Activation::ALL.map(activation::activation_kernel));
     kernels.extend(Activation::ALL.map(activation::activation_grad_kernel));
     kernels.extend(elementwise_loss::kernels());
+    kernels.extend(softmax_cross_entropy::kernels());
+    kernels.extend(accumulate_gradients::KERNELS);
     kernels.extend([
-        softmax_cross_entropy::kernel(weights::Weights::None),
-        softmax_cross_entropy::kernel(weights::Weights::Classes),
-        softmax_cross_entropy::SOFTMAX_CROSS_ENTROPY_SMALL,
         weights::class_weight_sum_kernel(),
         weights::row_weight_sum_kernel(),
         accumulate_loss::ACCUMULATE_LOSS,
@@ -111,6 +115,8 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         clip::GRADIENT_NORM,
         clip::CLIP_FACTOR,
         clip::CLIP,
+        dropout::DROPOUT_ADVANCE,
+        dropout::DROPOUT,
         sgd::SGD,
         adam::ADAM_ADVANCE,
         adam::ADAM,

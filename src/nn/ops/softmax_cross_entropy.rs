@@ -11,7 +11,7 @@ use crate::kernel::{
     expect_matrix, expect_vector, file, uniform,
 };
 
-/// Threads of a workgroup, and loops over the classes of a row.
+/// Threads of a workgroup, and loops over the classes of a row; one more where labels are smoothed.
 const LANES: u32 = 64;
 const LOOPS: u32 = 3;
 
@@ -29,6 +29,8 @@ pub struct SoftmaxCrossEntropy<'a> {
     pub labels: Vector<'a>,
     /// What the rows weigh; `None` where each weighs 1.
     pub weights: Option<ClassWeights<'a>>,
+    /// s, from 0, below 1: how much of a label goes to all classes alike; 0 for none. Not checked.
+    pub label_smoothing: f32,
     /// The loss of each row, times its weight, batch elements; overwritten.
     pub row_loss: Vector<'a>,
     /// Gradient of Σ `row_loss` / batch, or Σ `row_loss` / `weight_sum`, batch × classes;
@@ -54,6 +56,8 @@ pub struct SoftmaxCrossEntropySmall<'a> {
     /// The class of each row, batch elements of u32, each below the number of classes; read. The
     /// values are not checked.
     pub labels: Vector<'a>,
+    /// As in [`SoftmaxCrossEntropy`].
+    pub label_smoothing: f32,
     /// Gradient of the mean loss, batch × classes; overwritten.
     pub dt: Matrix<'a>,
     /// As in [`AccumulateLoss`](super::AccumulateLoss); added to.
@@ -65,18 +69,21 @@ uniform! {
     struct Dims {
         batch: u32,
         classes: u32,
+        smoothing: f32,
     }
 }
 
-fn dims(t: Matrix<'_>) -> Contents {
+fn dims(t: Matrix<'_>, smoothing: f32) -> Contents {
     let dims = Dims {
         batch: t.rows,
         classes: t.columns,
+        smoothing,
     };
     dims.contents()
 }
 
 const CONSTANTS: &[(&str, Constant)] = &[("LANES", Constant::U32(LANES))];
+const SMOOTHED_CONSTANTS: &[(&str, Constant)] = &[CONSTANTS[0], ("SMOOTHED", Constant::Bool(true))];
 
 const BINDINGS: &[Binding] = &[
     Binding::dims::<Dims>(),
@@ -96,21 +103,49 @@ const WEIGHTED_BINDINGS: &[Binding] = &[
     Binding::read(6, "weight_sum"),
 ];
 
-pub(super) fn kernel(weights: Weights) -> Kernel {
-    let (variant, bindings) = match weights {
-        Weights::None => ("", BINDINGS),
-        _ => ("weighted", WEIGHTED_BINDINGS),
+/// What labels that are not smoothed have nothing of.
+fn constants(is_smoothed: bool) -> &'static [(&'static str, Constant)] {
+    if is_smoothed {
+        SMOOTHED_CONSTANTS
+    } else {
+        CONSTANTS
+    }
+}
+
+fn kernel(weights: Weights, is_smoothed: bool) -> Kernel {
+    let (variant, bindings) = match (weights, is_smoothed) {
+        (Weights::None, false) => ("", BINDINGS),
+        (Weights::None, true) => ("smoothed", BINDINGS),
+        (_, false) => ("weighted", WEIGHTED_BINDINGS),
+        (_, true) => ("weighted smoothed", WEIGHTED_BINDINGS),
     };
     let label = "wgpu_linear::softmax_cross_entropy";
     let file = (file!("softmax_cross_entropy.wgsl"), "softmax_cross_entropy");
     Kernel {
         variant: Cow::Borrowed(variant),
         choices: Cow::Owned(vec![weights.file()]),
-        ..Kernel::new(label, file, CONSTANTS, LANES, bindings).sharing(4 * LANES)
+        ..Kernel::new(label, file, constants(is_smoothed), LANES, bindings).sharing(4 * LANES)
     }
 }
 
-pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
+fn small_kernel(is_smoothed: bool) -> Kernel {
+    Kernel {
+        variant: Cow::Borrowed(if is_smoothed { "smoothed" } else { "" }),
+        constants: Cow::Borrowed(constants(is_smoothed)),
+        ..SOFTMAX_CROSS_ENTROPY_SMALL
+    }
+}
+
+/// All of them.
+pub(super) fn kernels() -> impl Iterator<Item = Kernel> {
+    [false, true].into_iter().flat_map(|is_smoothed| {
+        let weights = [Weights::None, Weights::Classes];
+        let kernels = weights.map(|weights| kernel(weights, is_smoothed));
+        kernels.into_iter().chain([small_kernel(is_smoothed)])
+    })
+}
+
+const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
     "wgpu_linear::softmax_cross_entropy_small",
     (
         file!("softmax_cross_entropy_small.wgsl"),
@@ -131,10 +166,12 @@ pub(super) const SOFTMAX_CROSS_ENTROPY_SMALL: Kernel = Kernel::new(
 impl NetworkKernels {
     /// row_loss_i = log Σ_j exp t_ij − t_i,label and dt = (softmax(t) − onehot(label)) / batch,
     /// stable for large logits; with weights of classes, both times the weight, and `weight_sum` in
-    /// the place of the batch.
+    /// the place of the batch. With smoothed labels the formulas of
+    /// `shaders/softmax_cross_entropy.wgsl`.
     ///
     /// A row with a logit that is not finite has a loss and gradients that are not finite either, but
-    /// where it weighs 0: then both are 0.
+    /// where it weighs 0: then both are 0. With smoothed labels that is a row whose label is no class;
+    /// one whose class weighs 0 is still pulled towards all others.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].
@@ -146,13 +183,16 @@ impl NetworkKernels {
             t,
             labels,
             weights,
+            label_smoothing,
             row_loss,
             dt,
         } = operands;
-        let kernel = kernel(match weights {
+        let of_rows = match weights {
             None => Weights::None,
             Some(_) => Weights::Classes,
-        });
+        };
+        let is_smoothed = label_smoothing > 0.0;
+        let kernel = kernel(of_rows, is_smoothed);
         expect_vector(kernel.label, "labels", labels, t.rows)?;
         expect_vector(kernel.label, "row_loss", row_loss, t.rows)?;
         expect_matrix(kernel.label, "dt", dt, t.rows, t.columns)?;
@@ -174,10 +214,13 @@ impl NetworkKernels {
                 Operand::vector("weight_sum", weight_sum),
             ]);
         }
-        let most = self.cache.loop_elements(LANES, LOOPS);
+        let most = self
+            .cache
+            .loop_elements(LANES, LOOPS + u32::from(is_smoothed));
         check_classes(&kernel, t.columns, most)?;
         let rows = if t.columns == 0 { 0 } else { u64::from(t.rows) };
-        self.cache.prepare(&kernel, &[dims(t)], &operands, rows)
+        let dims = dims(t, label_smoothing);
+        self.cache.prepare(&kernel, &[dims], &operands, rows)
     }
 
     /// [`Self::softmax_cross_entropy`] and [`Self::accumulate_loss`] in one dispatch, for small
@@ -193,10 +236,11 @@ impl NetworkKernels {
         let SoftmaxCrossEntropySmall {
             t,
             labels,
+            label_smoothing,
             dt,
             total,
         } = operands;
-        let kernel = SOFTMAX_CROSS_ENTROPY_SMALL;
+        let kernel = small_kernel(label_smoothing > 0.0);
         expect_vector(kernel.label, "labels", labels, t.rows)?;
         expect_matrix(kernel.label, "dt", dt, t.rows, t.columns)?;
         expect_vector(kernel.label, "total", total, LOSS_TOTAL_WORDS)?;
@@ -215,8 +259,8 @@ impl NetworkKernels {
             Operand::vector("total", total),
         ];
         let workgroups = u64::from(t.elements() > 0);
-        self.cache
-            .prepare(&kernel, &[dims(t)], &operands, workgroups)
+        let dims = dims(t, label_smoothing);
+        self.cache.prepare(&kernel, &[dims], &operands, workgroups)
     }
 }
 
@@ -228,6 +272,7 @@ pub(super) fn step(
     let LossStep {
         t,
         targets,
+        label_smoothing,
         dt,
         total,
         ..
@@ -240,6 +285,7 @@ pub(super) fn step(
         let operands = SoftmaxCrossEntropySmall {
             t,
             labels,
+            label_smoothing,
             dt,
             total,
         };
@@ -250,6 +296,7 @@ pub(super) fn step(
         t,
         labels,
         weights: None,
+        label_smoothing,
         row_loss,
         dt,
     })?;
@@ -284,6 +331,7 @@ fn weighted_step(
         t,
         labels,
         weights,
+        label_smoothing: operands.label_smoothing,
         row_loss,
         dt,
     })?;
