@@ -37,6 +37,7 @@ mod reference;
 mod report;
 mod requirements;
 mod resident;
+mod selfcheck;
 mod stopping;
 mod structure;
 mod training;
