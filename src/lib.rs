@@ -2,6 +2,9 @@
 
 pub use {ndarray, wgpu};
 
+// Checking waits for the device; a browser does not allow it.
+#[cfg(not(target_arch = "wasm32"))]
+pub mod check;
 pub mod kernel;
 pub mod linear;
 pub mod model;
@@ -11,7 +14,11 @@ pub mod train;
 
 mod device;
 
-pub use device::{AdapterChoice, Element, Gpu, GpuError, GpuOptions, Lack, Requirements};
+#[cfg(not(target_arch = "wasm32"))]
+pub use check::selfcheck;
+pub use device::{
+    AdapterChoice, Element, Gpu, GpuError, GpuOptions, Lack, Requirements, SurveyedLimit,
+};
 pub use kernel::{Access, Binding, Dispatch, Kernel, Matrix, PrepareError, ShaderChecks, Vector};
 pub use linear::{
     BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,

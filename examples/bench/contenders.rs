@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2, Axis};
+use wgpu_linear::check::Ceiling;
 use wgpu_linear::{
     BiasGrad, Dispatch, Forward, Gpu, GpuError, InputGrad, LinearKernels, Matrix, PrepareError,
     Vector, WeightGrad,
@@ -255,6 +256,7 @@ pub(crate) fn limit(name: &'static str, required: u64, allowed: u64) -> PrepareE
 
 pub(crate) enum Step {
     Crate(Dispatch),
+    Ceiling(Ceiling),
     Raw(Raw),
 }
 
@@ -262,6 +264,7 @@ impl Step {
     pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         match self {
             Self::Crate(dispatch) => dispatch.record(pass),
+            Self::Ceiling(ceiling) => ceiling.record(pass),
             Self::Raw(raw) => {
                 pass.set_pipeline(&raw.pipeline);
                 for bindings in &raw.bindings {
@@ -275,6 +278,7 @@ impl Step {
     pub(crate) fn label(&self) -> &str {
         match self {
             Self::Crate(dispatch) => dispatch.label(),
+            Self::Ceiling(_) => "ceiling",
             Self::Raw(_) => "naive",
         }
     }

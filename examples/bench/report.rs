@@ -8,9 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
+use wgpu_linear::check::Peaks;
 use wgpu_linear::{GpuError, PrepareError};
 
-use crate::ceilings::{Peaks, measure_peaks};
+use crate::ceilings::measure_peaks;
 use crate::host::processor_and_vectors;
 use crate::kernels::Checked;
 use crate::machine::processor;

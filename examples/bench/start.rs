@@ -13,13 +13,13 @@ use clap::ValueEnum;
 use ndarray::Array1;
 use serde_json::{Value, json};
 use wgpu_linear::model::{Model, Targets, initial_parameters};
-use wgpu_linear::{Forward, Gpu, LinearKernels, Matrix, Vector, nn, reference};
+use wgpu_linear::{Forward, Gpu, LinearKernels, Matrix, Vector, check, nn, reference};
 
 use crate::Arguments;
 use crate::problem::{Outcome, Shape, integers};
 use crate::report::{Report, START_COLUMNS, guarded, milliseconds, rounded};
 use crate::timing::quantile;
-use crate::training::{Batches, config, update_error};
+use crate::training::{Batches, config};
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -216,11 +216,12 @@ fn train(arguments: &Arguments, gpu: &Gpu) -> Outcome<[f64; 3]> {
     let mut twin = reference::Mlp::<f64>::new(config)?;
     let expected = twin.batch_loss(x, classes)?;
     twin.train_batch(x, classes)?;
-    let good = (loss - expected).abs() <= 1e-5 * expected;
+    let update = check::update_error(&before, &mlp.parameters()?, twin.layers());
+    let good = (loss - expected).abs() <= 1e-5 * expected && update <= 2e-2;
     if !good {
-        return Err(format!("wrong result: the loss is {loss}, not {expected}").into());
+        let told = format!("the loss is {loss}, not {expected}; an update is {update:e} off");
+        return Err(format!("wrong result: {told}").into());
     }
-    update_error(&before, &mlp.parameters()?, &twin)?;
     Ok([prepare, run, laps.lap()])
 }
 

@@ -2,12 +2,10 @@
 
 use std::time::Instant;
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array2, Axis};
 use serde_json::json;
-use wgpu_linear::model::{
-    LayerParameters, MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets,
-};
-use wgpu_linear::{nn, reference};
+use wgpu_linear::model::{MlpConfig, Model, ModelError, Optimizer, SgdSettings, Targets};
+use wgpu_linear::{check, nn, reference};
 
 use crate::Arguments;
 use crate::contenders::Contender;
@@ -158,64 +156,29 @@ pub(crate) fn train_mlp(
 }
 
 /// Three steps against the twin in f64: the relative errors of the loss and of what the steps
-/// changed (Frobenius norms, worst tensor).
-pub(crate) fn check_training(
+/// changed.
+fn check_training(
     model: &mut dyn Model,
     config: MlpConfig,
     batches: &Batches,
 ) -> Outcome<[f64; 2]> {
-    let before = model.parameters()?;
-    let mut twin = reference::Mlp::<f64>::new(config)?;
-    let mut losses = 0.0_f64;
-    for (x, classes) in batches.x.iter().zip(&batches.classes).take(3) {
-        let expected = twin.batch_loss(x.view(), Targets::Classes(classes))?;
-        twin.train_batch(x.view(), Targets::Classes(classes))?;
-        model.train_batch(x.view(), Targets::Classes(classes))?;
-        let error = (f64::from(model.take_loss()?.mean) - expected).abs() / expected;
-        let good = error <= 1e-5;
-        if !good {
-            return Err(format!("wrong result, not timed: the loss is {error:e} off").into());
-        }
-        losses = losses.max(error);
+    let targets = batches
+        .classes
+        .iter()
+        .map(|labels| Targets::Classes(labels));
+    let batches: Vec<_> = batches
+        .x
+        .iter()
+        .map(|x| x.view())
+        .zip(targets)
+        .take(3)
+        .collect();
+    let errors = check::training(model, config, &batches)?;
+    let (loss, update) = (errors.loss, errors.update);
+    if errors.are_small() {
+        return Ok([loss, update]);
     }
-    let updates = update_error(&before, &model.parameters()?, &twin)?;
-    Ok([losses, updates])
-}
-
-/// The relative error of what steps have changed (Frobenius norms, worst tensor).
-pub(crate) fn update_error(
-    before: &[LayerParameters],
-    after: &[LayerParameters],
-    twin: &reference::Mlp<f64>,
-) -> Outcome<f64> {
-    let mut updates = 0.0_f64;
-    for ((before, after), twin) in before.iter().zip(after).zip(twin.layers()) {
-        let bias = |vector: &Array1<f32>| vector.mapv(f64::from).insert_axis(Axis(0));
-        for [before, after, expected] in [
-            [
-                before.w.mapv(f64::from),
-                after.w.mapv(f64::from),
-                twin.w.clone(),
-            ],
-            [
-                bias(&before.b),
-                bias(&after.b),
-                twin.b.clone().insert_axis(Axis(0)),
-            ],
-        ] {
-            let norm =
-                |matrix: &Array2<f64>| matrix.iter().map(|value| value * value).sum::<f64>().sqrt();
-            let error = norm(&(&after - &expected)) / norm(&(&expected - &before));
-            // A sum so near to 0 that one of the two lets it through the ReLU and the other does
-            // not changes up to 1 % of a gradient.
-            let good = error <= 2e-2;
-            if !good {
-                return Err(format!("wrong result, not timed: an update is {error:e} off").into());
-            }
-            updates = updates.max(error);
-        }
-    }
-    Ok(updates)
+    Err(format!("wrong result, not timed: the loss is {loss:e} off, an update {update:e}").into())
 }
 
 /// The same steps from the same weights give the same bits. Plain SGD remembers nothing but the

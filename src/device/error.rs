@@ -91,7 +91,7 @@ pub enum GpuError {
 impl GpuError {
     /// What went wrong in a call that takes so many bytes under this label. wgpu panics where it
     /// does not know an object; `foreign` says what the caller has handed in, if it was the caller.
-    pub(super) fn of(
+    pub(crate) fn of(
         failure: Failure,
         foreign: Option<&'static str>,
         (label, bytes): (&str, u64),

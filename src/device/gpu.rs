@@ -123,11 +123,14 @@ impl Gpu {
     /// The adapters that `options.backends` offers, in words, in the order that
     /// [`AdapterChoice::Index`](crate::AdapterChoice::Index) counts.
     pub async fn adapters(options: &GpuOptions) -> Vec<String> {
-        enumerate(options)
-            .await
-            .iter()
-            .map(|adapter| describe(&adapter.get_info()))
-            .collect()
+        let infos = Self::adapter_infos(options).await;
+        infos.iter().map(describe).collect()
+    }
+
+    /// The same as wgpu tells it: name, kind, backend and driver.
+    pub async fn adapter_infos(options: &GpuOptions) -> Vec<wgpu::AdapterInfo> {
+        let adapters = enumerate(options).await;
+        adapters.iter().map(wgpu::Adapter::get_info).collect()
     }
 
     /// The device.

@@ -9,4 +9,4 @@ mod requirements;
 pub use adapter::{AdapterChoice, GpuOptions};
 pub use error::GpuError;
 pub use gpu::{Element, Gpu};
-pub use requirements::{Lack, Requirements};
+pub use requirements::{Lack, Requirements, SurveyedLimit};

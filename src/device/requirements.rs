@@ -93,16 +93,37 @@ impl Requirements {
     /// Adapters are not asked: one that has no more than this cannot be helped.
     #[must_use]
     pub fn explain(device: &wgpu::Device) -> Vec<Lack> {
-        let limits = device.limits();
-        let mut lacks: Vec<_> = LIMITS
-            .iter()
-            .filter_map(|wanted| wanted.lack(&limits))
+        let mut lacks: Vec<_> = Self::survey(&device.limits())
+            .into_iter()
+            .filter_map(|limit| limit.lack)
             .collect();
         lacks.extend(missing_subgroups(device));
         lacks.extend(missing_wide_loads(device));
         lacks.sort_by_key(|lack| !lack.is_required);
         lacks
     }
+
+    /// Every limit that matters, with what is needed of it.
+    #[must_use]
+    pub fn survey(limits: &Limits) -> Vec<SurveyedLimit> {
+        LIMITS.iter().map(|wanted| wanted.survey(limits)).collect()
+    }
+}
+
+/// A limit that matters, whether it is high enough or not.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurveyedLimit {
+    /// Its name, as in [`wgpu::Limits`].
+    pub name: &'static str,
+    /// Below this, operations are refused.
+    pub required: u64,
+    /// Below this, they are slower, or large ones are refused.
+    pub recommended: u64,
+    /// How much there is.
+    pub actual: u64,
+    /// What that costs; `None` where it is enough.
+    pub lack: Option<Lack>,
 }
 
 /// Something that a device lacks.
@@ -186,6 +207,16 @@ impl Wanted {
             recommended,
             slow,
             ..self
+        }
+    }
+
+    fn survey(&self, limits: &Limits) -> SurveyedLimit {
+        SurveyedLimit {
+            name: self.name,
+            required: self.required,
+            recommended: self.recommended,
+            actual: (self.of)(limits),
+            lack: self.lack(limits),
         }
     }
 

@@ -29,6 +29,30 @@ pub(crate) struct KernelCache {
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
     /// to be bound. One for each binding, since what is written must not be bound twice.
     placeholders: [wgpu::Buffer; MOST_BINDINGS],
+    /// What goes wrong on purpose.
+    #[cfg(test)]
+    fault: Option<Fault>,
+}
+
+/// A kernel that is compiled to something else than its source says, as by a driver with a bug.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    /// The kernel, whatever its variant; with a `/`, how its name begins.
+    pub(crate) kernel: &'static str,
+    /// Text of its WGSL.
+    pub(crate) text: &'static str,
+    /// What stands there instead.
+    pub(crate) instead: &'static str,
+}
+
+#[cfg(test)]
+impl Fault {
+    pub(crate) fn is_in(&self, kernel: &str) -> bool {
+        let rest = kernel.strip_prefix(self.kernel);
+        let is_any = self.kernel.contains('/');
+        rest.is_some_and(|rest| is_any || rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// A kernel, once it has been compiled.
@@ -56,7 +80,16 @@ impl KernelCache {
             pipelines: None,
             compiled: Mutex::default(),
             placeholders: std::array::from_fn(placeholder),
+            #[cfg(test)]
+            fault: None,
         }
+    }
+
+    /// The same with a kernel that goes wrong.
+    #[cfg(test)]
+    pub(crate) fn with_fault(self, fault: Fault) -> Self {
+        let fault = Some(fault);
+        Self { fault, ..self }
     }
 
     /// The same, compiling with what `pipelines` hold and adding to them.
@@ -224,6 +257,8 @@ impl KernelCache {
         }
         check_limits(kernel, &self.limits)?;
         let wgsl = kernel.wgsl()?;
+        #[cfg(test)]
+        let wgsl = self.sabotaged(kernel, wgsl);
         let fresh = self.guard(kernel.label, || {
             compile(
                 &self.device,
@@ -236,6 +271,15 @@ impl KernelCache {
         self.note_news();
         *slot = Some(fresh.clone());
         Ok((shared, fresh))
+    }
+
+    #[cfg(test)]
+    fn sabotaged(&self, kernel: &Kernel, wgsl: String) -> String {
+        let Some(fault) = self.fault.filter(|fault| fault.is_in(&kernel.name())) else {
+            return wgsl;
+        };
+        assert!(wgsl.contains(fault.text), "no {:?} in\n{wgsl}", fault.text);
+        wgsl.replace(fault.text, fault.instead)
     }
 
     #[cfg(not(target_arch = "wasm32"))]

@@ -26,6 +26,8 @@ pub use source::{Constant, File, SourceError, specialise};
 pub use uniform::{Member, Scalar};
 pub use view::{Matrix, Vector};
 
+#[cfg(test)]
+pub(crate) use cache::Fault;
 pub(crate) use cache::{KernelCache, LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;

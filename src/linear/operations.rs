@@ -107,6 +107,13 @@ impl LinearKernels {
         }
     }
 
+    /// The same with a kernel that goes wrong.
+    #[cfg(test)]
+    pub(crate) fn with_fault(self, fault: crate::kernel::Fault) -> Self {
+        let cache = self.cache.with_fault(fault);
+        Self { cache, ..self }
+    }
+
     /// The same kernels, planned with the processors that `known` has: what the crate does not
     /// learn from the device. All else in `known` the device tells itself, and is not taken.
     ///

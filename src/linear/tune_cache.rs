@@ -65,6 +65,14 @@ pub enum TuneCacheError {
         /// The file.
         path: PathBuf,
     },
+    /// The file could not be read.
+    #[error("{} could not be read", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system reported.
+        source: io::Error,
+    },
     /// The file could not be written.
     #[error("{} could not be written", .path.display())]
     Write {
@@ -126,6 +134,23 @@ impl TuneCache {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How many plans the file holds, those of other adapters and versions too; 0 where there is no
+    /// file. [`LinearKernels::use_plans`] says how many are of use.
+    ///
+    /// # Errors
+    /// [`TuneCacheError::Foreign`] or [`TuneCacheError::Read`].
+    pub fn count(&self) -> Result<usize, TuneCacheError> {
+        let path = || self.path.clone();
+        match self.read() {
+            Ok(Contents::Entries(entries)) => Ok(entries.len()),
+            Ok(Contents::Foreign) => Err(TuneCacheError::Foreign { path: path() }),
+            Err(source) => Err(TuneCacheError::Read {
+                path: path(),
+                source,
+            }),
+        }
     }
 
     /// What the file knows for `operation` on `shape`, where it is still a candidate.

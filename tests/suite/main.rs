@@ -41,6 +41,7 @@ mod report;
 mod requirements;
 mod resident;
 mod schedules;
+mod selfcheck;
 mod smoothing;
 mod splits;
 mod state;

@@ -14,7 +14,7 @@ const ROOMS: [&[&str]; 6] = [
     &["linear"],
     &["model"],
     &["nn", "reference"],
-    &["train"],
+    &["check", "train"],
 ];
 
 /// A module path below the crate, such as `["nn", "ops"]`.

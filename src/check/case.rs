@@ -1,0 +1,335 @@
+//! A case: a name, how it is prepared, and what must come of it.
+
+use std::time::{Duration, Instant};
+
+use super::operands::{Operands, Place, Results, Uploaded, guard_value};
+use super::outcome::{Check, CheckError, CheckName, Verdict, Wrong};
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Dispatch, PrepareError};
+use crate::linear::{LinearKernels, Operation, Plan, Shape};
+use crate::nn::NetworkKernels;
+
+/// What cases are prepared with.
+pub(super) struct Kernels<'a> {
+    pub(super) gpu: &'a Gpu,
+    pub(super) linear: &'a LinearKernels,
+    pub(super) network: &'a NetworkKernels,
+}
+
+/// One check that can be made.
+pub(super) struct Case {
+    pub(super) name: CheckName,
+    /// The plan that the linear kernels must follow while it is prepared.
+    pub(super) plan: Option<(Shape, Operation, Plan)>,
+    prepare: Box<Prepare>,
+}
+
+type Prepare = dyn Fn(&Kernels<'_>) -> Result<Work, Trouble> + Send + Sync;
+
+impl Case {
+    pub(super) fn new(
+        name: CheckName,
+        prepare: impl Fn(&Kernels<'_>) -> Result<Work, Trouble> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            plan: None,
+            prepare: Box::new(prepare),
+        }
+    }
+
+    /// The same by this plan.
+    pub(super) fn by(self, shape: Shape, operation: Operation, plan: Plan) -> Self {
+        Self {
+            plan: Some((shape, operation, plan)),
+            ..self
+        }
+    }
+
+    /// Compiles and uploads.
+    pub(super) fn prepare(&self, kernels: &Kernels<'_>) -> Prepared {
+        let begin = Instant::now();
+        let work = (self.prepare)(kernels);
+        Prepared {
+            name: self.name.clone(),
+            work,
+            duration: begin.elapsed(),
+        }
+    }
+}
+
+/// Why there is nothing to run.
+pub(super) enum Trouble {
+    Refused(PrepareError),
+    Gpu(GpuError),
+}
+
+impl From<PrepareError> for Trouble {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::DeviceLost { .. } => Self::Gpu(GpuError::DeviceLost),
+            error => Self::Refused(error),
+        }
+    }
+}
+
+impl From<GpuError> for Trouble {
+    fn from(error: GpuError) -> Self {
+        Self::Gpu(error)
+    }
+}
+
+/// A case that can be run.
+pub(super) struct Prepared {
+    name: CheckName,
+    work: Result<Work, Trouble>,
+    duration: Duration,
+}
+
+impl Prepared {
+    /// Runs it and compares.
+    pub(super) fn check(self, gpu: &Gpu) -> Result<Check, CheckError> {
+        let Self {
+            name,
+            work,
+            duration,
+        } = self;
+        let begin = Instant::now();
+        let (kernels, verdict) = match work {
+            Ok(work) => {
+                let kernels = work.kernels();
+                let verdict = work.run(gpu);
+                (kernels, verdict)
+            }
+            Err(Trouble::Refused(error)) => (Vec::new(), Ok(Verdict::Refused(error))),
+            Err(Trouble::Gpu(error)) => (Vec::new(), Err(error)),
+        };
+        match verdict {
+            Ok(verdict) => Ok(Check {
+                name,
+                kernels,
+                verdict,
+                duration: duration + begin.elapsed(),
+            }),
+            Err(source) => Err(CheckError {
+                name,
+                kernels,
+                source: Box::new(source),
+            }),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn name(&self) -> &CheckName {
+        &self.name
+    }
+
+    /// The kernels that it runs.
+    #[cfg(test)]
+    pub(super) fn kernels(&self) -> Vec<String> {
+        self.work.as_ref().map(Work::kernels).unwrap_or_default()
+    }
+}
+
+/// Prepared work with what must come of it.
+pub(super) struct Work {
+    dispatches: Vec<Dispatch>,
+    operands: Uploaded,
+    expected: Vec<Expected>,
+}
+
+impl Work {
+    /// Uploads `operands`, and prepares what works on them.
+    pub(super) fn new(
+        gpu: &Gpu,
+        operands: Operands,
+        expected: Vec<Expected>,
+        dispatches: impl FnOnce(&Uploaded) -> Result<Vec<Dispatch>, Trouble>,
+    ) -> Result<Self, Trouble> {
+        let operands = operands.upload(gpu)?;
+        Ok(Self {
+            dispatches: dispatches(&operands)?,
+            operands,
+            expected,
+        })
+    }
+
+    fn kernels(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for kernel in self.dispatches.iter().flat_map(Dispatch::kernels) {
+            let name = kernel.name();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn run(&self, gpu: &Gpu) -> Result<Verdict, GpuError> {
+        gpu.run(&self.dispatches)?;
+        let results = self.operands.read_back(gpu)?;
+        Ok(self.judge(&results))
+    }
+
+    fn judge(&self, results: &Results) -> Verdict {
+        let mut nearest = [0.0, 0.0];
+        for expected in &self.expected {
+            match expected.compare(results.of(expected.place)) {
+                Ok(errors) => nearest = nearer(nearest, errors),
+                Err(wrong) => return Verdict::Wrong(wrong),
+            }
+        }
+        if let Some((element, word, elements)) = results.broken_guards() {
+            let actual = f64::from(f32::from_bits(word));
+            return Verdict::Wrong(Wrong {
+                result: "guard cells",
+                element,
+                actual,
+                expected: guard_value(),
+                bound: 0.0,
+                largest_error: (actual - guard_value()).abs(),
+                elements,
+            });
+        }
+        let [error, bound] = nearest;
+        Verdict::Right { error, bound }
+    }
+}
+
+/// Of two errors with their bounds, that which comes nearer to it.
+fn nearer(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+    let share = |[error, bound]: [f64; 2]| if bound > 0.0 { error / bound } else { -1.0 };
+    if share(b) > share(a) { b } else { a }
+}
+
+/// What a result must be.
+#[derive(Debug)]
+pub(super) struct Expected {
+    result: &'static str,
+    place: Place,
+    /// From the words of the result to the numbers that are compared.
+    decode: fn(&[u32]) -> Vec<f64>,
+    values: Vec<f64>,
+    bounds: Vec<f64>,
+}
+
+impl Expected {
+    /// Each element within its bound.
+    pub(super) fn within(
+        result: &'static str,
+        place: Place,
+        values: impl IntoIterator<Item = f64>,
+        bounds: impl IntoIterator<Item = f64>,
+    ) -> Self {
+        Self {
+            result,
+            place,
+            decode: numbers,
+            values: values.into_iter().collect(),
+            bounds: bounds.into_iter().collect(),
+        }
+    }
+
+    /// Every element as it is here.
+    pub(super) fn exactly(
+        result: &'static str,
+        place: Place,
+        values: impl IntoIterator<Item = f64>,
+    ) -> Self {
+        let values: Vec<_> = values.into_iter().collect();
+        let bounds = vec![0.0; values.len()];
+        Self::within(result, place, values, bounds)
+    }
+
+    /// The same of words that stand for other numbers.
+    pub(super) fn decoded(self, decode: fn(&[u32]) -> Vec<f64>) -> Self {
+        Self { decode, ..self }
+    }
+
+    /// The error nearest to its bound, with the bound. A NaN is within nothing.
+    fn compare(&self, words: &[u32]) -> Result<[f64; 2], Wrong> {
+        let actual = (self.decode)(words);
+        let (mut nearest, mut largest) = ([0.0, 0.0], 0.0_f64);
+        let mut wrong: Option<(usize, usize)> = None;
+        let at = |values: &[f64], i: usize| values.get(i).copied().unwrap_or(f64::NAN);
+        for (i, expected) in self.values.iter().enumerate() {
+            let (error, bound) = ((at(&actual, i) - expected).abs(), at(&self.bounds, i));
+            let is_right = error <= bound;
+            if !is_right {
+                let (first, count) = wrong.unwrap_or((i, 0));
+                wrong = Some((first, count + 1));
+            }
+            largest = if error.is_finite() && largest.is_finite() {
+                largest.max(error)
+            } else {
+                f64::NAN
+            };
+            nearest = nearer(nearest, [error, bound]);
+        }
+        let Some((element, elements)) = wrong else {
+            return Ok(nearest);
+        };
+        Err(Wrong {
+            result: self.result,
+            element,
+            actual: at(&actual, element),
+            expected: at(&self.values, element),
+            bound: at(&self.bounds, element),
+            largest_error: largest,
+            elements,
+        })
+    }
+}
+
+fn numbers(words: &[u32]) -> Vec<f64> {
+    let number = |word: &u32| f64::from(f32::from_bits(*word));
+    words.iter().map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(bound: f64) -> Expected {
+        let place = Operands::default().output(3);
+        Expected::within("t", place, [1.0, 2.0, 3.0], [bound; 3])
+    }
+
+    fn words(values: [f32; 3]) -> [u32; 3] {
+        values.map(f32::to_bits)
+    }
+
+    #[test]
+    fn what_is_within_its_bound_is_right_with_the_nearest_error() {
+        let nearest = expected(0.5).compare(&words([1.0, 2.25, 3.125]));
+        assert_eq!(nearest, Ok([0.25, 0.5]));
+        assert_eq!(
+            expected(0.0).compare(&words([1.0, 2.0, 3.0])),
+            Ok([0.0, 0.0])
+        );
+    }
+
+    #[test]
+    fn what_is_beyond_its_bound_is_wrong_with_the_first_element_and_the_largest_error() {
+        let wrong = expected(0.5).compare(&words([1.0, 3.0, 7.0])).unwrap_err();
+        assert_eq!((wrong.result, wrong.element, wrong.elements), ("t", 1, 2));
+        assert_eq!((wrong.actual, wrong.expected), (3.0, 2.0));
+        assert_eq!((wrong.bound, wrong.largest_error), (0.5, 4.0));
+    }
+
+    #[test]
+    fn what_is_not_finite_or_not_there_is_wrong() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in 0..3 {
+                let mut values = [1.0, 2.0, 3.0];
+                values[place] = bad;
+                let wrong = expected(1e300).compare(&words(values)).unwrap_err();
+                assert_eq!((wrong.element, wrong.elements), (place, 1));
+                assert!(wrong.largest_error.is_nan());
+            }
+        }
+        assert_eq!(expected(1e300).compare(&[]).unwrap_err().elements, 3);
+        let by_nan_bound = expected(f64::NAN).compare(&words([1.0, 2.0, 3.0]));
+        assert!(by_nan_bound.is_err());
+    }
+}

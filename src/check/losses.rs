@@ -1,0 +1,360 @@
+//! Cases of the losses, the sums of weights and the running total.
+
+use ndarray::{Array1, Array2, Axis, concatenate};
+
+use super::activations::within;
+use super::bounds::{U, gamma};
+use super::case::{Case, Expected, Kernels, Trouble, Work};
+use super::operands::{Operands, Place, Uploaded};
+use super::outcome::CheckName;
+use crate::model::{IGNORED, Loss, TargetKind};
+use crate::nn::{
+    AccumulateLoss, ClassWeightSum, ClassWeights, ElementwiseLoss, LOSS_TOTAL_WORDS, RowWeightSum,
+    SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, mean_loss_from_words,
+};
+use crate::reference;
+
+/// Batch and outputs.
+const SHAPES: [[usize; 2]; 3] = [[1, 1], [65, 7], [3, 300]];
+/// An error of so much of the largest exponential, and of the loss: WGSL grants exp an error of 3 +
+/// 2|x| units in the last place, and log one of 2⁻²¹.
+const SOFTMAX: f64 = 2e-6;
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for sizes in SHAPES {
+        let softmax = |variant| name("softmax_cross_entropy", sizes, variant);
+        let small = name("softmax_cross_entropy_small", sizes, "");
+        cases.extend([
+            Case::new(softmax(""), move |kernels| cross_entropy(sizes, kernels)),
+            Case::new(softmax("weighted"), move |kernels| {
+                weighted_cross_entropy(sizes, kernels)
+            }),
+            Case::new(small, move |kernels| small_cross_entropy(sizes, kernels)),
+        ]);
+        let values = |loss: &Loss| loss.targets() == TargetKind::Values;
+        for loss in Loss::ALL.into_iter().filter(values) {
+            let name = |variant: &str| name("elementwise_loss", sizes, variant);
+            let weighted = format!("{} weighted", loss.name());
+            cases.extend([
+                Case::new(name(loss.name()), move |kernels| {
+                    elementwise(loss, sizes, kernels)
+                }),
+                Case::new(name(&weighted), move |kernels| {
+                    weighted_elementwise(loss, sizes, kernels)
+                }),
+            ]);
+        }
+    }
+    for len in [1, 257, 5000] {
+        let name = |variant| name("accumulate_loss", [len, 1], variant);
+        cases.push(Case::new(name(""), move |kernels| {
+            accumulate(len, false, kernels)
+        }));
+        cases.push(Case::new(name("weighted"), move |kernels| {
+            accumulate(len, true, kernels)
+        }));
+    }
+    cases
+}
+
+fn name(operation: &'static str, [batch, outputs]: [usize; 2], variant: &str) -> CheckName {
+    CheckName {
+        operation,
+        shape: format!("{batch}×{outputs}"),
+        variant: variant.to_owned(),
+    }
+}
+
+/// Outputs in ±4, targets of both kinds, and weights, some of which are 0.
+struct Batch {
+    t: Array2<f32>,
+    labels: Vec<u32>,
+    y: Array2<f32>,
+    row_weights: Array1<f32>,
+    class_weights: Vec<f32>,
+}
+
+impl Batch {
+    fn new([batch, outputs]: [usize; 2]) -> Self {
+        let mut random = fastrand::Rng::with_seed((batch * 1_009 + outputs) as u64);
+        let mut weights = |len: usize| -> Vec<f32> {
+            // The first is something to divide by.
+            let weight = |i| {
+                if i > 0 && i % 4 == 3 {
+                    0.0
+                } else {
+                    1.0 + 3.0 * random.f32()
+                }
+            };
+            (0..len).map(weight).collect()
+        };
+        let (row_weights, class_weights) = (weights(batch).into(), weights(outputs));
+        let mut number = || random.f32();
+        let t = Array2::from_shape_simple_fn((batch, outputs), || 8.0 * number() - 4.0);
+        // Probabilities, 0 and 1 among them.
+        let probability = || (1.5 * number() - 0.25).clamp(0.0, 1.0);
+        let y = Array2::from_shape_simple_fn((batch, outputs), probability);
+        let labels = (0..batch).map(|i| (i * i % outputs) as u32).collect();
+        Self {
+            t,
+            labels,
+            y,
+            row_weights,
+            class_weights,
+        }
+    }
+
+    fn wide_t(&self) -> Array2<f64> {
+        self.t.mapv(f64::from)
+    }
+
+    /// One label in five is masked, never the first.
+    fn masked_labels(&self) -> Vec<u32> {
+        let masked = |(i, label): (usize, &u32)| if i % 5 == 4 { IGNORED } else { *label };
+        self.labels.iter().enumerate().map(masked).collect()
+    }
+
+    /// The weight of each row by its label.
+    fn label_weights(&self, labels: &[u32]) -> Array1<f64> {
+        let weight = |label: &u32| self.class_weights.get(*label as usize).copied();
+        let weights = labels
+            .iter()
+            .map(|label| weight(label).map_or(0.0, f64::from));
+        weights.collect()
+    }
+}
+
+fn cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+    let (batch, [rows, classes]) = (Batch::new(sizes), sizes);
+    let mut operands = Operands::default();
+    let t = operands.input(&batch.t);
+    let labels = operands.words(batch.labels.iter().copied());
+    let [row_loss, dt] = [rows, batch.t.len()].map(|len| operands.output(len));
+    let (loss, slopes) = reference::softmax_cross_entropy(batch.wide_t().view(), &batch.labels);
+    let bound = loss.mapv(|loss| SOFTMAX * loss.abs().max(1.0));
+    let even = Array2::from_elem(slopes.raw_dim(), SOFTMAX / rows as f64);
+    let expected = vec![
+        Expected::within("row_loss", row_loss, loss, bound),
+        within("dt", dt, (slopes, even)),
+    ];
+    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
+        let operands = SoftmaxCrossEntropy {
+            t: on.matrix(t, classes),
+            labels: on.vector(labels),
+            weights: None,
+            row_loss: on.vector(row_loss),
+            dt: on.matrix(dt, classes),
+        };
+        Ok(vec![kernels.network.softmax_cross_entropy(operands)?])
+    })
+}
+
+fn weighted_cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+    let (batch, [rows, classes]) = (Batch::new(sizes), sizes);
+    let masked = batch.masked_labels();
+    let mut operands = Operands::default();
+    let t = operands.input(&batch.t);
+    let labels = operands.words(masked.iter().copied());
+    let weights = operands.input(&batch.class_weights);
+    let sum = operands.between(1);
+    let [row_loss, dt] = [rows, batch.t.len()].map(|len| operands.output(len));
+    let (loss, slopes) = reference::weighted_softmax_cross_entropy(
+        batch.wide_t().view(),
+        &masked,
+        &batch.class_weights,
+    );
+    let row_weights = batch.label_weights(&masked);
+    let all = row_weights.sum();
+    let loss_bound = loss.mapv(|loss| SOFTMAX * loss.max(4.0));
+    // The sum of weights adds its own error.
+    let share = (SOFTMAX + gamma(rows)) / all;
+    let bound = Array2::from_shape_fn(slopes.dim(), |(row, _)| share * row_weights[row]);
+    let expected = vec![
+        Expected::within("weight_sum", sum, [all], [gamma(rows) * all]),
+        Expected::within("row_loss", row_loss, loss, loss_bound),
+        within("dt", dt, (slopes, bound)),
+    ];
+    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
+        let (labels, class_weights) = (on.vector(labels), on.vector(weights));
+        let weight_sum = on.vector(sum);
+        let sum_operands = ClassWeightSum {
+            labels,
+            class_weights,
+            sum: weight_sum,
+        };
+        let operands = SoftmaxCrossEntropy {
+            t: on.matrix(t, classes),
+            labels,
+            weights: Some(ClassWeights {
+                class_weights,
+                weight_sum,
+            }),
+            row_loss: on.vector(row_loss),
+            dt: on.matrix(dt, classes),
+        };
+        Ok(vec![
+            kernels.network.class_weight_sum(sum_operands)?,
+            kernels.network.softmax_cross_entropy(operands)?,
+        ])
+    })
+}
+
+fn small_cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+    let (batch, [rows, classes]) = (Batch::new(sizes), sizes);
+    let mut operands = Operands::default();
+    let t = operands.input(&batch.t);
+    let labels = operands.words(batch.labels.iter().copied());
+    let dt = operands.output(batch.t.len());
+    let total = operands.updated_words([0; LOSS_TOTAL_WORDS as usize]);
+    let (loss, slopes) = reference::softmax_cross_entropy(batch.wide_t().view(), &batch.labels);
+    let even = Array2::from_elem(slopes.raw_dim(), SOFTMAX / rows as f64);
+    let mean = loss.sum() / rows as f64;
+    let mean_bound = SOFTMAX * (1 + rows) as f64 * mean.max(1.0 / rows as f64);
+    let expected = vec![
+        within("dt", dt, (slopes, even)),
+        of_total(total, [mean, rows as f64], mean_bound),
+    ];
+    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
+        let operands = SoftmaxCrossEntropySmall {
+            t: on.matrix(t, classes),
+            labels: on.vector(labels),
+            dt: on.matrix(dt, classes),
+            total: on.vector(total),
+        };
+        Ok(vec![kernels.network.softmax_cross_entropy_small(operands)?])
+    })
+}
+
+/// Mean and number of examples of a total.
+fn of_total(total: Place, values: [f64; 2], mean_bound: f64) -> Expected {
+    let decode = |words: &[u32]| {
+        let loss = mean_loss_from_words(words);
+        loss.map_or(Vec::new(), |loss| {
+            vec![f64::from(loss.mean), loss.examples as f64]
+        })
+    };
+    Expected::within("total", total, values, [mean_bound, 0.0]).decoded(decode)
+}
+
+/// Subtraction, product, division, and 2.5 units in the last place that WGSL grants a division. The
+/// logistic function of the cross-entropy adds an exponential, for which 3 + 2|t| units are granted,
+/// and its logarithm 2⁻²¹.
+fn elementwise_bounds(
+    loss: Loss,
+    t: &Array2<f32>,
+    [losses, slopes]: [&Array2<f64>; 2],
+) -> [Array2<f64>; 2] {
+    let (batch, outputs) = t.dim();
+    let of_parts = |value: &f64| 12.0 * U * value.abs();
+    let [mut losses, mut slopes] = [losses, slopes].map(|values| values.map(of_parts));
+    if loss == Loss::BinaryCrossEntropy {
+        let exponential = t.mapv(|t| U * (8.0 + 2.0 * f64::from(t.abs()).min(100.0)));
+        losses += &(exponential.mapv(|e| e + 4.0 * U) / outputs as f64);
+        slopes += &(exponential / (batch * outputs) as f64);
+    }
+    [losses, slopes]
+}
+
+fn elementwise(loss: Loss, sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+    let (batch, [_, outputs]) = (Batch::new(sizes), sizes);
+    let mut operands = Operands::default();
+    let [t, y] = [&batch.t, &batch.y].map(|values| operands.input(values));
+    let [element_loss, dt] = [0; 2].map(|_| operands.output(batch.t.len()));
+    let wide_y = batch.y.mapv(f64::from);
+    let (losses, slopes) = reference::elementwise_loss(loss, batch.wide_t().view(), wide_y.view());
+    let [loss_bound, bound] = elementwise_bounds(loss, &batch.t, [&losses, &slopes]);
+    let expected = vec![
+        within("element_loss", element_loss, (losses, loss_bound)),
+        within("dt", dt, (slopes, bound)),
+    ];
+    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
+        let operands = ElementwiseLoss {
+            loss,
+            t: on.matrix(t, outputs),
+            y: on.matrix(y, outputs),
+            weight_sum: None,
+            element_loss: on.matrix(element_loss, outputs),
+            dt: on.matrix(dt, outputs),
+        };
+        Ok(vec![kernels.network.elementwise_loss(operands)?])
+    })
+}
+
+fn weighted_elementwise(
+    loss: Loss,
+    sizes: [usize; 2],
+    kernels: &Kernels<'_>,
+) -> Result<Work, Trouble> {
+    let (batch, [rows, outputs]) = (Batch::new(sizes), sizes);
+    let weights = batch.row_weights.view();
+    let y = concatenate![Axis(1), batch.y, weights.insert_axis(Axis(1))];
+    let mut operands = Operands::default();
+    let [t, y] = [&batch.t, &y].map(|values| operands.input(values));
+    let sum = operands.between(1);
+    let [element_loss, dt] = [0; 2].map(|_| operands.output(batch.t.len()));
+    let [wide_y, wide_t] = [&batch.y, &batch.t].map(|values| values.mapv(f64::from));
+    let weights = batch.row_weights.mapv(f64::from);
+    let (losses, slopes) =
+        reference::weighted_elementwise_loss(loss, wide_t.view(), wide_y.view(), weights.view());
+    let [loss_bound, bound] = elementwise_bounds(loss, &batch.t, [&losses, &slopes]);
+    // These have a part for weights of 1: 4 is the largest, over at least 1. The sum of weights adds
+    // its own error, and a product.
+    let of_sum = (gamma(rows + 8) + 2.0 * U) * slopes.mapv(f64::abs);
+    let bound = bound * (4.0 * rows as f64) + of_sum;
+    let loss_bound = loss_bound * 4.0 + U * losses.mapv(f64::abs);
+    let expected = vec![
+        Expected::within(
+            "weight_sum",
+            sum,
+            [weights.sum()],
+            [gamma(rows) * weights.sum()],
+        ),
+        within("element_loss", element_loss, (losses, loss_bound)),
+        within("dt", dt, (slopes, bound)),
+    ];
+    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
+        let (y, weight_sum) = (on.matrix(y, outputs + 1), on.vector(sum));
+        let sum = RowWeightSum { y, sum: weight_sum };
+        let operands = ElementwiseLoss {
+            loss,
+            t: on.matrix(t, outputs),
+            y,
+            weight_sum: Some(weight_sum),
+            element_loss: on.matrix(element_loss, outputs),
+            dt: on.matrix(dt, outputs),
+        };
+        Ok(vec![
+            kernels.network.row_weight_sum(sum)?,
+            kernels.network.elementwise_loss(operands)?,
+        ])
+    })
+}
+
+/// Small whole numbers, whose sums f32 holds exactly, twice.
+fn accumulate(len: usize, is_weighted: bool, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+    let losses: Vec<f32> = (0..len).map(|i| (1 + i * i % 7) as f32).collect();
+    let weight = 16.0;
+    let mut operands = Operands::default();
+    let (input, weight_sum) = (operands.input(&losses), operands.input(&[weight]));
+    let total = operands.updated_words([0; LOSS_TOTAL_WORDS as usize]);
+    let sum: f64 = losses.iter().copied().map(f64::from).sum();
+    let all = if is_weighted {
+        f64::from(weight)
+    } else {
+        len as f64
+    };
+    // The mean is rounded to f32.
+    let mean = f64::from((sum / all) as f32);
+    let expected = vec![of_total(total, [mean, 2.0 * len as f64], 0.0)];
+    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
+        let operands = AccumulateLoss {
+            losses: on.vector(input),
+            batch: len as u32,
+            weight_sum: is_weighted.then_some(on.vector(weight_sum)),
+            total: on.vector(total),
+        };
+        let step = kernels.network.accumulate_loss(operands)?;
+        Ok(vec![step.clone(), step])
+    })
+}

@@ -1,0 +1,20 @@
+//! Whether this adapter computes right: its kernels against their twins, and what it reaches at
+//! most.
+
+mod activations;
+mod bounds;
+mod buffers;
+mod case;
+mod cases;
+mod ceilings;
+mod linear;
+mod losses;
+mod operands;
+mod optimizers;
+mod outcome;
+mod training;
+
+pub use cases::{selfcheck, selfcheck_of};
+pub use ceilings::{Ceiling, CeilingOf, Peaks, ceilings, peaks};
+pub use outcome::{Check, CheckError, CheckName, SelfCheck, Verdict, Wrong};
+pub use training::{TrainingErrors, training, update_error};

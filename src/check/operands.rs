@@ -1,0 +1,194 @@
+//! Operands of a check on the device, with guard cells around each: what is not stored shows, and
+//! what is stored elsewhere, too.
+
+use crate::device::{Gpu, GpuError};
+use crate::kernel::{Matrix, Vector};
+
+/// Between operands: 256 bytes, the largest alignment that WebGPU allows a device to ask for.
+const GUARD_WORDS: usize = 64;
+/// 12345 as f32.
+const GUARD: u32 = 0x4640_e400;
+
+/// Where an operand lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    buffer: usize,
+    first: usize,
+    pub(super) len: usize,
+}
+
+/// What is only read, what is written, and what one dispatch writes and the next one reads, while it
+/// writes elsewhere. WebGPU does not bind a buffer for both.
+const BUFFERS: usize = 3;
+const READ: usize = 0;
+const WRITTEN: usize = 1;
+const BETWEEN: usize = 2;
+
+/// Operands on their way to the device.
+#[derive(Debug, Default)]
+pub(super) struct Operands {
+    words: [Vec<u32>; BUFFERS],
+    written_places: Vec<Place>,
+}
+
+/// The same on the device.
+#[derive(Debug)]
+pub(super) struct Uploaded {
+    buffers: Vec<wgpu::Buffer>,
+    written_places: Vec<Place>,
+}
+
+impl Operands {
+    /// Numbers that are read.
+    pub(super) fn input<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>) -> Place {
+        self.words(values.into_iter().map(|value| value.to_bits()))
+    }
+
+    /// Words that are read.
+    pub(super) fn words(&mut self, words: impl IntoIterator<Item = u32>) -> Place {
+        self.place(READ, words)
+    }
+
+    /// Numbers that are overwritten, NaN before.
+    pub(super) fn output(&mut self, len: usize) -> Place {
+        self.place(WRITTEN, vec![f32::NAN.to_bits(); len])
+    }
+
+    /// Numbers that are updated.
+    pub(super) fn updated<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>) -> Place {
+        self.updated_words(values.into_iter().map(|value| value.to_bits()))
+    }
+
+    /// Words that are updated.
+    pub(super) fn updated_words(&mut self, words: impl IntoIterator<Item = u32>) -> Place {
+        self.place(WRITTEN, words)
+    }
+
+    /// Numbers that one dispatch overwrites and the next one reads, NaN before.
+    pub(super) fn between(&mut self, len: usize) -> Place {
+        self.place(BETWEEN, vec![f32::NAN.to_bits(); len])
+    }
+
+    /// Behind guard cells, and filled up with more of them.
+    fn place(&mut self, buffer: usize, words: impl IntoIterator<Item = u32>) -> Place {
+        let all = &mut self.words[buffer];
+        all.extend([GUARD; GUARD_WORDS]);
+        let first = all.len();
+        all.extend(words);
+        let len = all.len() - first;
+        all.resize(all.len().next_multiple_of(GUARD_WORDS), GUARD);
+        let place = Place { buffer, first, len };
+        if buffer != READ {
+            self.written_places.push(place);
+        }
+        place
+    }
+
+    pub(super) fn upload(self, gpu: &Gpu) -> Result<Uploaded, GpuError> {
+        let upload = |words: Vec<u32>| {
+            let words = [&words[..], &[GUARD; GUARD_WORDS]].concat();
+            gpu.upload("wgpu_linear::check", &words)
+        };
+        let buffers = self.words.into_iter().map(upload);
+        Ok(Uploaded {
+            buffers: buffers.collect::<Result<_, _>>()?,
+            written_places: self.written_places,
+        })
+    }
+}
+
+impl Uploaded {
+    /// The operand as one of `columns` columns.
+    pub(super) fn matrix(&self, place: Place, columns: usize) -> Matrix<'_> {
+        let rows = place.len / columns.max(1);
+        let view = Matrix::new(&self.buffers[place.buffer], rows as u32, columns as u32);
+        view.at(4 * place.first as u64)
+    }
+
+    pub(super) fn vector(&self, place: Place) -> Vector<'_> {
+        let view = Vector::new(&self.buffers[place.buffer], place.len as u32);
+        view.at(4 * place.first as u64)
+    }
+
+    /// What the device has written.
+    pub(super) fn read_back(&self, gpu: &Gpu) -> Result<Results, GpuError> {
+        let mut words = [const { Vec::new() }; BUFFERS];
+        let mut is_guard = words.clone().map(|_| Vec::new());
+        for place in &self.written_places {
+            let buffer = place.buffer;
+            if words[buffer].is_empty() {
+                words[buffer] = gpu.read(&self.buffers[buffer])?;
+                is_guard[buffer] = vec![true; words[buffer].len()];
+            }
+            is_guard[buffer][place.first..place.first + place.len].fill(false);
+        }
+        Ok(Results { words, is_guard })
+    }
+}
+
+/// What the device has written.
+#[derive(Debug)]
+pub(super) struct Results {
+    words: [Vec<u32>; BUFFERS],
+    is_guard: [Vec<bool>; BUFFERS],
+}
+
+impl Results {
+    pub(super) fn of(&self, place: Place) -> &[u32] {
+        &self.words[place.buffer][place.first..place.first + place.len]
+    }
+
+    /// The first guard cell that was written, and how many were.
+    pub(super) fn broken_guards(&self) -> Option<(usize, u32, usize)> {
+        let words = self.words.iter().flatten();
+        let cells = words.zip(self.is_guard.iter().flatten()).enumerate();
+        let mut broken = cells.filter(|(_, (word, is_guard))| **is_guard && **word != GUARD);
+        let (index, (word, _)) = broken.next()?;
+        Some((index, *word, 1 + broken.count()))
+    }
+}
+
+/// What guard cells hold.
+pub(super) fn guard_value() -> f64 {
+    f64::from(f32::from_bits(GUARD))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operands_are_guarded_on_both_sides_and_begin_where_every_device_can_bind() {
+        let mut operands = Operands::default();
+        let places = [1, 0, 64, 65].map(|len| operands.output(len));
+        for place in places {
+            assert!(place.first.is_multiple_of(GUARD_WORDS));
+            let before = place.first - GUARD_WORDS..place.first;
+            assert!(
+                operands.words[WRITTEN][before]
+                    .iter()
+                    .all(|word| *word == GUARD)
+            );
+        }
+        assert_eq!(guard_value(), 12_345.0);
+    }
+
+    #[test]
+    fn broken_guards_are_found() {
+        let mut operands = Operands::default();
+        let place = operands.updated(&[1.0, 2.0]);
+        let mut words = operands.words[WRITTEN].clone();
+        let is_guard: Vec<_> = (0..words.len())
+            .map(|i| !(place.first..place.first + place.len).contains(&i))
+            .collect();
+        words[place.first] = 7;
+        let results = |words: &[u32]| Results {
+            words: [Vec::new(), words.to_vec(), Vec::new()],
+            is_guard: [Vec::new(), is_guard.clone(), Vec::new()],
+        };
+        assert_eq!(results(&words).broken_guards(), None);
+        words[place.first + 2] = 7;
+        let broken = results(&words).broken_guards();
+        assert_eq!(broken, Some((place.first + 2, 7, 1)));
+    }
+}
