@@ -436,9 +436,21 @@ fn arrays() -> Vec<Case> {
         ),
         case(
             "x.parquet",
-            "PAR1....",
+            "1,2\n",
             ": ",
-            &["is Parquet", "save it as CSV"],
+            &["is named as Parquet", "rename it"],
+        ),
+        case(
+            "x.npz.gz",
+            gzip(b"PK\x03\x04...."),
+            ": ",
+            &["packed with gzip", "gunzip"],
+        ),
+        case(
+            "x.h5",
+            b"\x89HDF\r\n\x1a\n",
+            ": ",
+            &["is HDF5", "save it as CSV"],
         ),
     ]
 }

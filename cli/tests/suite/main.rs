@@ -9,3 +9,5 @@
 mod data;
 mod data_faults;
 mod data_files;
+#[cfg(feature = "parquet")]
+mod data_parquet;
