@@ -700,7 +700,7 @@ fn damaged_files_never_end_the_program() {
         ("e", images),
     ] {
         let mut rng = fastrand::Rng::with_seed(5);
-        for round in 0..400 {
+        for round in 0..150 {
             let mut bytes = bytes.clone();
             match round % 4 {
                 0 => bytes.truncate(rng.usize(..=bytes.len())),
@@ -736,5 +736,5 @@ fn damaged_files_never_end_the_program() {
             }
         }
     }
-    assert!(read_ones > 50 && refused > 500, "{read_ones} {refused}");
+    assert!(read_ones > 20 && refused > 200, "{read_ones} {refused}");
 }
