@@ -278,7 +278,9 @@ pub(super) fn attach_labels(
     let shape = match source.format {
         Format::Npy => head(&mut source, &origin)?,
         Format::Idx => idx::head(&mut source, &origin)?,
-        Format::Npz | Format::Text => return Err(origin.fault(Fault::LabelsFormat)),
+        Format::Npz | Format::Text | Format::Parquet => {
+            return Err(origin.fault(Fault::LabelsFormat));
+        }
     };
     if source.format == Format::Idx {
         table.default_task = Some(super::options::Task::Classes);

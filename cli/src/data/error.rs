@@ -356,8 +356,14 @@ pub enum Fault {
     #[error("holds a NUL byte, so it is no text: give CSV, .npy, .npz or IDX")]
     Binary,
     /// A format that is known and not read.
-    #[error("is {0}, which is not read here: save it as CSV")]
+    #[error("is {0}: save it as CSV")]
     Foreign(&'static str),
+    /// A format that is read from its end, within one that is not.
+    #[error("is packed with gzip, and is an archive itself: unpack it with gunzip")]
+    PackedArchive,
+    /// gzip within gzip.
+    #[error("is packed twice: unpack it once with gunzip")]
+    PackedTwice,
     /// Its name says what it is not.
     #[error(
         "is named as {expected}, but does not begin as one (found {found}): it is damaged or \
@@ -387,6 +393,23 @@ pub enum Fault {
     /// An archive that is not understood.
     #[error("is a damaged archive ({0}): save the arrays again")]
     Archive(String),
+    /// A Parquet file that is damaged, or packed in a way that is not known here.
+    #[error(
+        "cannot be read as Parquet ({0}): write it anew with compression='snappy', or save it as \
+         CSV"
+    )]
+    Parquet(String),
+    /// A table without rows.
+    #[error("has no rows: add some")]
+    NoRows,
+    /// A column that is neither numbers nor text.
+    #[error("the column is {kind}: save it as numbers or text, or leave it out with --drop {flag}")]
+    ColumnType {
+        /// What it is.
+        kind: String,
+        /// The column, as a flag names it.
+        flag: String,
+    },
     /// The archive does not hold what is looked for.
     #[error("holds no array {wanted}; it holds {there}: name both with --arrays X,Y")]
     NoArray {

@@ -12,6 +12,7 @@
 //! | `.npy` | the first axis of the array; the target is a column of it, or in `--labels` |
 //! | `.npz` | the arrays x and y |
 //! | IDX | images, and beside them the file of the labels |
+//! | Parquet (feature `parquet`) | its rows; columns of numbers and texts |
 //!
 //! How a text is understood, where options do not say it:
 //!
@@ -36,6 +37,8 @@ mod npz;
 mod numbers;
 mod options;
 mod order;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plan;
 mod preprocess;
 mod rows;
@@ -89,6 +92,10 @@ fn read_for(
         Format::Npy => array::read(source, options, model)?,
         Format::Npz => npz::read(path, options, model)?,
         Format::Idx => idx::read(source, options, model)?,
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet::read(path, options, model)?,
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => return Err(source.origin.fault(Fault::Foreign("Parquet"))),
     };
     if table.rows == 0 {
         return Err(table.file().fault(Fault::HeaderOnly));

@@ -61,10 +61,7 @@ impl Columns<'_> {
         };
         if let Some(counter) = self.counter.filter(|counter| !targets.contains(counter)) {
             dropped.push(counter);
-            notes.push(format!(
-                "column {} has no name and counts the rows: left out",
-                counter + 1
-            ));
+            notes.push(format!("column {} counts the rows: left out", counter + 1));
         }
         let role = |column: usize| {
             let is_text = !numeric.contains(&column)

@@ -20,6 +20,7 @@ pub(super) enum Format {
     Npy,
     Npz,
     Idx,
+    Parquet,
 }
 
 /// Which file is read, for its errors.
@@ -82,8 +83,8 @@ impl Source {
             let found = start.escape_ascii().to_string();
             return Err(place.fault(Fault::Magic { expected, found }));
         }
-        if is_packed && format == Format::Npz {
-            return Err(place.fault(Fault::Foreign("an archive within gzip")));
+        if is_packed && matches!(format, Format::Npz | Format::Parquet) {
+            return Err(place.fault(Fault::PackedArchive));
         }
         // What was looked at is read again.
         let reader = Box::new(BufReader::with_capacity(
@@ -147,8 +148,13 @@ fn format(start: &[u8]) -> Result<Format, Fault> {
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Format::Npy,
         [b'P', b'K', 3 | 5, ..] => Format::Npz,
         [0, 0, 8..=14, 1..=9, ..] => Format::Idx,
-        [b'P', b'A', b'R', b'1', ..] => return Err(Fault::Foreign("Parquet")),
-        [0x1f, 0x8b, ..] => return Err(Fault::Foreign("packed twice")),
+        [b'P', b'A', b'R', b'1', ..] if cfg!(feature = "parquet") => Format::Parquet,
+        [b'P', b'A', b'R', b'1', ..] => {
+            return Err(Fault::Foreign(
+                "Parquet, which this program was built without",
+            ));
+        }
+        [0x1f, 0x8b, ..] => return Err(Fault::PackedTwice),
         [0x89, b'H', b'D', b'F', ..] => return Err(Fault::Foreign("HDF5")),
         [0x80, 2..=5, ..] => return Err(Fault::Foreign("a Python pickle")),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(Fault::NotUtf8),
@@ -164,6 +170,8 @@ fn misnamed(path: &Path, format: Format) -> Option<&'static str> {
         (Format::Npy, ".npy")
     } else if name.ends_with(".npz") {
         (Format::Npz, ".npz")
+    } else if name.ends_with(".parquet") {
+        (Format::Parquet, "Parquet")
     } else if name.ends_with("-ubyte") || name.ends_with(".idx") {
         (Format::Idx, "IDX")
     } else {

@@ -260,7 +260,7 @@ fn the_row_numbers_of_a_data_frame_are_left_out() {
     assert_eq!(names(&table), ["x"]);
     let said = table.describe().to_string();
     assert!(
-        said.contains("column 1 has no name and counts the rows"),
+        said.contains("column 1 counts the rows: left out"),
         "{said}"
     );
     // Numbers that do not count rows stay.

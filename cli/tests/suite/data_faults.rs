@@ -436,9 +436,21 @@ fn arrays() -> Vec<Case> {
         ),
         case(
             "x.parquet",
-            "PAR1....",
+            "1,2\n",
             ": ",
-            &["is Parquet", "save it as CSV"],
+            &["is named as Parquet", "rename it"],
+        ),
+        case(
+            "x.npz.gz",
+            gzip(b"PK\x03\x04...."),
+            ": ",
+            &["packed with gzip", "gunzip"],
+        ),
+        case(
+            "x.h5",
+            b"\x89HDF\r\n\x1a\n",
+            ": ",
+            &["is HDF5", "save it as CSV"],
         ),
     ]
 }
@@ -688,7 +700,7 @@ fn damaged_files_never_end_the_program() {
         ("e", images),
     ] {
         let mut rng = fastrand::Rng::with_seed(5);
-        for round in 0..400 {
+        for round in 0..150 {
             let mut bytes = bytes.clone();
             match round % 4 {
                 0 => bytes.truncate(rng.usize(..=bytes.len())),
@@ -724,5 +736,5 @@ fn damaged_files_never_end_the_program() {
             }
         }
     }
-    assert!(read_ones > 50 && refused > 500, "{read_ones} {refused}");
+    assert!(read_ones > 20 && refused > 200, "{read_ones} {refused}");
 }

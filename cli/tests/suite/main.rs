@@ -11,3 +11,5 @@ mod data_faults;
 mod data_files;
 mod explain;
 mod report;
+#[cfg(feature = "parquet")]
+mod data_parquet;
