@@ -2,6 +2,8 @@
 
 pub use {ndarray, wgpu};
 
+#[cfg(any(feature = "checkpoint", feature = "onnx"))]
+pub mod exchange;
 pub mod kernel;
 pub mod linear;
 pub mod model;
