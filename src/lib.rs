@@ -5,6 +5,8 @@ pub use {ndarray, wgpu};
 // Checking waits for the device; a browser does not allow it.
 #[cfg(not(target_arch = "wasm32"))]
 pub mod check;
+#[cfg(any(feature = "checkpoint", feature = "onnx"))]
+pub mod exchange;
 pub mod kernel;
 pub mod linear;
 pub mod model;

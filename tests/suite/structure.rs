@@ -13,7 +13,7 @@ const ROOMS: [&[&str]; 6] = [
     &["device"],
     &["linear"],
     &["model"],
-    &["nn", "reference"],
+    &["nn", "reference", "exchange"],
     &["check", "train"],
 ];
 

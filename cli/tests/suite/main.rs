@@ -9,7 +9,7 @@
 mod data;
 mod data_faults;
 mod data_files;
-mod explain;
-mod report;
 #[cfg(feature = "parquet")]
 mod data_parquet;
+mod explain;
+mod report;
