@@ -135,7 +135,18 @@ pub(super) fn table(
     let (rows, columns, image) = shape.rows(origin)?;
     let budget = Budget::new(options.max_bytes);
     let elements = Elements::new(reader, shape.element, shape.len(), origin.clone());
-    let plan = plan(columns, origin, has_labels, options, model)?;
+    let may_learn_a_column = model.is_some() || options.target.is_some();
+    if image.is_some() && !has_labels && !may_learn_a_column {
+        return Err(origin.fault(Fault::NoTarget));
+    }
+    let plan = plan(
+        columns,
+        shape.is_fortran,
+        origin,
+        has_labels,
+        options,
+        model,
+    )?;
     let (inputs, targets) = match &plan {
         None => {
             let numbers = elements.all(columns, budget)?;
@@ -164,6 +175,7 @@ pub(super) fn table(
 /// What becomes of the columns; `None` where all are inputs and numbers, stored row by row.
 fn plan(
     columns: usize,
+    is_fortran: bool,
     origin: &Origin,
     has_labels: bool,
     options: &ReadOptions,
@@ -180,7 +192,7 @@ fn plan(
             columns == model.columns.len() && rules.into_iter().all(is_number)
         }
     };
-    if is_whole {
+    if is_whole && !is_fortran {
         return Ok(None);
     }
     let known = Columns {

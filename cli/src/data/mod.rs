@@ -53,7 +53,7 @@ pub use self::error::{DataError, Fault, Place};
 pub use self::numbers::Numbers;
 pub use self::options::{ReadOptions, Scaling, Task, Unknown};
 pub use self::preprocess::{
-    ColumnRule, Examples, Goal, Preprocessing, Rule, TargetColumn, TargetRule, VERSION,
+    ColumnRule, Examples, Goal, Preprocessing, Restored, Rule, TargetColumn, TargetRule, VERSION,
 };
 pub use self::table::{Column, Inputs, Table, Texts, Values};
 

@@ -91,3 +91,40 @@ impl ReadOptions {
         self.target.as_ref().is_none_or(|names| !names.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_survive_a_configuration_file() {
+        let options = ReadOptions {
+            header: Some(true),
+            separator: Some('\t'),
+            decimal: Some(','),
+            target: Some(vec!["label".into(), "-1".into()]),
+            task: Some(Task::Values),
+            categorical: vec!["colour".into()],
+            impute: true,
+            scaling: Some(Scaling::Standardise),
+            unknown: Unknown::Zeros,
+            labels: Some("y.npy".into()),
+            arrays: Some(("x".into(), "y".into())),
+            max_bytes: Some(1 << 40),
+            ..ReadOptions::default()
+        };
+        for options in [options, ReadOptions::default()] {
+            let text = toml::to_string(&options).unwrap();
+            assert_eq!(
+                toml::from_str::<ReadOptions>(&text).unwrap(),
+                options,
+                "{text}"
+            );
+        }
+        let text = "task = \"classes\"\ntarget = []\nscaling = \"pixels\"";
+        let read: ReadOptions = toml::from_str(text).unwrap();
+        assert_eq!(read.task, Some(Task::Classes));
+        assert!(!read.wants_target());
+        assert!(toml::from_str::<ReadOptions>("separater = \",\"").is_err());
+    }
+}

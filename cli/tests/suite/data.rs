@@ -2,7 +2,8 @@
 
 use ndarray::array;
 use wgpu_linear_cli::data::{
-    Goal, Preprocessing, ReadOptions, Rule, Scaling, TargetRule, Task, Unknown, read, read_like,
+    Goal, Preprocessing, ReadOptions, Restored, Rule, Scaling, TargetRule, Task, Unknown, read,
+    read_like,
 };
 
 use crate::data_files::{Folder, all, gzip, idx, names, npy, numbers, ready, repository};
@@ -40,6 +41,14 @@ fn iris_is_read_without_any_option() {
     for class in 0..3 {
         assert_eq!(labels.iter().filter(|label| **label == class).count(), 50);
     }
+    // The first flower, in centimetres.
+    let restored = preprocessing.restore(examples.x.row(0));
+    for ((_, value), expected) in restored.iter().zip([5.1, 3.5, 1.4, 0.2]) {
+        let Restored::Number(value) = value else {
+            panic!("{value:?}");
+        };
+        assert!((value - expected).abs() <= 1e-6, "{value} {expected}");
+    }
     // Standardised: mean 0, and deviation 1.
     for column in examples.x.columns() {
         let column = column.mapv(f64::from);
@@ -56,6 +65,8 @@ fn digits_without_a_header_are_classes_from_0_to_9() {
     let digits: Vec<_> = (0..10).map(|digit| digit.to_string()).collect();
     assert_eq!(preprocessing.class_names(), digits);
     assert_eq!(examples.x.dim(), (1797, 64));
+    let again = read_like(&repository("digits.csv.gz"), &preprocessing, &options()).unwrap();
+    assert_eq!(preprocessing.apply(again).unwrap(), examples);
     // The first pixel is 0 everywhere.
     let constant = preprocessing.constant_columns();
     assert_eq!(constant, ["column 1", "column 33", "column 40"]);
@@ -297,6 +308,9 @@ fn missing_values_are_filled_in_on_request() {
         [1.0, 4.5, 5.0, 4.5, 4.0, 100.0]
     );
     assert_eq!(examples.x.row(2).to_vec(), [5.0, 0.0, 1.0]);
+    let restored = preprocessing.restore(examples.x.row(3));
+    let blue = Restored::Category(Some("blue"));
+    assert_eq!(restored, [("x", Restored::Number(4.5)), ("colour", blue)]);
 }
 
 #[test]
@@ -504,6 +518,18 @@ fn arrays_in_the_order_of_fortran_are_the_same() {
     let table = read(&folder.write("x.npy", file), &options()).unwrap();
     assert_eq!(numbers(&table, 0), [1.0, 2.0, 3.0]);
     assert_eq!((table.rows(), table.targets()[0].position), (3, 2));
+    // All of its columns are inputs where the labels are elsewhere.
+    let path = folder.path().join("x.npy");
+    let labelled = ReadOptions {
+        labels: Some(folder.write("y.npy", npy("'|u1'", "(3,)", &[0, 1, 0]))),
+        task: Some(Task::Classes),
+        scaling: Some(Scaling::None),
+        ..options()
+    };
+    let (preprocessing, examples) = ready(read(&path, &labelled).unwrap(), &labelled);
+    assert_eq!(examples.x, array![[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]);
+    let table = read_like(&path, &preprocessing, &target(&[])).unwrap();
+    assert_eq!(preprocessing.apply(table).unwrap().x, examples.x);
 }
 
 #[test]

@@ -326,6 +326,12 @@ fn arrays() -> Vec<Case> {
     vec![
         case(
             "x.npy",
+            npy("'|u1'", "(2, 1, 2)", &[0, 1, 2, 3]),
+            ": ",
+            &["nothing is named to be learned", "--labels"],
+        ),
+        case(
+            "x.npy",
             npy("'<c8'", "(2, 2)", &floats(8)),
             ": ",
             &["type '<c8'", "astype"],

@@ -10,7 +10,7 @@ mod target;
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 pub use self::apply::{Examples, Goal};
@@ -101,6 +101,15 @@ pub enum TargetRule {
         /// What each is divided by; 1 where a value is always the same.
         scales: Vec<f64>,
     },
+}
+
+/// What stood in a column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Restored<'a> {
+    /// A number.
+    Number(f64),
+    /// A category; `None` where it was one that was not trained on.
+    Category(Option<&'a str>),
 }
 
 /// What is done to a table: saved with a model, so that the model takes raw tables.
@@ -199,6 +208,32 @@ impl Preprocessing {
             }
         }
         values
+    }
+
+    /// An example in the units of the table: each column with its name. It is the inverse of
+    /// [`Self::apply`] as far as f32 goes; missing values are what was filled in.
+    #[must_use]
+    pub fn restore(&self, x: ArrayView1<'_, f32>) -> Vec<(&str, Restored<'_>)> {
+        let mut input = 0;
+        let restore = |column| {
+            let column: &ColumnRule = column;
+            let first = input;
+            input += column.rule.inputs();
+            match &column.rule {
+                Rule::Number { mean, scale, .. } => {
+                    let value = x.get(first).map_or(f64::NAN, |x| f64::from(*x));
+                    Restored::Number(value * scale + mean)
+                }
+                Rule::Category { categories, .. } => {
+                    let is_it = |i: &usize| x.get(first + i).is_some_and(|x| *x > 0.5);
+                    let category = (0..categories.len()).find(is_it);
+                    Restored::Category(category.map(|i| categories[i].as_str()))
+                }
+            }
+        };
+        let restored: Vec<_> = self.columns.iter().map(restore).collect();
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        names.zip(restored).collect()
     }
 
     /// Columns whose value is always the same in the rows trained on: they tell nothing.
