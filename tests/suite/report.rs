@@ -7,7 +7,8 @@ use ndarray::{Array2, ArrayView2, array};
 use wgpu_linear::events::{Histogram, StreamWriter, Writer};
 use wgpu_linear::model::{LayerHistograms, Loss, MlpConfig, Model, ModelError};
 use wgpu_linear::train::{
-    Dataset, EarlyStopping, Metric, Schedule, Summary, TrainError, TrainOptions, Trainer,
+    Dataset, EarlyStopping, Metric, ReduceOnPlateau, Schedule, Summary, TrainError, TrainOptions,
+    Trainer,
 };
 use wgpu_linear::{nn, reference};
 
@@ -344,6 +345,7 @@ fn trainer_says_what_a_run_is_made_of() {
         .with_validation(&validation)
         .with_metric(Metric::new("mine", |_, _| 1.0))
         .with_early_stopping(EarlyStopping::max("accuracy", 4))
+        .with_plateau(ReduceOnPlateau::min("loss"))
         .with_schedule(|_, _, _| 1.0)
         .run(&mut twin(&[2, 9, 2]), &small(), &small(), |_| {
             ControlFlow::Continue(())
@@ -365,6 +367,7 @@ fn trainer_says_what_a_run_is_made_of() {
         "\n| warm-up steps | 7 |\n",
         "\n| training examples | 5 |\n| validation examples | 3 |\n| test examples | 5 |\n",
         "\n| early stopping | EarlyStopping { metric: \"accuracy\", goal: Max, patience: 4,",
+        "\n| learning rate falls | ReduceOnPlateau { metric: \"loss\", goal: Min, factor: 0.1,",
     ] {
         assert!(table.contains(row), "{row} in\n{table}");
     }
