@@ -43,7 +43,9 @@ pub struct MlpConfig {
     /// The optimizer.
     pub optimizer: Optimizer,
     /// How many batches make an update, 1 or more: the optimizer takes a step with the mean of
-    /// their gradients, as PyTorch does where each loss is divided by that number. See
+    /// their gradients, as PyTorch does where each loss is divided by that number, and with the
+    /// learning rate of the last of them. A trainer's steps are batches. Gradients that wait at the
+    /// end of an epoch wait for batches of the next; what waits at the end of training is lost. See
     /// [`Model::pending_batches`](super::Model::pending_batches).
     pub accumulation: u32,
     /// The norm to which the gradient is clipped, over all weights and biases of the network;
