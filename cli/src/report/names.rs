@@ -10,7 +10,7 @@ pub(super) struct Name {
     pub(super) is_share: bool,
 }
 
-const KNOWN: [(&str, &str, &str, bool); 13] = [
+const KNOWN: [(&str, &str, &str, bool); 14] = [
     ("accuracy", "Accuracy", "the share of right answers", true),
     (
         "loss",
@@ -27,25 +27,25 @@ const KNOWN: [(&str, &str, &str, bool); 13] = [
     (
         "root_mean_squared_error",
         "Root mean squared error",
-        "the same, with large errors counting more",
+        "about how far answers are off, large errors counting more",
         false,
     ),
     (
-        "rmse",
-        "Root mean squared error",
-        "the same, with large errors counting more",
-        false,
-    ),
-    (
-        "mean_squared_error",
-        "Mean squared error",
-        "the mean of the squares of the errors",
+        "max_error",
+        "Largest error",
+        "how far the worst answer is off",
         false,
     ),
     (
         "r2",
         "R²",
         "the share of the variation that is explained: 1 is perfect, 0 is no better than the mean",
+        false,
+    ),
+    (
+        "mean_r2",
+        "Mean R²",
+        "R² of each output by itself, averaged",
         false,
     ),
     (
@@ -76,6 +76,12 @@ const KNOWN: [(&str, &str, &str, bool); 13] = [
         "roc_auc",
         "ROC AUC",
         "how well the classes are told apart by the confidence: 1 is perfect, 0.5 is chance",
+        false,
+    ),
+    (
+        "log_loss",
+        "Log loss",
+        "how little probability the right answers were given; lower is better",
         false,
     ),
     (

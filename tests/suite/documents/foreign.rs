@@ -14,6 +14,7 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("gemm", "a crate that was not taken"),
     ("nn.Linear", "PyTorch"),
     (".wgpu-linear-events.lock", "made by the event writer"),
+    ("report.json", "written by the program beside report.html"),
     ("wgpu-linear-ten", "put together by tfevents/benches/peers"),
     ("tfrecord-noflush", "put together by tfevents/benches/peers"),
     ("tboard-buffered", "put together by tfevents/benches/peers"),

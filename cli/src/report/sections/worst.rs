@@ -43,7 +43,7 @@ fn pictures(worst: &WorstErrors, size: [usize; 2], is_classification: bool) -> M
                             (example.actual) " → " strong { (example.predicted) }
                         }
                         @if is_right(example, is_classification) {
-                            span class="hint" { "right, but unsure" }
+                            span class="hint" { "a right answer" }
                         }
                         @if let Some(confidence) = example.confidence {
                             span { (percent(confidence)) }
@@ -99,7 +99,7 @@ fn table(report: &RunReport, worst: &WorstErrors) -> Markup {
                     td {
                         strong { (example.predicted) }
                         @if is_right(example, is_classification) {
-                            span class="meaning" { "right, but unsure" }
+                            span class="meaning" { "a right answer" }
                         }
                     }
                     @if has_confidence {
