@@ -3,6 +3,7 @@
 //!
 //! [`Model`]: crate::model::Model
 
+pub mod checkpoint;
 mod confusion;
 #[cfg(feature = "data")]
 pub mod data;
@@ -14,9 +15,13 @@ mod event_log;
 mod losses;
 mod metric;
 mod options;
+mod position;
 mod progress;
 mod report;
+mod resume;
 mod run;
+mod run_state;
+mod saving;
 mod schedule;
 mod setup;
 mod trainer;

@@ -16,6 +16,8 @@ pub(super) struct Setup<'a> {
     /// All that are measured, beside the loss.
     pub(super) metrics: Vec<Metric>,
     pub(super) stopping: Option<EarlyStopping>,
+    /// Whether nothing is evaluated where the callback ends the run.
+    pub(super) quick_stop: bool,
     pub(super) train: &'a Dataset,
     pub(super) validation: Option<&'a Dataset>,
     pub(super) test: &'a Dataset,

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod checkpoint;
 mod clip;
 mod compare;
 mod contract;
