@@ -135,7 +135,8 @@ fn train_and_report(
     bar.finish();
 
     // Training does not fail for a full disk; the error comes after the result.
-    if let Ok(summary) | Err(TrainError::Events { summary, .. }) = &result {
+    let summary = result.as_ref().map_or_else(TrainError::summary, Some);
+    if let Some(summary) = summary {
         println!("test accuracy {:.4}", summary.test.accuracy);
         println!("device: {}", model.device());
         let (run, runs) = (logdir.display(), parent(&logdir).display());

@@ -145,6 +145,7 @@ fn cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work, Troub
             weights: None,
             row_loss: on.vector(row_loss),
             dt: on.matrix(dt, classes),
+            label_smoothing: 0.0,
         };
         Ok(vec![kernels.network.softmax_cross_entropy(operands)?])
     })
@@ -192,6 +193,7 @@ fn weighted_cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Wo
             }),
             row_loss: on.vector(row_loss),
             dt: on.matrix(dt, classes),
+            label_smoothing: 0.0,
         };
         Ok(vec![
             kernels.network.class_weight_sum(sum_operands)?,
@@ -221,6 +223,7 @@ fn small_cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work,
             labels: on.vector(labels),
             dt: on.matrix(dt, classes),
             total: on.vector(total),
+            label_smoothing: 0.0,
         };
         Ok(vec![kernels.network.softmax_cross_entropy_small(operands)?])
     })

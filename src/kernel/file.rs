@@ -29,6 +29,20 @@ pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     })
 }
 
+/// [`replace`], with the new file on the disk under its name when this returns: the folder is
+/// synced as well, where the system lets us.
+#[cfg(feature = "checkpoint")]
+pub(crate) fn replace_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
+    replace(path, contents)?;
+    if cfg!(unix) {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// As the platforms document it; a crate for this line would bring one to three more.
 pub(crate) fn cache_folder(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let home = || std::env::home_dir().filter(|home| home.is_absolute());

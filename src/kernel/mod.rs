@@ -32,6 +32,8 @@ pub(crate) use cache::{KernelCache, LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;
 #[cfg(not(target_arch = "wasm32"))]
+#[cfg(feature = "checkpoint")]
+pub(crate) use file::replace_durably;
 pub(crate) use file::{beside, cache_folder, replace};
 pub(crate) use guard::{Failure, caught, guard, is_lost, watch};
 pub(crate) use jobs::{Job, side_by_side};

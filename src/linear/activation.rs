@@ -7,6 +7,8 @@ use crate::kernel::{File, file};
 /// Each has a file of its own in `shaders/parts/activations/`, with its formula and its derivative.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Activation {
     /// f(t) = t.
     Identity,

@@ -17,6 +17,8 @@ use crate::linear::Activation;
 /// assert_eq!(config.layer_sizes, [64, 128, 10]);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default = "MlpConfig::unsized_default"))]
 pub struct MlpConfig {
     /// Sizes of input, hidden layers and output: two or more.
     pub layer_sizes: Vec<usize>,
@@ -78,6 +80,12 @@ impl MlpConfig {
             initialization: Initialization::He,
             seed: 0,
         }
+    }
+
+    /// What is left out where a configuration is written down: all but the sizes.
+    #[cfg(feature = "serde")]
+    fn unsized_default() -> Self {
+        Self::new(&[])
     }
 
     /// Refuses sizes and settings that make no network.

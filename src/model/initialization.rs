@@ -16,6 +16,8 @@ use super::error::ModelError;
 /// are the same everywhere.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Initialization {
     /// Uniform in ±√(6 / inputs) (He et al. 2015), for ReLU and its relatives.
     He,

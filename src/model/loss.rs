@@ -6,6 +6,8 @@
 /// own in `shaders/parts/losses/`, with its formula and its slope.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Loss {
     /// log Σ_j exp t_ij − t_i,class: the outputs are logits.
     SoftmaxCrossEntropy,

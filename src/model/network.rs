@@ -10,6 +10,7 @@ use crate::linear::Activation;
 
 /// A layer A = f(X·W + b) of a [`NetworkConfig`].
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LayerConfig {
     /// Columns of X.
     pub inputs: usize,
@@ -48,6 +49,8 @@ impl LayerConfig {
 /// assert_eq!(config.layer_sizes(), [32, 64, 3]);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default = "NetworkConfig::unsized_default"))]
 pub struct NetworkConfig {
     inputs: usize,
     /// The layers, first to last; each takes what the one before gives.
@@ -89,6 +92,12 @@ impl NetworkConfig {
             optimizer: Optimizer::Adam(AdamSettings::default()),
             seed: 0,
         }
+    }
+
+    /// What is left out where a configuration is written down: all but the sizes.
+    #[cfg(feature = "serde")]
+    fn unsized_default() -> Self {
+        Self::new(0)
     }
 
     /// A network of one layer.
@@ -242,7 +251,16 @@ impl NetworkConfig {
                     .checked_mul(layer.outputs)
                     .is_some_and(|w| w <= isize::MAX as usize / 8)
         };
-        if self.layers.is_empty() || !sized(self.inputs) || !self.layers.iter().all(fits) {
+        // Those of a configuration that was written down may not follow each other.
+        let ends = self.layers.iter().map(|layer| layer.outputs);
+        let befores = [self.inputs].into_iter().chain(ends);
+        let follows =
+            (self.layers.iter().zip(befores)).all(|(layer, before)| layer.inputs == before);
+        if self.layers.is_empty()
+            || !sized(self.inputs)
+            || !follows
+            || !self.layers.iter().all(fits)
+        {
             return Err(ModelError::LayerSizes {
                 sizes: self.layer_sizes(),
             });

@@ -4,6 +4,8 @@ use super::error::ModelError;
 
 /// Settings of stochastic gradient descent; formulas in `shaders/sgd.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct SgdSettings {
     /// Step size.
     pub learning_rate: f32,
@@ -28,6 +30,8 @@ impl Default for SgdSettings {
 
 /// Settings of Adam and AdamW; formulas in `shaders/adam.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct AdamSettings {
     /// Step size.
     pub learning_rate: f32,
@@ -56,6 +60,8 @@ impl Default for AdamSettings {
 
 /// Settings of Lion; formulas in `shaders/lion.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct LionSettings {
     /// Step size: how far every parameter moves. A third to a tenth of Adam's is usual.
     pub learning_rate: f32,
@@ -81,6 +87,8 @@ impl Default for LionSettings {
 /// How the gradient becomes a step.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Optimizer {
     /// Stochastic gradient descent, with momentum if asked for.
     Sgd(SgdSettings),

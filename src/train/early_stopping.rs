@@ -90,21 +90,37 @@ pub(super) fn check_metric<'a>(
     })
 }
 
+/// Where [`EarlyStopping`] stands in a run.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoppingState {
+    /// The metric that it goes by.
+    pub metric: String,
+    /// The best epoch so far, if one was good enough to be kept.
+    pub best: Option<BestEpoch>,
+    /// Epochs since the best.
+    pub waited: u32,
+}
+
+/// The best epoch so far.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct BestEpoch {
+    /// Which one, from 1.
+    pub epoch: u32,
+    /// How well the model did after it.
+    pub evaluation: Evaluation,
+    /// Its weights and biases after it.
+    pub parameters: Vec<LayerParameters>,
+}
+
 /// Early stopping under way.
 #[derive(Debug)]
 pub(super) struct Judge {
     settings: EarlyStopping,
-    best: Option<Best>,
+    best: Option<BestEpoch>,
     /// Epochs since the best.
     waited: u32,
-}
-
-/// The best epoch so far.
-#[derive(Debug)]
-pub(super) struct Best {
-    pub(super) epoch: u32,
-    pub(super) evaluation: Evaluation,
-    pub(super) parameters: Vec<LayerParameters>,
 }
 
 impl Judge {
@@ -116,7 +132,21 @@ impl Judge {
         }
     }
 
-    pub(super) fn best(&self) -> Option<&Best> {
+    /// Goes on from `state`, which is of the same metric.
+    pub(super) fn resume(&mut self, state: StoppingState) {
+        self.best = state.best;
+        self.waited = state.waited;
+    }
+
+    pub(super) fn state(&self) -> StoppingState {
+        StoppingState {
+            metric: self.settings.metric.clone(),
+            best: self.best.clone(),
+            waited: self.waited,
+        }
+    }
+
+    pub(super) fn best(&self) -> Option<&BestEpoch> {
         self.best.as_ref()
     }
 
@@ -135,7 +165,7 @@ impl Judge {
     }
 
     /// The epoch was better than all before, and is kept if its weights are finite; whether it is.
-    pub(super) fn keep(&mut self, best: Best) -> bool {
+    pub(super) fn keep(&mut self, best: BestEpoch) -> bool {
         let layers = best.parameters.iter();
         let mut numbers = layers.flat_map(|layer| layer.w.iter().chain(&layer.b));
         if !numbers.all(|number| number.is_finite()) {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Summary;
+use super::checkpoint::CheckpointError;
 use crate::events::WriteError;
 use crate::model::ModelError;
 
@@ -48,17 +49,41 @@ pub enum TrainError {
         /// The mean loss since the last report, or that on the data set.
         loss: f32,
     },
+    /// The run cannot go on from the checkpoint, or keep others.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The model reports an error.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The training went through, but its last checkpoint, or the best, could not be written.
+    #[error("the model is trained, but the checkpoints in {} are incomplete", folder.display())]
+    Checkpoints {
+        /// Their folder.
+        folder: PathBuf,
+        /// What the training brought.
+        summary: Box<Summary>,
+        /// Why the checkpoint could not be written.
+        source: Box<CheckpointError>,
+    },
     /// The training went through, but points are missing from the event file.
     #[error("the model is trained, but the event file {} is incomplete", path.display())]
     Events {
         /// The file.
         path: PathBuf,
         /// What the training brought.
-        summary: Summary,
+        summary: Box<Summary>,
         /// Why the file could not be written.
         source: WriteError,
     },
+}
+
+impl TrainError {
+    /// What the training brought, where it went through and only a file is incomplete.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Summary> {
+        match self {
+            Self::Checkpoints { summary, .. } | Self::Events { summary, .. } => Some(summary),
+            _ => None,
+        }
+    }
 }

@@ -31,6 +31,23 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// Of nothing: no number is known.
+    pub(super) fn unknown() -> Self {
+        Self::of_values(f32::NAN, Box::default())
+    }
+
+    /// The loss, and the metrics with their names.
+    pub(super) fn of_values(loss: f32, metrics: Box<[(String, f32)]>) -> Self {
+        let accuracy = f32::NAN;
+        let mut evaluation = Self {
+            loss,
+            accuracy,
+            metrics,
+        };
+        evaluation.accuracy = evaluation.metric(ACCURACY).unwrap_or(accuracy);
+        evaluation
+    }
+
     /// The metrics with their names, without the loss.
     pub fn metrics(&self) -> impl Iterator<Item = (&str, f32)> {
         let metrics = self.metrics.iter();
@@ -181,12 +198,8 @@ pub(super) fn measure<T>(
         let value = metric.measure(outputs, data.targets());
         (metric.name().to_owned(), value)
     };
-    let mut evaluation = Evaluation {
-        loss: mean_loss(loss, class_weights, outputs, data),
-        accuracy: f32::NAN,
-        metrics: metrics.iter().map(value).collect(),
-    };
-    evaluation.accuracy = evaluation.metric(ACCURACY).unwrap_or(f32::NAN);
+    let loss = mean_loss(loss, class_weights, outputs, data);
+    let evaluation = Evaluation::of_values(loss, metrics.iter().map(value).collect());
     Ok((evaluation, look(predicted)))
 }
 

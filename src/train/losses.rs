@@ -47,6 +47,21 @@ impl Losses {
         self.log_last(log)
     }
 
+    /// The same where the callback has ended the run, which may be just after a loss was asked for.
+    pub(super) fn settle(
+        &mut self,
+        step: u64,
+        model: &mut dyn Model,
+        log: &EventLog,
+    ) -> Result<(), TrainError> {
+        let loss = model.take_loss()?;
+        self.log_arrived(model, log)?;
+        if loss.examples > 0 {
+            self.last = Some(((step, model.learning_rate()), loss));
+        }
+        self.log_last(log)
+    }
+
     pub(super) fn log_arrived(
         &mut self,
         model: &mut dyn Model,

@@ -4,6 +4,7 @@
 //! [`Model`]: crate::model::Model
 
 mod batch;
+pub mod checkpoint;
 mod class_counts;
 mod confusion;
 mod confusion_image;
@@ -19,10 +20,14 @@ mod losses;
 mod metric;
 mod options;
 mod plateau;
+mod position;
 mod probability;
 mod progress;
 mod report;
+mod resume;
 mod run;
+mod run_state;
+mod saving;
 mod schedule;
 mod setup;
 mod split;

@@ -1,5 +1,7 @@
 //! What a run brings, epoch by epoch.
 
+use std::path::PathBuf;
+
 use super::Evaluation;
 
 /// What one epoch brought.
@@ -35,9 +37,10 @@ pub enum Progress {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// Steps taken.
+    /// Steps taken, those before a [resume](super::Trainer::resume) included.
     pub steps: u64,
-    /// On the test set, at the end.
+    /// On the test set, at the end. All NaN, without metrics, where the callback has ended the run
+    /// [at once](super::Trainer::with_quick_stop).
     pub test: Evaluation,
     /// On the validation set, after the epoch whose weights the model has; `None` without one, or
     /// where no epoch was trained.
@@ -45,4 +48,8 @@ pub struct Summary {
     /// The epoch, from 1, whose weights the model has: with
     /// [`EarlyStopping`](super::EarlyStopping), which may have found none.
     pub best_epoch: Option<u32>,
+    /// Whether the callback has ended the run.
+    pub stopped: bool,
+    /// The last of the checkpoints that were written.
+    pub checkpoint: Option<PathBuf>,
 }

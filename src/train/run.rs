@@ -4,14 +4,17 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::batch::Batch;
-use super::early_stopping::{Best, Judge};
+use super::checkpoint::{Checkpoint, CheckpointError, Saver};
+use super::early_stopping::{BestEpoch, Judge};
 use super::evaluate::{LOSS, evaluate_with_confusion, measure};
 use super::event_log::EventLog;
 use super::losses::Losses;
 use super::plateau::PlateauState;
+use super::position::Position;
 use super::report;
 use super::setup::{Setup, TEST};
 use super::{Dataset, EpochReport, Evaluation, Progress, Summary, TrainError};
+use crate::events::WriteError;
 use crate::model::{LayerHistograms, Model, ModelError, ResidentModel};
 
 /// The callback of a run.
@@ -19,14 +22,14 @@ pub(super) type OnProgress<'a> = &'a mut dyn FnMut(&Progress, &mut dyn Model) ->
 
 /// A run under way.
 pub(super) struct Run<'a> {
-    setup: Setup<'a>,
-    model: &'a mut (dyn Model + 'a),
+    pub(super) setup: Setup<'a>,
+    pub(super) model: &'a mut (dyn Model + 'a),
     on_progress: OnProgress<'a>,
     log: EventLog,
-    judge: Option<Judge>,
-    plateau: PlateauState,
-    step: u64,
-    base_rate: f32,
+    pub(super) judge: Option<Judge>,
+    pub(super) plateau: PlateauState,
+    pub(super) position: Position,
+    pub(super) base_rate: f32,
     order: Vec<usize>,
     /// Whether the model has the training set where it computes.
     loaded: bool,
@@ -36,6 +39,15 @@ pub(super) struct Run<'a> {
     is_best: bool,
     /// Of the last epoch, on the set that epochs are judged by.
     last: Option<Evaluation>,
+    /// The smallest loss on that set, for a saver without early stopping.
+    pub(super) best_loss: Option<f32>,
+    /// What the run goes on from.
+    pub(super) start: Option<Checkpoint>,
+    pub(super) saver: Option<Saver>,
+    /// Where the last regular checkpoint was, or would have been, written.
+    pub(super) saved: Option<Position>,
+    /// Whether the callback has ended the run.
+    stopped: bool,
 }
 
 impl<'a> Run<'a> {
@@ -48,7 +60,7 @@ impl<'a> Run<'a> {
         Self {
             judge: setup.stopping.clone().map(Judge::new),
             plateau: PlateauState::default(),
-            step: 0,
+            position: Position::default(),
             base_rate: model.learning_rate(),
             order: (0..setup.train.len()).collect(),
             loaded: false,
@@ -56,6 +68,11 @@ impl<'a> Run<'a> {
             losses: Losses::default(),
             is_best: false,
             last: None,
+            best_loss: None,
+            start: None,
+            saver: None,
+            saved: None,
+            stopped: false,
             setup,
             model,
             on_progress,
@@ -63,8 +80,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The same, going on from a checkpoint and writing others.
+    pub(super) fn with(self, start: Option<Checkpoint>, saver: Option<Saver>) -> Self {
+        Self {
+            start,
+            saver,
+            ..self
+        }
+    }
+
     /// From the first event to the last, but for the closing of the file.
     pub(super) fn run(&mut self) -> Result<Summary, TrainError> {
+        self.take_up()?;
         self.log_beginning();
         let trained = self.train();
         if let Err(TrainError::Model(_)) = &trained {
@@ -74,18 +101,20 @@ impl<'a> Run<'a> {
         let result = trained
             .and_then(|()| Ok(restored?))
             .and_then(|()| self.conclude());
-        self.log.summary(self.step, &report::ending(result.is_ok()));
+        let ending = report::ending(result.is_ok());
+        self.log.summary(self.position.step, &ending);
         result
     }
 
-    /// Closes the event file.
-    pub(super) fn close(self) -> Result<(), crate::events::WriteError> {
-        self.log.close()
+    /// Closes the event file; what became of it, and of the checkpoints.
+    pub(super) fn close(self) -> (Result<(), WriteError>, Result<(), CheckpointError>) {
+        let saved = self.saver.map_or(Ok(()), Saver::close);
+        (self.log.close(), saved)
     }
 
     fn log_beginning(&self) {
         let beginning = report::beginning(&self.setup, self.model);
-        self.log.summary(0, &beginning);
+        self.log.summary(self.position.step, &beginning);
         if let Some(config) = self.model.config() {
             self.log.graph(&config.graph());
         }
@@ -101,47 +130,64 @@ impl<'a> Run<'a> {
         }
         let mut random = fastrand::Rng::with_seed(self.setup.options.seed);
         for epoch in 0..self.setup.options.epochs {
+            if self.judge.as_ref().is_some_and(Judge::is_out_of_patience) {
+                break;
+            }
             random.shuffle(&mut self.order);
-            if self.epoch(epoch)?.is_break() {
+            // Those done before a resume are shuffled for the sake of the next.
+            if epoch >= self.position.epochs && self.epoch(epoch)?.is_break() {
                 break;
             }
         }
-        Ok(())
+        self.save_end()
     }
 
     /// An epoch and its report; whether to go on.
     fn epoch(&mut self, epoch: u32) -> Result<ControlFlow<()>, TrainError> {
         let begin = Instant::now();
         let (examples, flow) = self.train_epoch(epoch)?;
+        if flow.is_break() && self.setup.quick_stop {
+            return Ok(flow);
+        }
         let examples_per_second = examples as f64 / begin.elapsed().as_secs_f64();
         let epoch = epoch + 1;
         let evaluation = self.evaluate_epoch(epoch)?;
-        // After a break losses may still be on their way; evaluating has waited for them.
-        self.losses.log_arrived(self.model, &self.log)?;
         self.log_epoch(&evaluation, examples_per_second);
         let (_, set) = self.setup.judging();
         self.check_finite(set, &evaluation)?;
         self.last = Some(evaluation.clone());
+        let is_best = self.judge(epoch, &evaluation)?;
+        if flow.is_break() {
+            return Ok(flow);
+        }
         if let Some(settings) = &self.setup.plateau {
             self.plateau = self.plateau.after_epoch(settings, &evaluation);
         }
+        let is_lowest = self.is_lowest(&evaluation);
+        self.position = self.position.after_epoch(epoch);
         let report = EpochReport {
             epoch,
-            is_best: self.judge(epoch, &evaluation)?,
+            is_best,
             evaluation,
             examples_per_second,
         };
-        if flow.is_break() || self.tell(&Progress::Epoch(report)).is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-        Ok(match &self.judge {
-            Some(judge) if judge.is_out_of_patience() => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        })
+        self.tell(&Progress::Epoch(report));
+        self.save_after_epoch(is_best || is_lowest)?;
+        Ok(self.flow())
     }
 
-    fn tell(&mut self, progress: &Progress) -> ControlFlow<()> {
-        (self.on_progress)(progress, self.model)
+    fn tell(&mut self, progress: &Progress) {
+        self.stopped |= (self.on_progress)(progress, self.model).is_break();
+    }
+
+    /// Whether to go on. A run that was told to end does so between two updates: of gradients that
+    /// wait for those of further batches, no checkpoint knows.
+    fn flow(&self) -> ControlFlow<()> {
+        if self.stopped && self.model.pending_batches() == 0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     /// Whether the epoch is the best so far; its weights are kept then.
@@ -153,7 +199,7 @@ impl<'a> Run<'a> {
             judge.wait();
             return Ok(false);
         }
-        self.is_best = judge.keep(Best {
+        self.is_best = judge.keep(BestEpoch {
             epoch,
             evaluation: evaluation.clone(),
             parameters: self.model.parameters()?,
@@ -183,19 +229,23 @@ impl<'a> Run<'a> {
         let best_epoch = best.map(|best| best.epoch);
         let best = best.map(|best| best.evaluation.clone());
         if let Some(epoch) = best_epoch {
-            self.log.scalar(self.step, report::BEST_EPOCH, epoch as f32);
+            let step = self.position.step;
+            self.log.scalar(step, report::BEST_EPOCH, epoch as f32);
         }
         let is_last = best_epoch.is_none() || self.is_best;
         let (judging, last) = (self.setup.judging().0, self.last.take());
         let (test, validation) = match last.clone().filter(|_| judging == TEST && is_last) {
             Some(test) => (test, None),
+            None if self.stopped && self.setup.quick_stop => (Evaluation::unknown(), best.or(last)),
             None => (self.evaluate_test(judging)?, best.or(last)),
         };
         Ok(Summary {
-            steps: self.step,
+            steps: self.position.step,
             test,
             validation: validation.filter(|_| judging != TEST),
             best_epoch,
+            stopped: self.stopped,
+            checkpoint: self.saver.as_ref().and_then(Saver::last),
         })
     }
 
@@ -211,8 +261,10 @@ impl<'a> Run<'a> {
         // Where epochs are judged by it, the curves have their points.
         if judging != TEST {
             self.log_evaluation(TEST, &evaluation);
-            self.log
-                .summary(self.step, &report::look(&[], TEST, confusion.as_ref()));
+            self.log.summary(
+                self.position.step,
+                &report::look(&[], TEST, confusion.as_ref()),
+            );
         }
         self.check_finite(set, &evaluation)?;
         Ok(evaluation)
@@ -227,13 +279,15 @@ impl<'a> Run<'a> {
         }
         let (evaluation, confusion) = evaluate_with_confusion(self.model, set, metrics)?;
         let layers = self.histograms()?;
-        self.log
-            .summary(self.step, &report::look(&layers, name, confusion.as_ref()));
+        self.log.summary(
+            self.position.step,
+            &report::look(&layers, name, confusion.as_ref()),
+        );
         Ok(evaluation)
     }
 
     fn check_finite(&self, set: &Dataset, evaluation: &Evaluation) -> Result<(), TrainError> {
-        let (step, loss) = (self.step, evaluation.loss);
+        let (step, loss) = (self.position.step, evaluation.loss);
         if loss.is_finite() || set.is_empty() {
             Ok(())
         } else {
@@ -257,25 +311,36 @@ impl<'a> Run<'a> {
     fn train_epoch(&mut self, epoch: u32) -> Result<(usize, ControlFlow<()>), TrainError> {
         let order = std::mem::take(&mut self.order);
         let (batch, steps) = (self.setup.options.batch, self.setup.steps());
-        let batches = order.len().div_ceil(batch);
+        let batches = order.len().div_ceil(batch) as u64;
         let mut examples = 0;
         let mut flow = ControlFlow::Continue(());
+        let done = self.position.batches as usize;
+        // Whole batches, so that those behind them are the same.
+        let left = order.get(done.saturating_mul(batch)..).unwrap_or_default();
         if let Some(resident) = self.loaded() {
-            resident.set_order(&order, batch)?;
+            resident.set_order(left, batch)?;
         }
-        for (i, indices) in order.chunks(batch).enumerate() {
+        for indices in left.chunks(batch) {
             self.train_batch(epoch, indices)?;
             examples += indices.len();
-            if i + 1 == batches {
-                self.losses.take(self.step, self.model, &self.log)?;
-            } else if self.step.is_multiple_of(self.setup.options.report_every) {
-                self.losses.request(self.step, self.model, &self.log)?;
+            let Position { step, .. } = self.position;
+            let is_last = self.position.batches == batches;
+            if is_last {
+                self.losses.take(step, self.model, &self.log)?;
+            } else if step.is_multiple_of(self.setup.options.report_every) {
+                self.losses.request(step, self.model, &self.log)?;
             }
-            let step = self.step;
-            flow = self.tell(&Progress::Step { step, steps });
+            self.tell(&Progress::Step { step, steps });
+            flow = self.flow();
             if flow.is_break() {
+                if !is_last {
+                    self.losses.settle(step, self.model, &self.log)?;
+                }
+                // Before the epoch is judged by what there is of it.
+                self.save()?;
                 break;
             }
+            self.save_after_step(is_last)?;
         }
         self.order = order;
         Ok((examples, flow))
@@ -283,7 +348,7 @@ impl<'a> Run<'a> {
 
     fn train_batch(&mut self, epoch: u32, indices: &[usize]) -> Result<(), TrainError> {
         self.is_best = false;
-        let factor = self.plateau.factor * self.setup.factor(self.step, epoch);
+        let factor = self.plateau.factor * self.setup.factor(self.position.step, epoch);
         let rate = self.base_rate * factor;
         if rate != self.model.learning_rate() {
             self.model.set_learning_rate(rate)?;
@@ -294,7 +359,7 @@ impl<'a> Run<'a> {
             let (x, targets) = self.batch.copy(self.setup.train, indices);
             self.model.train_batch(x, targets)?;
         }
-        self.step += 1;
+        self.position = self.position.after_step();
         Ok(())
     }
 
@@ -307,7 +372,8 @@ impl<'a> Run<'a> {
     fn log_epoch(&self, evaluation: &Evaluation, examples_per_second: f64) {
         self.log_evaluation(self.setup.judging().0, evaluation);
         let speed = examples_per_second as f32;
-        self.log.scalar(self.step, "examples_per_second", speed);
+        let step = self.position.step;
+        self.log.scalar(step, "examples_per_second", speed);
         self.log.flush();
     }
 
@@ -315,7 +381,8 @@ impl<'a> Run<'a> {
     fn log_evaluation(&self, set: &str, evaluation: &Evaluation) {
         let loss = [(LOSS, evaluation.loss)].into_iter();
         for (name, value) in loss.chain(evaluation.metrics()) {
-            self.log.scalar(self.step, &report::tag(name, set), value);
+            let step = self.position.step;
+            self.log.scalar(step, &report::tag(name, set), value);
         }
     }
 }

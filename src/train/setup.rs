@@ -17,6 +17,8 @@ pub(super) struct Setup<'a> {
     pub(super) metrics: Vec<Metric>,
     pub(super) stopping: Option<EarlyStopping>,
     pub(super) plateau: Option<ReduceOnPlateau>,
+    /// Whether nothing is evaluated where the callback ends the run.
+    pub(super) quick_stop: bool,
     pub(super) train: &'a Dataset,
     pub(super) validation: Option<&'a Dataset>,
     pub(super) test: &'a Dataset,

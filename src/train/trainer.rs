@@ -2,8 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use super::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Saver};
 use super::curve::Curve;
 use super::event_log::EventLog;
+use super::resume;
 use super::run::Run;
 use super::setup::Setup;
 use super::{
@@ -83,6 +85,9 @@ pub struct Trainer<'a> {
     validation: Option<&'a Dataset>,
     stopping: Option<EarlyStopping>,
     plateau: Option<ReduceOnPlateau>,
+    quick_stop: bool,
+    checkpoints: Option<Checkpoints>,
+    start: Option<Checkpoint>,
 }
 
 impl<'a> Trainer<'a> {
@@ -97,6 +102,9 @@ impl<'a> Trainer<'a> {
             validation: None,
             stopping: None,
             plateau: None,
+            quick_stop: false,
+            checkpoints: None,
+            start: None,
         }
     }
 
@@ -139,6 +147,75 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn with_plateau(mut self, plateau: ReduceOnPlateau) -> Self {
         self.plateau = Some(plateau);
+        self
+    }
+
+    /// The same, ending at once where the callback breaks after a step: the epoch at hand and the
+    /// test set are not evaluated then. Losses arrive, the event file is closed, and a
+    /// [checkpoint](Self::with_checkpoints) is written.
+    #[must_use]
+    pub fn with_quick_stop(mut self) -> Self {
+        self.quick_stop = true;
+        self
+    }
+
+    /// The same, writing [checkpoints](super::checkpoint), the last where the run ends, also where
+    /// the callback ends it.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use ndarray::array;
+    /// use wgpu_linear::model::{MlpConfig, Model};
+    /// use wgpu_linear::reference::Mlp;
+    /// use wgpu_linear::train::checkpoint::Checkpoints;
+    /// use wgpu_linear::train::{Dataset, Progress, TrainOptions, Trainer};
+    ///
+    /// let data = Dataset::new(array![[0.0], [1.0], [2.0]], vec![0, 1, 1])?;
+    /// let config = MlpConfig::new(&[1, 8, 2]);
+    /// let trainer = || Trainer::new(TrainOptions { batch: 2, epochs: 9, ..TrainOptions::default() });
+    /// let folder = tempfile::tempdir()?;
+    ///
+    /// // Stopped in the midst of the second epoch.
+    /// let mut mlp = Mlp::<f32>::new(config.clone())?;
+    /// let checkpoints = Checkpoints::new(folder.path());
+    /// trainer().with_checkpoints(checkpoints.clone()).with_quick_stop().run(
+    ///     &mut mlp, &data, &data,
+    ///     |progress| match progress {
+    ///         Progress::Step { step: 3, .. } => ControlFlow::Break(()),
+    ///         _ => ControlFlow::Continue(()),
+    ///     },
+    /// )?;
+    ///
+    /// // Another program goes on from there.
+    /// let (_, latest) = Checkpoints::latest(folder.path())?.ok_or("no checkpoint")?;
+    /// let mut mlp = Mlp::<f32>::new(latest.config.clone())?;
+    /// let trainer_again = trainer().with_checkpoints(checkpoints).resume(latest);
+    /// trainer_again.run(&mut mlp, &data, &data, |_| ControlFlow::Continue(()))?;
+    ///
+    /// // As if nobody had stopped it.
+    /// let mut at_once = Mlp::<f32>::new(config)?;
+    /// trainer().run(&mut at_once, &data, &data, |_| ControlFlow::Continue(()))?;
+    /// assert_eq!(mlp.parameters()?, at_once.parameters()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "checkpoint")]
+    #[must_use]
+    pub fn with_checkpoints(mut self, checkpoints: Checkpoints) -> Self {
+        self.checkpoints = Some(checkpoints);
+        self
+    }
+
+    /// The same, going on from `checkpoint`: with the parameters, the training state and the
+    /// learning rate that it has, at its step. On the same device the weights after that are, bit
+    /// for bit, those of a run without interruption.
+    ///
+    /// The data, metrics, schedule and the rest of the options are to be those of before, as far as
+    /// that can be told. There may be more epochs or fewer; a schedule over all steps, such as a
+    /// cosine, then runs over their new number. Point and mean of the first `loss/train` may differ,
+    /// since losses from before the checkpoint are not in it.
+    #[must_use]
+    pub fn resume(mut self, checkpoint: Checkpoint) -> Self {
+        self.start = Some(checkpoint);
         self
     }
 
@@ -234,27 +311,53 @@ impl<'a> Trainer<'a> {
             metrics: Metric::suiting(train.targets(), &self.metrics)?,
             stopping: self.stopping,
             plateau: self.plateau,
+            quick_stop: self.quick_stop,
             train,
             validation: self.validation,
             test,
         };
         setup.check()?;
+        if let Some(start) = &self.start {
+            resume::check(start, &setup, model)?;
+        }
+        let saver = open_saver(self.checkpoints, self.start.is_none(), model)?;
+        let folder = saver.as_ref().map(Saver::folder).unwrap_or_default();
         let log = EventLog::new(self.events);
         let path = log.path();
-        let mut run = Run::new(setup, model, &mut on_progress, log);
+        let run = Run::new(setup, model, &mut on_progress, log);
+        let mut run = run.with(self.start, saver);
         let result = run.run();
-        let closed = run.close();
-        if let (Err(_), Err(error)) = (&result, &closed) {
+        let (logged, saved) = run.close();
+        let is_last = result.is_err() || saved.is_err();
+        if let (true, Err(error)) = (is_last, &logged) {
             log::warn!("{}: incomplete: {error}", path.display());
         }
         let summary = result?;
-        match closed {
-            Ok(()) => Ok(summary),
-            Err(source) => Err(TrainError::Events {
+        match (saved, logged) {
+            (Ok(()), Ok(())) => Ok(summary),
+            (Err(source), _) => Err(TrainError::Checkpoints {
+                folder,
+                summary: Box::new(summary),
+                source: Box::new(source),
+            }),
+            (_, Err(source)) => Err(TrainError::Events {
                 path,
-                summary,
+                summary: Box::new(summary),
                 source,
             }),
         }
+    }
+}
+
+/// Refuses, before the first step, what would only be found out at the first checkpoint.
+fn open_saver(
+    checkpoints: Option<Checkpoints>,
+    is_new: bool,
+    model: &dyn Model,
+) -> Result<Option<Saver>, CheckpointError> {
+    match checkpoints {
+        Some(_) if model.config().is_none() => Err(CheckpointError::NoConfig),
+        Some(checkpoints) => Saver::open(checkpoints, is_new).map(Some),
+        None => Ok(None),
     }
 }

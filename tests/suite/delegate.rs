@@ -78,6 +78,21 @@ macro_rules! delegate {
             self.$inner.set_parameters(parameters)
         }
     };
+    (@ $inner:tt training_state) => {
+        fn training_state(
+            &self,
+        ) -> Result<wgpu_linear::model::TrainingState, wgpu_linear::model::ModelError> {
+            self.$inner.training_state()
+        }
+    };
+    (@ $inner:tt set_training_state) => {
+        fn set_training_state(
+            &mut self,
+            state: &wgpu_linear::model::TrainingState,
+        ) -> Result<(), wgpu_linear::model::ModelError> {
+            self.$inner.set_training_state(state)
+        }
+    };
     (@ $inner:tt histograms) => {
         fn histograms(
             &mut self,

@@ -9,6 +9,7 @@
 mod support;
 
 mod accumulation;
+mod checkpoint;
 mod clip;
 mod compare;
 mod contract;

@@ -393,7 +393,7 @@ fn an_update_of_single_layers_keeps_their_moments_apart() {
     );
 
     // Each has the moment of its own: the gradients are 0, so a step is that of the moments.
-    let before = layers.each_ref().map(|layer| parameters(layer));
+    let before = layers.each_ref().map(parameters);
     let kernels = NetworkKernels::of(gpu());
     gpu().run(&second.dispatches(&kernels).unwrap()).unwrap();
     let [beta1, beta2] = [0.9, 0.999];
