@@ -4,6 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use ndarray::Array2;
+use safetensors::SafeTensors;
+use wgpu_linear::exchange::onnx;
+use wgpu_linear::exchange::pytorch::{Naming, import};
+
+use super::{difference, outputs};
+
 /// What the document shows is what the tests run.
 #[test]
 fn python_of_the_document_is_that_of_the_script() {
@@ -16,6 +23,36 @@ fn python_of_the_document_is_that_of_the_script() {
     for block in blocks {
         assert!(script.contains(block), "no such lines:\n{block}");
     }
+}
+
+/// Files of PyTorch 2.15 and of `onnx`, made by `scripts/check_exchange.py golden`.
+#[test]
+fn files_of_pytorch_and_onnx_are_read_as_what_they_compute() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let graphs = ["gelu.script", "softplus.dynamo", "silu.dynamo", "by_hand"];
+    for graph in graphs {
+        let bytes = fs::read(folder.join(format!("{graph}.onnx"))).unwrap();
+        let model = onnx::import(&bytes).unwrap();
+        let (name, _) = graph.split_once('.').unwrap_or((graph, ""));
+        let [x, expected] = read_values(&folder, name);
+        let error = difference(&outputs(&model, &x), &expected.mapv(f64::from));
+        assert!(error <= 1e-6, "{graph}: {error}");
+    }
+    let layers = fs::read(folder.join("gelu.safetensors")).unwrap();
+    let layers = import(&layers, &Naming::default()).unwrap();
+    let gelu = fs::read(folder.join("gelu.script.onnx")).unwrap();
+    assert_eq!(onnx::import(&gelu).unwrap().parameters(), layers);
+}
+
+fn read_values(folder: &Path, name: &str) -> [Array2<f32>; 2] {
+    let bytes = fs::read(folder.join(format!("{name}.values.safetensors"))).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    ["x", "outputs"].map(|name| {
+        let tensor = file.tensor(name).unwrap();
+        let (words, _) = tensor.data().as_chunks::<4>();
+        let values = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+        Array2::from_shape_vec((tensor.shape()[0], tensor.shape()[1]), values).unwrap()
+    })
 }
 
 mod slow {
@@ -37,6 +74,7 @@ mod slow {
     use wgpu_linear::nn;
     use wgpu_linear::reference::{self, AdamCorrections, Mlp};
 
+    use super::read_values;
     use crate::exchange::{difference, outputs, some_layers};
     use crate::support::{gpu, reals};
 
@@ -77,17 +115,6 @@ mod slow {
         });
         let file = folder.join(format!("{name}.values.safetensors"));
         safetensors::serialize_to_file(views, None, &file).unwrap();
-    }
-
-    fn read_values(folder: &Path, name: &str) -> [Array2<f32>; 2] {
-        let bytes = fs::read(folder.join(format!("{name}.values.safetensors"))).unwrap();
-        let file = SafeTensors::deserialize(&bytes).unwrap();
-        ["x", "outputs"].map(|name| {
-            let tensor = file.tensor(name).unwrap();
-            let (words, _) = tensor.data().as_chunks::<4>();
-            let values = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
-            Array2::from_shape_vec((tensor.shape()[0], tensor.shape()[1]), values).unwrap()
-        })
     }
 
     /// A network with this function behind hidden layers, and what the device computes.
