@@ -274,6 +274,14 @@ fn ends_of_a_graph_are_read_as_outputs() {
     assert_eq!(end("Softmax t y", &[int("axis", 1)]), Output::Softmax);
     assert_eq!(end("Sigmoid t y", &[]), Output::Sigmoid);
     assert_eq!(end("Tanh t y", &[]), Output::Logits);
+    // Twice a SiLU is none.
+    let twice = Graph::new().linear("x", "t").constant("two", &[], &[2.0]);
+    let twice = twice.node("Sigmoid t s", &[]).node("Mul s t a", &[]);
+    let twice = read(twice.node("Mul two a y", &[]));
+    assert_eq!(twice.layers[0].activation, Activation::Silu);
+    let scale = vec![2.0; 3];
+    let mean = vec![0.0; 3];
+    assert_eq!(twice.output, Output::Values { mean, scale });
 }
 
 /// One thing in each that no multi-layer perceptron does, with the words that name it.

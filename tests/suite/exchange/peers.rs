@@ -68,14 +68,14 @@ mod slow {
         Naming, OptimizerState, export, export_training, import, import_training,
     };
     use wgpu_linear::model::{
-        Activation, AdamSettings, LayerParameters, MlpConfig, Model, NetworkConfig, Optimizer,
-        SgdSettings, Targets,
+        Activation, AdamSettings, Initialization, LayerParameters, MlpConfig, Model, NetworkConfig,
+        Optimizer, SgdSettings, Targets,
     };
     use wgpu_linear::nn;
     use wgpu_linear::reference::{self, AdamCorrections, Mlp};
 
     use super::read_values;
-    use crate::exchange::{difference, outputs, some_layers};
+    use crate::exchange::{activations, difference, outputs, some_layers};
     use crate::support::{gpu, reals};
 
     const PYTHON: &str = "WGPU_LINEAR_TORCH_PYTHON";
@@ -117,7 +117,8 @@ mod slow {
         safetensors::serialize_to_file(views, None, &file).unwrap();
     }
 
-    /// A network with this function behind hidden layers, and what the device computes.
+    /// A network with this function behind hidden layers, first weights as PyTorch draws them, and
+    /// what the device computes.
     fn on_the_device(
         random: &mut fastrand::Rng,
         sizes: &[usize],
@@ -126,11 +127,12 @@ mod slow {
     ) -> (Vec<LayerParameters>, Array2<f32>) {
         let config = MlpConfig {
             activation,
+            initialization: Initialization::KaimingUniform,
+            seed: random.u64(..),
             ..MlpConfig::new(sizes)
         };
-        let layers = some_layers(random, sizes);
         let mut mlp = nn::Mlp::new(gpu(), config).unwrap();
-        mlp.set_parameters(&layers).unwrap();
+        let layers = mlp.parameters().unwrap();
         let outputs = mlp.predict(x.view()).unwrap();
         (layers, outputs)
     }
@@ -145,7 +147,7 @@ mod slow {
             ("dropout", dropout),
             ("prefixes", Naming::prefixes(prefixes)),
         ];
-        let activations = Activation::ALL.map(|function| (function.name(), function));
+        let activations = activations().map(|function| (function.name(), function));
         let cases = activations.map(|(name, function)| (name, function, Naming::default()));
         let others = namings.map(|(name, naming)| (name, Activation::Relu, naming));
         let mut written = Vec::new();
@@ -174,10 +176,10 @@ mod slow {
         };
         let results = [Output::Logits, Output::Softmax, Output::Sigmoid, values];
         let mut names = Vec::new();
-        for (number, function) in Activation::ALL.into_iter().enumerate() {
+        for (number, function) in activations().into_iter().enumerate() {
             let config = NetworkConfig::new(5).layer(12, function);
             let config = config.layer(7, Activation::Tanh);
-            let config = config.layer(3, Activation::ALL[8 - number]);
+            let config = config.layer(3, activations()[8 - number]);
             let mut model = OnnxModel::new(&config, some_layers(random, &[5, 12, 7, 3])).unwrap();
             model.output = results[number % results.len()].clone();
             model.input = (number % 2 == 0).then(|| Standardisation {
