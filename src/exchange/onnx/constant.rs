@@ -17,14 +17,20 @@ pub(super) fn constant(graph: &Graph<'_>, name: &str) -> Result<Option<Constant>
     let mut transposed = false;
     for _ in 0..DEPTH {
         if let Some(tensor) = graph.tensor(name) {
-            return Ok(finished(Constant::read(tensor)?, transposed));
+            let constant = Constant::read(tensor)?;
+            graph.spend(constant.values.len(), name)?;
+            return Ok(finished(constant, transposed));
         }
         let Some(node) = graph.node(name) else {
             return Ok(None);
         };
         match operator(node) {
             "Constant" => {
-                return Ok(value(node)?.and_then(|constant| finished(constant, transposed)));
+                let Some(constant) = value(node)? else {
+                    return Ok(None);
+                };
+                graph.spend(constant.values.len(), name)?;
+                return Ok(finished(constant, transposed));
             }
             "Identity" => {}
             "Cast" if casts_to_f32(node) => {}

@@ -35,7 +35,7 @@ pub(super) fn gated<'a>(
         number: 1.0,
         names: Vec::new(),
     };
-    for name in &mul.input {
+    for name in factors_of(mul) {
         factors.gather(graph, name, &gate, DEPTH)?;
     }
     factors.names.sort_unstable();
@@ -51,7 +51,7 @@ fn find<'a>(
     mul: &'a NodeProto,
     depth: usize,
 ) -> Result<Option<Gate<'a>>, OnnxError> {
-    for value in &mul.input {
+    for value in factors_of(mul) {
         let Some(node) = graph.node(value) else {
             continue;
         };
@@ -130,6 +130,12 @@ pub(super) fn with_number<'a>(
     Ok(None)
 }
 
+/// The two factors of a product. A damaged file may have any number, and no number of them may
+/// multiply from product to product.
+fn factors_of(mul: &NodeProto) -> impl Iterator<Item = &str> {
+    mul.input.iter().take(2).map(|name| &name[..])
+}
+
 /// A product as one number and names.
 struct Factors<'a> {
     number: f32,
@@ -152,7 +158,7 @@ impl<'a> Factors<'a> {
         let product = graph.node(name).filter(|node| operator(node) == "Mul");
         match product {
             Some(mul) if name != gate.t && name != gate.value && depth > 1 => {
-                for name in &mul.input {
+                for name in factors_of(mul) {
                     self.gather(graph, name, gate, depth - 1)?;
                 }
             }

@@ -1,5 +1,6 @@
 //! A graph whose nodes are found by what they compute.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::error::OnnxError;
@@ -11,10 +12,17 @@ pub(super) struct Graph<'a> {
     pub(super) output: &'a str,
     nodes: HashMap<&'a str, &'a NodeProto>,
     tensors: HashMap<&'a str, &'a TensorProto>,
+    /// How many numbers may still be read.
+    budget: Cell<usize>,
 }
 
 impl<'a> Graph<'a> {
-    pub(super) fn new(graph: &'a GraphProto) -> Result<Self, OnnxError> {
+    /// The graph of a file of `bytes` bytes.
+    ///
+    /// A constant may be used by any number of nodes, each of which has a copy. So that a small file
+    /// does not fill the memory, at most four times as many numbers are read as it has bytes; where
+    /// no constant is shared, a quarter is enough.
+    pub(super) fn new(graph: &'a GraphProto, bytes: usize) -> Result<Self, OnnxError> {
         let outputs_of =
             |node: &'a NodeProto| node.output.iter().map(move |name| (&name[..], node));
         let nodes: HashMap<_, _> = graph.node.iter().flat_map(outputs_of).collect();
@@ -32,6 +40,7 @@ impl<'a> Graph<'a> {
             output: only("outputs", outputs)?,
             nodes,
             tensors,
+            budget: Cell::new(bytes.saturating_mul(4)),
         })
     }
 
@@ -42,6 +51,17 @@ impl<'a> Graph<'a> {
 
     pub(super) fn tensor(&self, name: &str) -> Option<&'a TensorProto> {
         self.tensors.get(name).copied()
+    }
+
+    /// Takes this many numbers off what may be read.
+    pub(super) fn spend(&self, numbers: usize, tensor: &str) -> Result<(), OnnxError> {
+        let left = self.budget.get().checked_sub(numbers);
+        let left = left.ok_or_else(|| OnnxError::Tensor {
+            tensor: tensor.to_owned(),
+            reason: "is used so often that the network is far larger than its file".to_owned(),
+        })?;
+        self.budget.set(left);
+        Ok(())
     }
 
     /// No way through the graph is longer.

@@ -84,7 +84,7 @@ pub fn import(bytes: &[u8]) -> Result<OnnxModel, OnnxError> {
         messages::ModelProto::decode(bytes).map_err(|error| OnnxError::File(Box::new(error)))?;
     let graph = file.graph.as_ref().ok_or(OnnxError::NoGraph)?;
     check_opset(&file.opset_import)?;
-    let graph = graph::Graph::new(graph)?;
+    let graph = graph::Graph::new(graph, bytes.len())?;
     let stages = stage::stages(&graph)?;
     let mut model = assemble::assemble(stages)?;
     graph.input.clone_into(&mut model.input_name);

@@ -1,5 +1,7 @@
 //! How the layers of a state dict are called.
 
+use std::collections::BTreeSet;
+
 use super::error::PyTorchError;
 
 /// Before the names of what an optimizer remembers.
@@ -58,7 +60,8 @@ impl Naming {
 }
 
 pub(super) fn all_differ(prefixes: &[String]) -> bool {
-    (1..prefixes.len()).all(|i| !prefixes[..i].contains(&prefixes[i]))
+    let different: BTreeSet<&String> = prefixes.iter().collect();
+    different.len() == prefixes.len()
 }
 
 /// `PREFIX.weight`; a lone layer may have no prefix.

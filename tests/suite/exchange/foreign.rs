@@ -274,6 +274,14 @@ fn ends_of_a_graph_are_read_as_outputs() {
     assert_eq!(end("Softmax t y", &[int("axis", 1)]), Output::Softmax);
     assert_eq!(end("Sigmoid t y", &[]), Output::Sigmoid);
     assert_eq!(end("Tanh t y", &[]), Output::Logits);
+    // Twice a SiLU is none.
+    let twice = Graph::new().linear("x", "t").constant("two", &[], &[2.0]);
+    let twice = twice.node("Sigmoid t s", &[]).node("Mul s t a", &[]);
+    let twice = read(twice.node("Mul two a y", &[]));
+    assert_eq!(twice.layers[0].activation, Activation::Silu);
+    let scale = vec![2.0; 3];
+    let mean = vec![0.0; 3];
+    assert_eq!(twice.output, Output::Values { mean, scale });
 }
 
 /// One thing in each that no multi-layer perceptron does, with the words that name it.
@@ -435,6 +443,36 @@ fn constants_that_are_not_what_they_say_are_refused() {
         let said = refused(product(tensor));
         assert!(said.contains(words), "`{said}` does not say `{words}`");
     }
+}
+
+/// Every node has a copy of its constant, so a row that many nodes share fills the memory.
+#[test]
+fn a_file_that_unfolds_to_far_more_is_refused() {
+    let shared = |nodes: usize| {
+        let graph = Graph::new()
+            .constant("w", &[1, 1000], &[1.0; 1000])
+            .constant("c", &[1000], &[0.5; 1000])
+            .node("Gemm x w c t0", &[]);
+        let add = |graph: Graph, i| graph.node(&format!("Add t{i} c t{}", i + 1), &[]);
+        let graph = (0..nodes).fold(graph, add);
+        graph.node(&format!("Identity t{nodes} y"), &[])
+    };
+    let few = read(shared(10));
+    let once = Output::Values {
+        mean: vec![5.0; 1000],
+        scale: vec![1.0; 1000],
+    };
+    assert_eq!(few.output, once);
+    let said = refused(shared(3000));
+    assert!(said.contains("far larger than its file"), "{said}");
+    // Products of many factors, each of which is such a product.
+    let many = "b ".repeat(500);
+    let graph = Graph::new().constant("k", &[], &[1.0]);
+    let graph = graph.node(&format!("Mul {many}a"), &[]);
+    let graph = graph.node(&format!("Mul {}b", "c ".repeat(500)), &[]);
+    let graph = graph.node(&format!("Mul {}c", "d ".repeat(500)), &[]);
+    let graph = graph.node("Relu x d", &[]).node("Mul a a y", &[]);
+    assert!(refused(graph).contains("node the y (Mul)"));
 }
 
 #[test]

@@ -4,6 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use ndarray::Array2;
+use safetensors::SafeTensors;
+use wgpu_linear::exchange::onnx;
+use wgpu_linear::exchange::pytorch::{Naming, import};
+
+use super::{difference, outputs};
+
 /// What the document shows is what the tests run.
 #[test]
 fn python_of_the_document_is_that_of_the_script() {
@@ -16,6 +23,36 @@ fn python_of_the_document_is_that_of_the_script() {
     for block in blocks {
         assert!(script.contains(block), "no such lines:\n{block}");
     }
+}
+
+/// Files of PyTorch 2.15 and of `onnx`, made by `scripts/check_exchange.py golden`.
+#[test]
+fn files_of_pytorch_and_onnx_are_read_as_what_they_compute() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let graphs = ["gelu.script", "softplus.dynamo", "silu.dynamo", "by_hand"];
+    for graph in graphs {
+        let bytes = fs::read(folder.join(format!("{graph}.onnx"))).unwrap();
+        let model = onnx::import(&bytes).unwrap();
+        let (name, _) = graph.split_once('.').unwrap_or((graph, ""));
+        let [x, expected] = read_values(&folder, name);
+        let error = difference(&outputs(&model, &x), &expected.mapv(f64::from));
+        assert!(error <= 1e-6, "{graph}: {error}");
+    }
+    let layers = fs::read(folder.join("gelu.safetensors")).unwrap();
+    let layers = import(&layers, &Naming::default()).unwrap();
+    let gelu = fs::read(folder.join("gelu.script.onnx")).unwrap();
+    assert_eq!(onnx::import(&gelu).unwrap().parameters(), layers);
+}
+
+fn read_values(folder: &Path, name: &str) -> [Array2<f32>; 2] {
+    let bytes = fs::read(folder.join(format!("{name}.values.safetensors"))).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    ["x", "outputs"].map(|name| {
+        let tensor = file.tensor(name).unwrap();
+        let (words, _) = tensor.data().as_chunks::<4>();
+        let values = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+        Array2::from_shape_vec((tensor.shape()[0], tensor.shape()[1]), values).unwrap()
+    })
 }
 
 mod slow {
@@ -31,13 +68,14 @@ mod slow {
         Naming, OptimizerState, export, export_training, import, import_training,
     };
     use wgpu_linear::model::{
-        Activation, AdamSettings, LayerParameters, MlpConfig, Model, NetworkConfig, Optimizer,
-        SgdSettings, Targets,
+        Activation, AdamSettings, Initialization, LayerParameters, MlpConfig, Model, NetworkConfig,
+        Optimizer, SgdSettings, Targets,
     };
     use wgpu_linear::nn;
     use wgpu_linear::reference::{self, AdamCorrections, Mlp};
 
-    use crate::exchange::{difference, outputs, some_layers};
+    use super::read_values;
+    use crate::exchange::{activations, difference, outputs, some_layers};
     use crate::support::{gpu, reals};
 
     const PYTHON: &str = "WGPU_LINEAR_TORCH_PYTHON";
@@ -79,18 +117,8 @@ mod slow {
         safetensors::serialize_to_file(views, None, &file).unwrap();
     }
 
-    fn read_values(folder: &Path, name: &str) -> [Array2<f32>; 2] {
-        let bytes = fs::read(folder.join(format!("{name}.values.safetensors"))).unwrap();
-        let file = SafeTensors::deserialize(&bytes).unwrap();
-        ["x", "outputs"].map(|name| {
-            let tensor = file.tensor(name).unwrap();
-            let (words, _) = tensor.data().as_chunks::<4>();
-            let values = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
-            Array2::from_shape_vec((tensor.shape()[0], tensor.shape()[1]), values).unwrap()
-        })
-    }
-
-    /// A network with this function behind hidden layers, and what the device computes.
+    /// A network with this function behind hidden layers, first weights as PyTorch draws them, and
+    /// what the device computes.
     fn on_the_device(
         random: &mut fastrand::Rng,
         sizes: &[usize],
@@ -99,11 +127,12 @@ mod slow {
     ) -> (Vec<LayerParameters>, Array2<f32>) {
         let config = MlpConfig {
             activation,
+            initialization: Initialization::KaimingUniform,
+            seed: random.u64(..),
             ..MlpConfig::new(sizes)
         };
-        let layers = some_layers(random, sizes);
         let mut mlp = nn::Mlp::new(gpu(), config).unwrap();
-        mlp.set_parameters(&layers).unwrap();
+        let layers = mlp.parameters().unwrap();
         let outputs = mlp.predict(x.view()).unwrap();
         (layers, outputs)
     }
@@ -118,7 +147,7 @@ mod slow {
             ("dropout", dropout),
             ("prefixes", Naming::prefixes(prefixes)),
         ];
-        let activations = Activation::ALL.map(|function| (function.name(), function));
+        let activations = activations().map(|function| (function.name(), function));
         let cases = activations.map(|(name, function)| (name, function, Naming::default()));
         let others = namings.map(|(name, naming)| (name, Activation::Relu, naming));
         let mut written = Vec::new();
@@ -147,10 +176,10 @@ mod slow {
         };
         let results = [Output::Logits, Output::Softmax, Output::Sigmoid, values];
         let mut names = Vec::new();
-        for (number, function) in Activation::ALL.into_iter().enumerate() {
+        for (number, function) in activations().into_iter().enumerate() {
             let config = NetworkConfig::new(5).layer(12, function);
             let config = config.layer(7, Activation::Tanh);
-            let config = config.layer(3, Activation::ALL[8 - number]);
+            let config = config.layer(3, activations()[8 - number]);
             let mut model = OnnxModel::new(&config, some_layers(random, &[5, 12, 7, 3])).unwrap();
             model.output = results[number % results.len()].clone();
             model.input = (number % 2 == 0).then(|| Standardisation {
