@@ -1,115 +1,20 @@
 //! Arrays as NumPy saves them (`.npy`), and tables made of arrays.
 
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::path::Path;
 
-use ndarray_npy::npy::header::{Header, Layout};
-
-use super::element::{Element, Elements, check_finite};
+use super::element::{Elements, check_finite};
 use super::error::{DataError, Fault};
-use super::idx;
 use super::memory::Budget;
 use super::options::ReadOptions;
-use super::plan::{Columns, Plan, Role, unnamed_columns};
+use super::order::number_name;
+use super::plan::{Columns, Plan, unnamed_columns};
 use super::preprocess::{Preprocessing, Rule};
-use super::rows::{MOST_ROWS, Rows, number_name};
-use super::source::{Format, Origin, Source, fill};
+use super::role::Role;
+use super::rows::Rows;
+use super::shape::{Shape, of_idx, of_npy};
+use super::source::{Format, Origin, Source};
 use super::table::{Column, Inputs, Table, Values};
-
-/// What the head of an array file says.
-#[derive(Clone, Debug)]
-pub(super) struct Shape {
-    pub(super) element: Element,
-    pub(super) axes: Vec<usize>,
-    /// Whether the first axis is the one that runs fastest.
-    pub(super) is_fortran: bool,
-}
-
-impl Shape {
-    /// Numbers in the array.
-    pub(super) fn len(&self) -> u64 {
-        let product = |a: u64, b: &usize| a.saturating_mul(*b as u64);
-        self.axes.iter().fold(1, product)
-    }
-
-    /// Rows, columns, and height, width and channels where rows are images.
-    fn rows(&self, origin: &Origin) -> Result<(usize, usize, Option<[usize; 3]>), DataError> {
-        let image = match self.axes[..] {
-            [_, _] => None,
-            [_, height, width] => Some([height, width, 1]),
-            [_, height, width, channels @ (1 | 3 | 4)] => Some([height, width, channels]),
-            [_, _, _, _] => None,
-            _ => return Err(origin.fault(Fault::Rank(self.axes.clone()))),
-        };
-        if self.axes.contains(&0) {
-            return Err(origin.fault(Fault::NoExamples(self.axes.clone())));
-        }
-        let rows = self.axes[0];
-        if rows as u64 > MOST_ROWS {
-            return Err(origin.fault(Fault::Rows(rows as u64)));
-        }
-        let columns = self.len() / rows as u64;
-        if self.is_fortran && self.axes.len() > 2 {
-            return Err(origin.fault(Fault::Fortran));
-        }
-        Ok((rows, usize::try_from(columns).unwrap_or(usize::MAX), image))
-    }
-}
-
-/// Reads the head of an array.
-pub(super) fn head(reader: &mut impl Read, origin: &Origin) -> Result<Shape, DataError> {
-    const LONGEST: usize = 1 << 16;
-    let damaged = |what: &str| origin.fault(Fault::ArrayHead(what.to_owned()));
-    let mut read = |len| {
-        let mut bytes = vec![0; len];
-        let count = fill(reader, &mut bytes).map_err(|error| origin.broken(error))?;
-        if count < len {
-            return Err(damaged("it is cut off"));
-        }
-        Ok(bytes)
-    };
-    let mut bytes = read(8)?;
-    let len = match bytes[6] {
-        1 => read(2)?,
-        _ => read(4)?,
-    };
-    let text_len = len
-        .iter()
-        .rev()
-        .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-    // The parser calls itself for each parenthesis.
-    if text_len > LONGEST {
-        return Err(damaged("it is too long"));
-    }
-    let text = read(text_len)?;
-    let opening = text
-        .iter()
-        .filter(|byte| matches!(byte, b'(' | b'[' | b'{'));
-    if opening.count() > 16 {
-        return Err(damaged("it is nested"));
-    }
-    bytes.extend(len);
-    bytes.extend(text);
-    let header = Header::from_reader(&mut Cursor::new(bytes));
-    let header = header.map_err(|error| damaged(reason(&error.to_string())))?;
-    let name = header.type_descriptor.to_string();
-    let element = Element::of_numpy(name.trim_matches('\''));
-    let element = element.ok_or_else(|| origin.fault(Fault::ElementType(name)))?;
-    Ok(Shape {
-        element,
-        is_fortran: header.layout == Layout::Fortran && header.shape.len() > 1,
-        axes: header.shape,
-    })
-}
-
-/// The first words of a message of several lines.
-fn reason(message: &str) -> &str {
-    let line = message.lines().next().unwrap_or_default();
-    line.split(" -->")
-        .next()
-        .unwrap_or(line)
-        .trim_end_matches([':', ' '])
-}
 
 /// Reads an `.npy` file.
 pub(super) fn read(
@@ -118,7 +23,7 @@ pub(super) fn read(
     model: Option<&Preprocessing>,
 ) -> Result<Table, DataError> {
     let origin = source.origin.clone();
-    let shape = head(&mut source, &origin)?;
+    let shape = of_npy(&mut source, &origin)?;
     let has_labels = options.labels.is_some();
     table(source, &origin, &shape, has_labels, options, model)
 }
@@ -288,8 +193,8 @@ pub(super) fn attach_labels(
     let mut source = Source::open(path)?;
     let origin = source.origin.clone();
     let shape = match source.format {
-        Format::Npy => head(&mut source, &origin)?,
-        Format::Idx => idx::head(&mut source, &origin)?,
+        Format::Npy => of_npy(&mut source, &origin)?,
+        Format::Idx => of_idx(&mut source, &origin)?,
         Format::Npz | Format::Text | Format::Parquet => {
             return Err(origin.fault(Fault::LabelsFormat));
         }

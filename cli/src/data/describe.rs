@@ -81,15 +81,15 @@ impl Table {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {} rows of ", self.path, self.form, self.rows)?;
+        write!(f, "{}: {}; {} rows", self.path, self.form, self.rows)?;
         let categorical = self
             .columns
             .iter()
             .filter(|column| column.categories.is_some());
         let categorical = categorical.count();
-        write!(f, "{} numbers", self.width - categorical)?;
+        write!(f, "; columns of numbers: {}", self.width - categorical)?;
         if categorical > 0 {
-            write!(f, " and {categorical} categories")?;
+            write!(f, ", of categories: {categorical}")?;
         }
         let targets: Vec<_> = self.targets.iter().map(|target| &target.name).collect();
         if !targets.is_empty() {
@@ -120,7 +120,7 @@ impl fmt::Display for Preprocessing {
         let texts = self.columns.iter().filter(|column| is_text(&column.rule));
         match texts.count() {
             0 => {}
-            count => write!(f, " ({count} columns of categories)")?,
+            count => write!(f, "; columns of categories: {count}")?,
         }
         match &self.target {
             TargetRule::Classes { names } => {

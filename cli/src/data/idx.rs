@@ -1,44 +1,14 @@
 //! IDX files, as those of MNIST: <http://yann.lecun.com/exdb/mnist/>.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::array::{Shape, attach_labels, table};
-use super::element::Element;
+use super::array::{attach_labels, table};
 use super::error::{DataError, Fault};
 use super::options::{ReadOptions, Task};
 use super::preprocess::Preprocessing;
-use super::source::{Origin, Source, fill};
+use super::shape::of_idx;
+use super::source::Source;
 use super::table::Table;
-
-/// Reads the head: two zeros, type, number of axes, and the length of each.
-pub(super) fn head(reader: &mut impl Read, origin: &Origin) -> Result<Shape, DataError> {
-    let mut bytes = [0; 4];
-    let mut read = |bytes: &mut [u8]| {
-        let count = fill(reader, bytes).map_err(|error| origin.broken(error))?;
-        if count < bytes.len() {
-            return Err(origin.fault(Fault::ArrayHead("it is cut off".into())));
-        }
-        Ok(())
-    };
-    read(&mut bytes)?;
-    let element = Element::of_idx(bytes[2]);
-    let element = element.ok_or_else(|| {
-        let name = format!("0x{:02x}", bytes[2]);
-        origin.fault(Fault::ElementType(name))
-    })?;
-    let mut axes = Vec::new();
-    for _ in 0..bytes[3] {
-        let mut axis = [0; 4];
-        read(&mut axis)?;
-        axes.push(u32::from_be_bytes(axis) as usize);
-    }
-    Ok(Shape {
-        element,
-        axes,
-        is_fortran: false,
-    })
-}
 
 /// Reads images, and the labels in the file beside them.
 pub(super) fn read(
@@ -48,7 +18,7 @@ pub(super) fn read(
 ) -> Result<Table, DataError> {
     let origin = source.origin.clone();
     let path = source.path();
-    let shape = head(&mut source, &origin)?;
+    let shape = of_idx(&mut source, &origin)?;
     if shape.axes.len() < 2 {
         return Err(origin.fault(Fault::LabelsAlone));
     }

@@ -7,10 +7,11 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
-use super::array::{head, labels, table};
+use super::array::{labels, table};
 use super::error::{DataError, Fault, Place, list};
 use super::options::ReadOptions;
 use super::preprocess::Preprocessing;
+use super::shape::of_npy;
 use super::source::Origin;
 use super::table::Table;
 
@@ -51,11 +52,11 @@ pub(super) fn read(
         return Err(absent(&origin, &y, &there));
     }
     let mut array = open(&mut archive, &origin, &x, &there)?;
-    let shape = head(&mut array, &origin)?;
+    let shape = of_npy(&mut array, &origin)?;
     let mut table = table(array, &origin, &shape, true, options, model)?;
     if wants_y && has_y {
         let mut array = open(&mut archive, &origin, &y, &there)?;
-        let shape = head(&mut array, &origin)?;
+        let shape = of_npy(&mut array, &origin)?;
         table.targets = labels(array, &origin, &shape, &table, options)?;
         table.target_path = Some(path.to_owned());
     }

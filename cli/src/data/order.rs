@@ -1,4 +1,10 @@
-//! The order of names.
+//! Names of classes and categories, and their order.
+
+/// A number as the name of a class or category.
+pub(super) fn number_name(value: f64) -> String {
+    // −0 is 0.
+    (value + 0.0).to_string()
+}
 
 /// Numbers by size where all are numbers, and by alphabet otherwise.
 pub(super) fn in_natural_order(mut names: Vec<String>) -> Vec<String> {

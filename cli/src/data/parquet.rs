@@ -14,9 +14,11 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use super::error::{DataError, Fault, Place, flag, shown};
 use super::memory::Budget;
 use super::options::ReadOptions;
-use super::plan::{Columns, Plan, Role};
+use super::order::number_name;
+use super::plan::{Columns, Plan};
 use super::preprocess::Preprocessing;
-use super::rows::{MOST_ROWS, Rows, number_name};
+use super::role::Role;
+use super::rows::{MOST_ROWS, Rows};
 use super::table::{Column, Table, Values};
 
 /// Values that are read at once.
@@ -79,9 +81,10 @@ fn read_trusting(
 }
 
 fn fault(place: &Place, error: &ParquetError) -> DataError {
-    place
-        .clone()
-        .fault(Fault::Parquet(shown(&error.to_string())))
+    let message = error.to_string();
+    let message = message.strip_prefix("Parquet error: ").unwrap_or(&message);
+    let line = message.lines().next().unwrap_or_default();
+    place.clone().fault(Fault::Parquet(line.to_owned()))
 }
 
 fn plan(

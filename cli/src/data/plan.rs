@@ -3,21 +3,7 @@
 use super::error::{DataError, Fault, Place, list, unnamed};
 use super::options::{ReadOptions, Task};
 use super::preprocess::Preprocessing;
-
-/// What becomes of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Left out.
-    Skip,
-    /// An input that is a number.
-    Number,
-    /// An input that is a category.
-    Text,
-    /// To be learned, as a number or, perhaps, as a class with a number for a name.
-    TargetNumber,
-    /// To be learned, as a class.
-    TargetText,
-}
+use super::role::Role;
 
 /// What becomes of all columns.
 #[derive(Debug)]

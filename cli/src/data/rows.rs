@@ -3,7 +3,8 @@
 use super::error::{DataError, Fault, Place};
 use super::memory::Budget;
 use super::numbers::Numbers;
-use super::plan::{Plan, Role};
+use super::plan::Plan;
+use super::role::Role;
 use super::table::{Column, Inputs, Texts, Values};
 
 /// Rows between two looks at the memory.
@@ -91,10 +92,4 @@ impl Rows {
         let row = 8 + 4 * self.columns.len() as u64;
         columns.saturating_add(row.saturating_mul(self.rows as u64))
     }
-}
-
-/// A number as the name of a class or category.
-pub(super) fn number_name(value: f64) -> String {
-    // −0 is 0.
-    (value + 0.0).to_string()
 }

@@ -486,12 +486,7 @@ fn images() -> Vec<Case> {
             &["labels, no images", "--labels"],
         ),
         case("t.idx", idx(0x0a, &[2, 1], &[0, 1]), ": ", &["type 0x0a"]),
-        case(
-            "t.idx",
-            idx(8, &[2, 1, 1], b"")[..9].to_vec(),
-            ": ",
-            &["cut off"],
-        ),
+        case("t.idx", &idx(8, &[2, 1, 1], b"")[..9], ": ", &["cut off"]),
         labelled(idx(8, &[4, 1, 1], &[0, 1]), &["2 of 4 bytes", "cut off"]),
         labelled(idx(8, &[1, 1, 1], &[0, 1]), &["after the 1 bytes"]),
         labelled(idx(8, &[0, 28, 28], b""), &["shape [0, 28, 28]"]),

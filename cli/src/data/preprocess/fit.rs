@@ -1,6 +1,6 @@
 //! What is learned from the rows trained on.
 
-use super::moments::{Moments, moments};
+use super::moments::{Moments, moments_of};
 use super::target;
 use super::{ColumnRule, Preprocessing, Rule, TargetColumn, VERSION};
 use crate::data::error::{DataError, Fault, Place, flag};
@@ -205,15 +205,6 @@ fn missing(table: &Table, row: usize, position: usize, name: &str) -> DataError 
     let flag = flag(position, name);
     let place: Place = table.place(row).column(position, name);
     place.fault(Fault::Missing { flag })
-}
-
-/// The moments of the columns, whatever the type of the numbers.
-pub(super) fn moments_of(numbers: &Numbers, columns: usize, rows: &[usize]) -> Vec<Moments> {
-    match numbers {
-        Numbers::Bytes(values) => moments(values, columns, rows),
-        Numbers::Singles(values) => moments(values, columns, rows),
-        Numbers::Doubles(values) => moments(values, columns, rows),
-    }
 }
 
 /// The middle one of the numbers, or the mean of the two in the middle.

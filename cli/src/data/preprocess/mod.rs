@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use self::apply::{Examples, Goal};
 use super::error::unnamed;
 use super::options::Unknown;
-use super::plan::Role;
+use super::role::Role;
 
 /// The version of what is written down.
 pub const VERSION: u32 = 1;

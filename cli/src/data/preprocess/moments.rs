@@ -1,5 +1,7 @@
 //! Mean, deviation and range of the columns of a matrix, over some of its rows.
 
+use crate::data::numbers::Numbers;
+
 /// Of a column, without what is missing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moments {
@@ -31,12 +33,17 @@ impl Moments {
     }
 }
 
+/// The moments of the columns, whatever the type of the numbers.
+pub(super) fn moments_of(numbers: &Numbers, columns: usize, rows: &[usize]) -> Vec<Moments> {
+    match numbers {
+        Numbers::Bytes(values) => moments(values, columns, rows),
+        Numbers::Singles(values) => moments(values, columns, rows),
+        Numbers::Doubles(values) => moments(values, columns, rows),
+    }
+}
+
 /// The moments of each column of a matrix that is stored row by row; two passes, in f64.
-pub(super) fn moments<T: Copy + Into<f64>>(
-    values: &[T],
-    columns: usize,
-    rows: &[usize],
-) -> Vec<Moments> {
+fn moments<T: Copy + Into<f64>>(values: &[T], columns: usize, rows: &[usize]) -> Vec<Moments> {
     let start = Moments {
         count: 0,
         mean: 0.0,

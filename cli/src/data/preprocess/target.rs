@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use ndarray::Array2;
 
 use super::apply::Goal;
-use super::fit::moments_of;
+use super::moments::moments_of;
 use super::{Preprocessing, TargetRule};
 use crate::data::error::{DataError, Fault, list, shown};
 use crate::data::numbers::Numbers;
 use crate::data::options::Task;
-use crate::data::order::in_natural_order;
-use crate::data::rows::number_name;
+use crate::data::order::{in_natural_order, number_name};
 use crate::data::table::{Column, Table, Values};
 
 /// As many different whole numbers may be the names of classes.

@@ -14,9 +14,11 @@ use self::head::Head;
 use super::error::{DataError, Fault, Place, flag, shown};
 use super::memory::Budget;
 use super::options::ReadOptions;
-use super::plan::{Columns, Plan, Role};
+use super::order::number_name;
+use super::plan::{Columns, Plan};
 use super::preprocess::Preprocessing;
-use super::rows::{Rows, number_name};
+use super::role::Role;
+use super::rows::Rows;
 use super::source::{Origin, Source};
 use super::table::{Column, Table, Values};
 
