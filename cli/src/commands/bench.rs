@@ -357,7 +357,7 @@ fn text(arguments: &Arguments, report: &Report) -> String {
     for row in &report.training {
         let device = match row.device {
             "cpu" => "CPU twin",
-            _ => "GPU",
+            _ => "adapter",
         };
         let (step, rate) = (row.milliseconds_per_step, row.examples_per_s);
         lines.push(format!(
