@@ -1,6 +1,6 @@
 //! `doctor`: what it says with an adapter and without.
 
-use crate::command::{fails_with, gives_json, json_of, program, succeeds, without_adapter};
+use crate::command::{end, fails_with, gives_json, json_of, program, succeeds, without_adapter};
 
 #[test]
 fn a_fast_look_fits_a_terminal_and_names_what_matters() {
@@ -38,6 +38,10 @@ fn without_an_adapter_it_says_what_to_install_and_that_the_twin_will_do() {
     assert!(text.contains("mesa-vulkan-drivers"), "{text}");
     let too_long = text.lines().find(|line| line.chars().count() > 80);
     assert_eq!(too_long, None, "{text}");
+    // What the Vulkan loader has to say is in the error already.
+    let complaints = end(&mut without_adapter(&["doctor"])).stderr;
+    let complaints = String::from_utf8(complaints).unwrap();
+    assert_eq!(complaints.lines().count(), 1, "{complaints}");
     let json = fails_with(
         &mut without_adapter(&["doctor", "--json"]),
         1,
