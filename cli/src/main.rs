@@ -6,7 +6,8 @@ use clap::Parser;
 use wgpu_linear_cli::commands::{Cli, run};
 
 fn main() -> ExitCode {
-    let filter = env_logger::Env::default().default_filter_or("error");
+    // What a Vulkan loader without drivers says, the error says better.
+    let filter = env_logger::Env::default().default_filter_or("error,wgpu_hal=off");
     env_logger::Builder::from_env(filter).init();
     match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,11 +7,14 @@ mod buffers;
 mod case;
 mod cases;
 mod ceilings;
+mod layer;
 mod linear;
 mod losses;
 mod operands;
 mod optimizers;
 mod outcome;
+#[cfg(test)]
+mod tests;
 mod training;
 
 pub use cases::{selfcheck, selfcheck_of};

@@ -1,5 +1,11 @@
 //! The commands, one a file: its arguments and what it does.
 
+pub mod bench;
+pub mod completions;
+pub mod doctor;
+pub mod events;
+pub mod man;
+
 use clap::{Parser, Subcommand};
 
 use crate::CliError;
@@ -22,16 +28,33 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Says what this machine can compute with, and whether it computes right
+    Doctor(doctor::Arguments),
+    /// Measures layers and training on this machine, each verified before it is timed
+    Bench(bench::Arguments),
+    /// Looks into TensorBoard event files
+    Events(events::Arguments),
+    /// Prints what completes commands in a shell
+    Completions(completions::Arguments),
+    /// Prints the manual page, or writes those of all commands
+    Man(man::Arguments),
+}
 
 /// Does what was asked for.
 ///
 /// # Errors
 /// [`CliError`], which says what to do about it.
 pub fn run(cli: &Cli) -> Result<(), CliError> {
-    let _output = Output {
+    let output = Output {
         json: cli.json,
         quiet: cli.quiet,
     };
-    match cli.command {}
+    match &cli.command {
+        Command::Doctor(arguments) => doctor::run(arguments, output),
+        Command::Bench(arguments) => bench::run(arguments, output),
+        Command::Events(arguments) => events::run(arguments, output),
+        Command::Completions(arguments) => completions::run(arguments, output),
+        Command::Man(arguments) => man::run(arguments, output),
+    }
 }

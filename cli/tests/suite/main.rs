@@ -1,4 +1,4 @@
-//! The integration tests of the program: one binary, a module per subject.
+//! The program as its users have it, and its parts: one binary, a module per subject.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,10 +6,17 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod bench;
+mod command;
 mod data;
 mod data_faults;
 mod data_files;
 #[cfg(feature = "parquet")]
 mod data_parquet;
+mod doctor;
+mod events;
 mod explain;
+mod help;
 mod report;
+mod stopping;
+mod train;

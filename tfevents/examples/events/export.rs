@@ -6,67 +6,43 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use tfevents::reader::{ReadError, Reader, Value};
+use tfevents::reader::{NamedRun, Scalars, printable};
 
-use crate::inspect::kind;
-use crate::{Outcome, Run};
+use crate::Outcome;
 
 /// Writes the scalars of `runs` to the file `target`, or to standard output.
-pub(crate) fn export(runs: &[Run], target: Option<&Path>) -> Result<Outcome, Box<dyn Error>> {
-    let mut left_out = BTreeMap::new();
-    let outcome = match target {
-        None => write(runs, io::stdout().lock(), &mut left_out)?,
-        Some(path) => {
-            let file = File::create(path);
-            let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
-            write(runs, file, &mut left_out)?
-        }
+pub(crate) fn export(runs: &[NamedRun], target: Option<&Path>) -> Result<Outcome, Box<dyn Error>> {
+    let Some(path) = target else {
+        return write(runs, io::stdout().lock());
     };
-    for (kind, count) in left_out {
-        eprintln!("left out: {count} of the kind {kind}, which is no scalar");
-    }
-    Ok(outcome)
+    let file = File::create(path);
+    let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+    write(runs, file)
 }
 
-fn write(
-    runs: &[Run],
-    sink: impl Write,
-    left_out: &mut BTreeMap<String, u64>,
-) -> Result<Outcome, Box<dyn Error>> {
+fn write(runs: &[NamedRun], sink: impl Write) -> Result<Outcome, Box<dyn Error>> {
     // It has a buffer of its own.
     let mut rows = csv::Writer::from_writer(sink);
     rows.write_record(["run", "tag", "step", "wall_time", "value"])?;
-    let mut outcome = Outcome::Sound;
+    let (mut outcome, mut left_out) = (Outcome::Sound, BTreeMap::new());
     for run in runs {
-        let mut reader = Reader::open(&run.path)?;
-        loop {
-            match reader.next_point() {
-                Ok(None) => break,
-                Ok(Some(point)) => match digits(&point.value) {
-                    Some(value) => {
-                        let (step, wall_time) =
-                            (point.step.to_string(), format!("{:?}", point.wall_time));
-                        rows.write_record([&run.name, &point.tag, &step, &wall_time, &value])?;
-                    }
-                    None => *left_out.entry(kind(&point.value)).or_default() += 1,
-                },
-                Err(error @ ReadError::Damaged { .. }) => {
-                    outcome = Outcome::Damaged;
-                    eprintln!("damage: {error}");
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let mut scalars = Scalars::open(&run.path)?;
+        while let Some(point) = scalars.next_scalar()? {
+            let (step, wall_time) = (point.step.to_string(), format!("{:?}", point.wall_time));
+            rows.write_record([&run.name, &point.tag, &step, &wall_time, &point.digits])?;
+        }
+        for damage in scalars.damages() {
+            outcome = Outcome::Damaged;
+            eprintln!("damage: {damage}");
+        }
+        for (kind, count) in scalars.left_out() {
+            *left_out.entry(kind.clone()).or_insert(0) += count;
         }
     }
     rows.flush()?;
-    Ok(outcome)
-}
-
-/// The fewest digits that lead back to the same number of the same precision.
-fn digits(value: &Value) -> Option<String> {
-    match value {
-        Value::Scalar(value) => Some(format!("{value:?}")),
-        Value::Scalar64(value) => Some(format!("{value:?}")),
-        _ => None,
+    for (kind, count) in left_out {
+        let kind = printable(&kind);
+        eprintln!("left out: {count} of the kind {kind}, which is no scalar");
     }
+    Ok(outcome)
 }

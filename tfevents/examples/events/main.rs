@@ -4,7 +4,6 @@
 
 mod export;
 mod inspect;
-mod printable;
 
 use std::error::Error;
 use std::io;
@@ -12,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tfevents::reader::runs;
+use tfevents::reader::{NamedRun, named_runs};
 
 /// Looks into TensorBoard event files.
 #[derive(Debug, Parser)]
@@ -51,34 +50,8 @@ enum Outcome {
     Damaged,
 }
 
-/// What to read, and how it is called: its path below the directory that was named.
-#[derive(Debug)]
-struct Run {
-    name: String,
-    path: PathBuf,
-}
-
-fn runs_at(path: &Path) -> Result<Vec<Run>, Box<dyn Error>> {
-    let metadata = path.metadata();
-    let metadata = metadata.map_err(|error| format!("{}: {error}", path.display()))?;
-    if metadata.is_file() {
-        return Ok(vec![Run {
-            name: path.display().to_string(),
-            path: path.to_owned(),
-        }]);
-    }
-    let named = |run: PathBuf| {
-        let below = run.strip_prefix(path).unwrap_or(&run);
-        let name = below.display().to_string();
-        let name = if name.is_empty() {
-            String::from(".")
-        } else {
-            name
-        };
-        Run { name, path: run }
-    };
-    let runs: Result<Vec<_>, _> = runs(path).map(|run| run.map(named)).collect();
-    let runs = runs?;
+fn runs_at(path: &Path) -> Result<Vec<NamedRun>, Box<dyn Error>> {
+    let runs = named_runs(path)?;
     if runs.is_empty() {
         let told = "there is no event file (a name that contains `tfevents`) in it or below it";
         return Err(format!("{}: {told}", path.display()).into());

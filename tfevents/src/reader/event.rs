@@ -114,6 +114,40 @@ impl Value {
             _ => None,
         }
     }
+
+    /// The number of a [`Scalar`](Self::Scalar) or [`Scalar64`](Self::Scalar64), in the fewest
+    /// digits that lead back to it in its precision.
+    ///
+    /// ```
+    /// use tfevents::reader::Value;
+    /// assert_eq!(Value::Scalar(0.1).digits().as_deref(), Some("0.1"));
+    /// assert_eq!(Value::Scalar64(0.1_f32.into()).digits().as_deref(), Some("0.10000000149011612"));
+    /// ```
+    #[must_use]
+    pub fn digits(&self) -> Option<String> {
+        match self {
+            Self::Scalar(value) => Some(format!("{value:?}")),
+            Self::Scalar64(value) => Some(format!("{value:?}")),
+            _ => None,
+        }
+    }
+
+    /// What it is, in a word or two: `scalar`, `histogram`, `image`, `text`, `tensor`, or the name
+    /// of its plugin.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let plugin = match self {
+            Self::Scalar(_) | Self::Scalar64(_) => return "scalar".into(),
+            Self::Histogram(_) => return "histogram".into(),
+            Self::Image(_) => return "image".into(),
+            Self::Text(_) => return "text".into(),
+            Self::Plugin(plugin) => plugin,
+            Self::Tensor(tensor) if tensor.plugin.name.is_empty() => return "tensor".into(),
+            Self::Tensor(tensor) => &tensor.plugin,
+            Self::Other => return "other".into(),
+        };
+        plugin.name.clone()
+    }
 }
 
 /// A distribution: `counts[i]` values in `[limits[i − 1], limits[i])`, with −∞ before the first

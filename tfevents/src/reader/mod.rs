@@ -50,8 +50,11 @@ mod decode;
 mod directory;
 mod event;
 mod fields;
+mod overview;
+mod printable;
 mod records;
 mod runs;
+mod scalars;
 mod tensor;
 
 pub use damage::{Damage, DamageKind, Malformed, ReadError, RecordError, Tail};
@@ -60,5 +63,8 @@ pub use event::{
     Content, Event, HistogramValue, ImageValue, PluginData, Point, Session, SummaryValue,
     TensorData, TensorValue, Value,
 };
+pub use overview::{NamedRun, Overview, Series, named_runs};
+pub use printable::printable;
 pub use records::{Record, RecordReader};
 pub use runs::{Runs, runs};
+pub use scalars::{ScalarPoint, Scalars};

@@ -1,0 +1,330 @@
+//! What needs kernels with faults, or no device at all.
+
+use std::collections::BTreeSet;
+
+use super::case::Kernels;
+use super::cases::{cases, prepare_next, run, selfcheck_of};
+use super::outcome::{Check, CheckName, SelfCheck, Verdict};
+use crate::device::Gpu;
+use crate::kernel::{Fault, PrepareError};
+use crate::linear::{Capabilities, LinearKernels};
+use crate::nn::NetworkKernels;
+
+/// A kernel with a fault, and the checks to be made.
+struct Planted {
+    fault: Fault,
+    operations: &'static [&'static str],
+    shapes: &'static [&'static str],
+}
+
+fn planted(
+    kernel: &'static str,
+    [text, instead]: [&'static str; 2],
+    operations: &'static [&'static str],
+    shapes: &'static [&'static str],
+) -> Planted {
+    Planted {
+        fault: Fault {
+            kernel,
+            text,
+            instead,
+        },
+        operations,
+        shapes,
+    }
+}
+
+impl Planted {
+    fn takes(&self, name: &CheckName) -> bool {
+        let shape = name.shape.as_str();
+        self.operations.contains(&name.operation)
+            && (self.shapes.is_empty() || self.shapes.contains(&shape))
+    }
+
+    fn check(&self, gpu: &Gpu) -> SelfCheck {
+        let linear = LinearKernels::of(gpu).with_fault(self.fault);
+        let network = NetworkKernels::of(gpu).with_fault(self.fault);
+        let kernels = Kernels {
+            gpu,
+            linear: &linear,
+            network: &network,
+        };
+        let cases = cases(linear.capabilities(), |name| self.takes(name));
+        run(cases, &kernels).unwrap()
+    }
+
+    fn runs_in(&self, check: &Check) -> bool {
+        check.kernels.iter().any(|name| self.fault.is_in(name))
+    }
+}
+
+/// Faults as a driver with a bug would have them: one element, one thread, one digit.
+fn faults() -> Vec<Planted> {
+    const STORE: &str = "store_product(row, column, sum);\n    }";
+    const ONE_ROW: &str = "store_product(row, column, sum + select(0.0, 1.0, row == 2u));\n    }";
+    let products = &["3×5×7", "13×517×35"];
+    vec![
+        planted("forward/", [STORE, ONE_ROW], &["forward"], products),
+        planted("input_grad/", [STORE, ONE_ROW], &["input_grad"], products),
+        planted("weight_grad/", [STORE, ONE_ROW], &["weight_grad"], products),
+        planted(
+            "forward/sum_slabs",
+            ["sum += loaded[i];", "sum += f32(i != 1u) * loaded[i];"],
+            &["forward"],
+            &["13×517×35"],
+        ),
+        planted(
+            "forward/",
+            [
+                "value4(sum));\n    }\n    if ACTIVATE {",
+                "0.99 * value4(sum));\n    }\n    if ACTIVATE {",
+            ],
+            &["forward_inference", "forward"],
+            &["9×4×12", "64×64×64"],
+        ),
+        planted(
+            "bias_grad",
+            ["lane < LANES;", "lane < LANES - 1u;"],
+            &["bias_grad"],
+            &[],
+        ),
+        planted(
+            "activation/gelu",
+            ["value(t[i])", "value(t[i]) * 1.00001"],
+            &["activation"],
+            &[],
+        ),
+        planted(
+            "activation_grad/tanh",
+            ["da[i] *", "da[i] * 0.9999 *"],
+            &["activation_grad"],
+            &[],
+        ),
+        planted(
+            "softmax_cross_entropy",
+            ["log(sum) -", "log2(sum) -"],
+            &["softmax_cross_entropy", "softmax_cross_entropy_small"],
+            &[],
+        ),
+        planted(
+            "elementwise_loss/huber",
+            ["own * slope", "1.0001 * own * slope"],
+            &["elementwise_loss"],
+            &[],
+        ),
+        planted(
+            "class_weight_sum",
+            ["dims.first + lane;", "dims.first + lane + 1u;"],
+            &["softmax_cross_entropy"],
+            &[],
+        ),
+        planted(
+            "row_weight_sum",
+            ["dims.first + lane;", "dims.first + lane + 1u;"],
+            &["elementwise_loss"],
+            &["65×7"],
+        ),
+        planted(
+            "accumulate_loss",
+            ["dims.first + lane;", "dims.first + lane + 1u;"],
+            &["accumulate_loss"],
+            &[],
+        ),
+        planted("sgd", ["settings.nesterov != 0u", "false"], &["sgd"], &[]),
+        planted(
+            "adam_advance",
+            ["+ (1.0 - beta)", "+ 1.0001 * (1.0 - beta)"],
+            &["adam"],
+            &[],
+        ),
+        planted(
+            "adam",
+            ["square / corrections.y", "square / corrections.x"],
+            &["adam"],
+            &[],
+        ),
+        planted(
+            "lion",
+            ["(1.0 - settings.beta2) * g", "(1.0 - settings.beta1) * g"],
+            &["lion"],
+            &[],
+        ),
+        planted(
+            "gather_bytes",
+            ["8u * (i % 4u)", "8u * (i % 3u)"],
+            &["gather"],
+            &[],
+        ),
+        planted(
+            "gather",
+            ["k % dims.outputs", "0u * k + 1u"],
+            &["gather"],
+            &[],
+        ),
+        planted(
+            "histogram",
+            ["<= ordered", "< ordered"],
+            &["histogram"],
+            &[],
+        ),
+        planted(
+            "merge_histograms",
+            [
+                "non_finite += slabs[i].non_finite",
+                "non_finite = slabs[i].non_finite",
+            ],
+            &["histogram"],
+            &[],
+        ),
+        planted(
+            "gradient_norm",
+            ["i < dims.count; i +=", "i + 1u < dims.count; i +="],
+            &["clip"],
+            &[],
+        ),
+        planted(
+            "clip_factor",
+            ["(norm + 1e-6)", "(norm * 1.0001)"],
+            &["clip"],
+            &[],
+        ),
+        planted(
+            "clip",
+            ["scaled * clipping.factor", "scaled"],
+            &["clip"],
+            &[],
+        ),
+    ]
+}
+
+#[test]
+fn a_wrong_kernel_is_named_whichever_it_is() {
+    let gpu = Gpu::new().unwrap();
+    for planted in faults() {
+        let (found, fault) = (planted.check(&gpu), planted.fault);
+        let failures: Vec<_> = found.failures().collect();
+        assert!(
+            !failures.is_empty(),
+            "nobody sees {fault:?}: {:?}",
+            found.checks
+        );
+        for failure in failures {
+            assert!(planted.runs_in(failure), "{fault:?}: {failure}");
+            let is_wrong = matches!(&failure.verdict, Verdict::Wrong(wrong) if wrong.elements > 0);
+            assert!(is_wrong, "{fault:?}: {failure}");
+        }
+    }
+}
+
+mod slow {
+    use super::*;
+
+    /// What a self-check would run on a GPU, wherever this runs.
+    #[test]
+    fn kernels_for_hardware_are_right_here_too() {
+        let gpu = Gpu::new().unwrap();
+        let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));
+        let kernels = Kernels {
+            gpu: &gpu,
+            linear: &linear,
+            network: &network,
+        };
+        let of_products =
+            |name: &CheckName| ["forward", "input_grad", "weight_grad"].contains(&name.operation);
+        let found = run(cases(&Capabilities::hardware(), of_products), &kernels).unwrap();
+        for failure in found.failures() {
+            println!("{failure}");
+        }
+        assert!(found.is_right());
+        let checks = found.checks.iter();
+        let tiled = checks.filter(|check| check.name.variant.starts_with("tiled 128×128"));
+        assert!(tiled.count() > 50);
+    }
+}
+
+/// Every operation has a check, on hardware with every algorithm, whole and in slabs. Nothing is
+/// computed, so no such adapter is needed.
+#[test]
+fn every_kernel_is_checked() {
+    let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let gpu = Gpu::wrap(device, queue);
+    let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));
+    let kernels = Kernels {
+        gpu: &gpu,
+        linear: &linear,
+        network: &network,
+    };
+    let mut ahead = cases(&Capabilities::hardware(), |_| true);
+    let mut checked = BTreeSet::new();
+    while !ahead.is_empty() {
+        for prepared in prepare_next(&mut ahead, &kernels) {
+            assert!(!prepared.kernels().is_empty(), "{}", prepared.name());
+            checked.extend(prepared.kernels());
+        }
+    }
+    let networks = crate::nn::kernels().into_iter().map(|kernel| kernel.name());
+    let missing: Vec<_> = networks.filter(|name| !checked.contains(name)).collect();
+    assert!(missing.is_empty(), "no case in src/check/ runs {missing:?}");
+    for algorithm in [
+        "tiled_128-",
+        "tiled_64-",
+        "tiled_32-",
+        "tiled_128_prefetch-",
+        "tiled_64_prefetch-",
+        "small_batch_1-",
+        "small_batch_2-",
+        "small_batch_4-",
+        "small_batch_8-",
+        "naive-",
+        "sum_slabs_2-",
+        "sum_slabs_4-",
+        "sum_slabs_8-",
+    ] {
+        for operation in ["forward", "input_grad", "weight_grad"] {
+            if operation == "weight_grad" && algorithm.starts_with("small") {
+                continue;
+            }
+            let names = || {
+                checked
+                    .iter()
+                    .filter(|name| name.starts_with(&format!("{operation}/{algorithm}")))
+            };
+            assert!(names().count() > 0, "{operation} {algorithm}: {checked:?}");
+            let in_slabs = names().any(|name| name.contains("to_slab"));
+            assert!(
+                in_slabs || algorithm.starts_with("sum"),
+                "{operation} {algorithm}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_device_has_no_limits_for_is_no_failure() {
+    let limits = wgpu::Limits {
+        max_storage_buffers_per_shader_stage: 3,
+        ..wgpu::Limits::default()
+    };
+    let descriptor = wgpu::DeviceDescriptor {
+        required_limits: limits,
+        ..Default::default()
+    };
+    let (device, queue) = wgpu::Device::noop(&descriptor);
+    let gpu = Gpu::wrap(device, queue);
+    let only = |name: &CheckName| name.operation == "forward" && name.shape == "3×5×7";
+    let found = selfcheck_of(&gpu, only).unwrap();
+    let limit =
+        |check: &Check| matches!(check.verdict, Verdict::Refused(PrepareError::Limit { .. }));
+    assert!(!found.checks.is_empty() && found.checks.iter().all(limit));
+    assert!(found.is_right());
+}
+
+#[test]
+fn a_lost_device_is_an_error_with_what_was_being_checked() {
+    let gpu = Gpu::new().unwrap();
+    gpu.device().destroy();
+    let error = selfcheck_of(&gpu, |name| name.operation == "lion").unwrap_err();
+    assert_eq!(error.name.operation, "lion");
+    assert!(matches!(*error.source, crate::GpuError::DeviceLost));
+    assert!(error.to_string().contains("lion 300"), "{error}");
+}
