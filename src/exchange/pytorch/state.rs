@@ -1,6 +1,6 @@
 //! What an optimizer remembers, as PyTorch calls it.
 
-use crate::model::LayerParameters;
+use crate::model::{AdamSettings, LayerParameters};
 
 /// What an optimizer of PyTorch remembers of each parameter, laid out as the layers are.
 ///
@@ -22,6 +22,30 @@ pub struct OptimizerState {
 }
 
 impl OptimizerState {
+    /// PyTorch's name of each moment, and that of the formulas in `shaders/`.
+    pub const NAMES: [(&str, &str); 3] = [
+        ("exp_avg", "m"),
+        ("exp_avg_sq", "v"),
+        ("momentum_buffer", "velocity"),
+    ];
+
+    /// Adam's 1 − β1ˢ and 1 − β2ˢ after the s steps taken; `None` where these are not known.
+    ///
+    /// ```
+    /// use wgpu_linear::exchange::pytorch::OptimizerState;
+    /// use wgpu_linear::model::AdamSettings;
+    ///
+    /// let state = OptimizerState { steps: Some(2), ..OptimizerState::default() };
+    /// let settings = AdamSettings { beta1: 0.5, beta2: 0.75, ..AdamSettings::default() };
+    /// assert_eq!(state.corrections(&settings), Some([0.75, 0.4375]));
+    /// ```
+    #[must_use]
+    pub fn corrections(&self, settings: &AdamSettings) -> Option<[f32; 2]> {
+        let steps = self.steps? as f64;
+        let betas = [settings.beta1, settings.beta2];
+        Some(betas.map(|beta| (1.0 - f64::from(beta).powf(steps)) as f32))
+    }
+
     /// The moment of this name.
     #[must_use]
     pub fn moment(&self, name: &str) -> Option<&[LayerParameters]> {

@@ -312,7 +312,6 @@ mod slow {
                 *steps += 1;
             }
             let gradients = self.twin.gradients().to_vec();
-            let steps = self.state.steps.unwrap_or(0) as i32;
             for (number, gradient) in gradients.iter().enumerate() {
                 let layer = &mut self.twin.layers_mut()[number];
                 match (self.optimizer, &mut self.moments[..]) {
@@ -333,10 +332,9 @@ mod slow {
                     }
                     (Optimizer::Adam(settings) | Optimizer::AdamW(settings), [m, v]) => {
                         let decoupled = matches!(self.optimizer, Optimizer::AdamW(_));
-                        let corrections = AdamCorrections {
-                            first: 1.0 - f64::from(settings.beta1).powi(steps),
-                            second: 1.0 - f64::from(settings.beta2).powi(steps),
-                        };
+                        let corrections = self.state.corrections(&settings).unwrap();
+                        let [first, second] = corrections.map(f64::from);
+                        let corrections = AdamCorrections { first, second };
                         let (m, v) = (&mut m[number], &mut v[number]);
                         let w = [m.w.view_mut(), v.w.view_mut(), layer.w.view_mut()];
                         reference::adam(&settings, decoupled, corrections, gradient.w.view(), w);
