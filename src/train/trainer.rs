@@ -152,7 +152,7 @@ impl<'a> Trainer<'a> {
 
     /// The same, ending at once where the callback breaks after a step: the epoch at hand and the
     /// test set are not evaluated then. Losses arrive, the event file is closed, and a
-    /// [checkpoint](Self::with_checkpoints) is written.
+    /// [checkpoint](super::checkpoint) is written, if there are any.
     #[must_use]
     pub fn with_quick_stop(mut self) -> Self {
         self.quick_stop = true;

@@ -2,9 +2,8 @@
 //!
 //! A [`Checkpoint`] is plain data: configuration, parameters, training state and where the run
 //! stands. [`Trainer::resume`](super::Trainer::resume) goes on from one. With the feature
-//! `checkpoint` it is also a safetensors file, and
-//! [`Trainer::with_checkpoints`](super::Trainer::with_checkpoints) writes such files while it
-//! trains.
+//! `checkpoint` it is also a safetensors file, and `Trainer::with_checkpoints` writes such files
+//! while it trains.
 //!
 //! # The file
 //!
