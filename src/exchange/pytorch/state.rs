@@ -1,6 +1,6 @@
 //! What an optimizer remembers, as PyTorch calls it.
 
-use crate::model::{AdamSettings, LayerParameters};
+use crate::model::{AdamSettings, LayerParameters, Moment, Optimizer, TrainingState};
 
 /// What an optimizer of PyTorch remembers of each parameter, laid out as the layers are.
 ///
@@ -46,6 +46,40 @@ impl OptimizerState {
         Some(betas.map(|beta| (1.0 - f64::from(beta).powf(steps)) as f32))
     }
 
+    /// The state with which a model of this optimizer goes on where PyTorch has left off: for
+    /// [`Model::set_training_state`](crate::model::Model::set_training_state).
+    ///
+    /// A step counts as a batch. Moments whose names are not PyTorch's keep them, and are refused
+    /// by the model.
+    #[must_use]
+    pub fn training_state(&self, optimizer: &Optimizer) -> TrainingState {
+        let corrections = match optimizer {
+            Optimizer::Adam(settings) | Optimizer::AdamW(settings) => self.corrections(settings),
+            _ => None,
+        };
+        let corrections = corrections.map(|values| ("corrections".to_owned(), values.to_vec()));
+        TrainingState {
+            moments: self.moments.iter().map(moment).collect(),
+            scalars: corrections.into_iter().collect(),
+            batches: self.steps.unwrap_or(0),
+        }
+    }
+
+    /// What PyTorch needs of the [state](crate::model::Model::training_state) of a model, which has
+    /// taken `steps` steps: as many as batches, unless gradients were accumulated.
+    #[must_use]
+    pub fn of(state: &TrainingState, steps: u64) -> Self {
+        let theirs = |ours: &str| Self::NAMES.iter().find(|(_, name)| *name == ours);
+        let named = |moment: &Moment| {
+            let name = theirs(&moment.name).map_or(&moment.name[..], |(name, _)| name);
+            (name.to_owned(), moment.layers.clone())
+        };
+        Self {
+            moments: state.moments.iter().map(named).collect(),
+            steps: state.scalar("corrections").map(|_| steps),
+        }
+    }
+
     /// The moment of this name.
     #[must_use]
     pub fn moment(&self, name: &str) -> Option<&[LayerParameters]> {
@@ -53,5 +87,15 @@ impl OptimizerState {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, layers)| &layers[..])
+    }
+}
+
+/// Under the name that it has here.
+fn moment((name, layers): &(String, Vec<LayerParameters>)) -> Moment {
+    let known = OptimizerState::NAMES;
+    let ours = known.iter().find(|(theirs, _)| theirs == name);
+    Moment {
+        name: ours.map_or(&name[..], |(_, ours)| ours).to_owned(),
+        layers: layers.clone(),
     }
 }

@@ -419,6 +419,35 @@ mod slow {
             let mut training = Training::read(&begun, optimizer);
             (20..40).for_each(|step| training.step(&x, &labels, step));
             training.check(&read(format!("{name}.40.safetensors")), name);
+            let (layers, state) = import_training(&begun, &Naming::default()).unwrap();
+            let config = MlpConfig {
+                activation: Activation::Tanh,
+                optimizer,
+                ..MlpConfig::new(&[6, 12, 4])
+            };
+            let mut mlp = nn::Mlp::new(gpu(), config).unwrap();
+            mlp.set_parameters(&layers).unwrap();
+            mlp.set_training_state(&state.training_state(&optimizer))
+                .unwrap();
+            for step in 20..40 {
+                let rows = step % 5 * 16..step % 5 * 16 + 16;
+                let x = x.slice_axis(Axis(0), Slice::from(rows.clone()));
+                mlp.train_batch(x, Targets::Classes(&labels[rows])).unwrap();
+            }
+            let back = mlp.training_state().unwrap();
+            let steps = state.steps.map_or(20, |steps| steps + 20);
+            let back = OptimizerState::of(&back, steps);
+            assert_eq!(back.steps, training.state.steps);
+            training
+                .twin
+                .set_parameters(&mlp.parameters().unwrap())
+                .unwrap();
+            training.moments = back
+                .moments
+                .iter()
+                .map(|(_, layers)| f64s(layers))
+                .collect();
+            training.check(&read(format!("{name}.40.safetensors")), name);
             let file = folder.path().join(format!("{name}.ours.safetensors"));
             fs::write(file, training.write()).unwrap();
         }
