@@ -127,6 +127,33 @@ fn a_model_goes_on_from_a_state_with_the_same_bits() {
     }
 }
 
+/// The number of the batch says what is dropped.
+#[test]
+fn dropout_goes_on_where_it_was() {
+    let config = MlpConfig {
+        dropout: 0.3,
+        // A training is five batches.
+        accumulation: 5,
+        ..config(Optimizer::Adam(AdamSettings::default()), None)
+    };
+    let mlps = || [mlp(&config), mlp(&config)];
+    let twins = || [twin(&config), twin(&config)];
+    assert!(goes_on(twins(), |twin| train(twin), copy));
+    assert!(goes_on(mlps(), |mlp| train(mlp), copy));
+    assert!(goes_on(mlps(), train_resident, copy));
+    let from_the_first_batch = |from: &dyn Model, to: &mut dyn Model| {
+        to.set_parameters(&from.parameters().unwrap()).unwrap();
+        let state = from.training_state().unwrap();
+        let state = TrainingState {
+            batches: 0,
+            ..state
+        };
+        to.set_training_state(&state).unwrap();
+    };
+    assert!(!goes_on(twins(), |twin| train(twin), from_the_first_batch));
+    assert!(!goes_on(mlps(), |mlp| train(mlp), from_the_first_batch));
+}
+
 /// The test above would notice: the parameters alone do not do.
 #[test]
 fn parameters_alone_do_not_go_on_with_the_same_bits() {

@@ -3,8 +3,12 @@
 pub mod bench;
 pub mod completions;
 pub mod doctor;
+pub mod evaluate;
 pub mod events;
+pub mod export;
 pub mod man;
+pub mod predict;
+pub mod train;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +33,14 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Trains a network on a table, and leaves it with its curves and a report
+    Train(Box<train::Arguments>),
+    /// Says how well a network does on a table that has what it should predict
+    Evaluate(evaluate::Arguments),
+    /// Predicts each row of a table, which need not have the target; writes CSV
+    Predict(predict::Arguments),
+    /// Writes a network as ONNX, with its preprocessing, or as a state dict of PyTorch
+    Export(export::Arguments),
     /// Says what this machine can compute with, and whether it computes right
     Doctor(doctor::Arguments),
     /// Measures layers and training on this machine, each verified before it is timed
@@ -51,6 +63,10 @@ pub fn run(cli: &Cli) -> Result<(), CliError> {
         quiet: cli.quiet,
     };
     match &cli.command {
+        Command::Train(arguments) => train::run(arguments, output),
+        Command::Evaluate(arguments) => evaluate::run(arguments, output),
+        Command::Predict(arguments) => predict::run(arguments, output),
+        Command::Export(arguments) => export::run(arguments, output),
         Command::Doctor(arguments) => doctor::run(arguments, output),
         Command::Bench(arguments) => bench::run(arguments, output),
         Command::Events(arguments) => events::run(arguments, output),

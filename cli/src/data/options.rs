@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// What is to be learned.
@@ -15,7 +16,7 @@ pub enum Task {
 }
 
 /// What is done to numbers before the network sees them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {
     /// (x − mean) / standard deviation, of the rows trained on.
@@ -27,7 +28,7 @@ pub enum Scaling {
 }
 
 /// What to do with a category that was not among the rows trained on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unknown {
     /// Say where it is, and stop.

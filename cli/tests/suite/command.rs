@@ -1,5 +1,6 @@
 //! Runs the program to its end and asserts how it ended.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -9,6 +10,13 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgpu-linear"));
     command.args(arguments).stdin(Stdio::null());
     command
+}
+
+/// A file of the folder `data/` of the repository.
+pub(crate) fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../data")
+        .join(name)
 }
 
 /// The same on a machine without any adapter.

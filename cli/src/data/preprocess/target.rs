@@ -194,3 +194,19 @@ fn labels(table: &Table, column: &Column, names: &[String]) -> Result<Vec<u32>, 
         }
     }
 }
+
+impl Table {
+    /// The class of each row, where the column to be learned has classes; `None` where it has
+    /// values. What [`Preprocessing::fit`] would make of all rows, for those who want to choose
+    /// rows by class before.
+    ///
+    /// # Errors
+    /// [`DataError`] where there is no column to be learned, or it has no value somewhere.
+    pub fn class_labels(&self, task: Option<Task>) -> Result<Option<Vec<u32>>, DataError> {
+        let rows: Vec<usize> = (0..self.rows()).collect();
+        match fit(self, &rows, task)? {
+            TargetRule::Classes { names } => labels(self, &self.targets[0], &names).map(Some),
+            TargetRule::Values { .. } => Ok(None),
+        }
+    }
+}

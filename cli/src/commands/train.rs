@@ -1,0 +1,372 @@
+//! `wgpu-linear train`: from a table to a folder with a network, its curves and its report.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+use wgpu_linear::Gpu;
+use wgpu_linear::model::{Model, ModelError};
+use wgpu_linear::train::checkpoint::Checkpoint;
+
+use super::export::import;
+use crate::config::Settings;
+use crate::output::Output;
+use crate::stop::Stop;
+use crate::training::{
+    Finished, MODEL_FILE, Outcome, Prepared, SavedModel, Story, Trial, curves, extra, network,
+    options, prepare, search, spelled_out, train, with_split, write_predictions,
+};
+use crate::{CliError, clock, device, file};
+
+/// The settings of a run, in its folder.
+const SETTINGS_FILE: &str = "config.toml";
+/// What the network says of the test rows, in the folder of the run.
+const PREDICTIONS_FILE: &str = "predictions.csv";
+const EXAMPLES: &str = "\
+Examples:
+  wgpu-linear train data/digits.csv.gz
+  wgpu-linear train data/iris.csv --hidden 32 --out runs/iris
+  wgpu-linear train data/diabetes.csv --early-stopping 20
+  wgpu-linear train --config runs/iris/config.toml --out runs/iris-again
+  wgpu-linear train --resume runs/iris";
+
+/// Trains a network on a table, and leaves it with its curves and a report
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A TOML file with the settings that the command line does not give
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Go on with the run in this folder, from its newest checkpoint
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["config", "out", "trials"])]
+    resume: Option<PathBuf>,
+    /// Try so many learning rates and widths first, and train with the best
+    #[arg(long, value_name = "N")]
+    trials: Option<u32>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Trains.
+///
+/// # Errors
+/// [`CliError::Input`] where settings or data are wrong, [`CliError::Failure`] where the training
+/// fails.
+pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
+    let resumed = arguments.resume.as_deref().map(resumed).transpose()?;
+    let said = settings(arguments, resumed.as_ref())?;
+    let said = with_split(said, arguments.trials.is_some());
+    let data = prepare(&said)?;
+    let mut settings = spelled_out(said, &data);
+    check_resumed(resumed.as_ref(), &data)?;
+    let out = match &arguments.resume {
+        Some(folder) => folder.clone(),
+        None => new_folder(&settings)?,
+    };
+    settings.run.out = Some(out.clone());
+    let gpu = device::open(settings.run.device.unwrap_or_default(), output)?;
+    // What is wrong is found before anything is written.
+    options(&settings)?;
+    device::model(gpu.as_ref(), network(&settings, &data)?)?;
+    if arguments.trials.is_some() && data.validation.is_none() {
+        return Err(CliError::input(
+            "--trials needs rows to choose by: --validation-fraction 0.2",
+        ));
+    }
+    let grace = settings.run.grace.unwrap_or(10.0);
+    let grace = Duration::try_from_secs_f64(grace)
+        .map_err(|_| CliError::input(format!("--grace {grace} is no number of seconds")))?;
+    let stop = Stop::on_signals(grace)?;
+    fs::create_dir_all(&out).map_err(|error| on_disk(&out, &error))?;
+    let mut run = Training {
+        arguments,
+        settings,
+        data,
+        gpu,
+        out,
+        stop,
+        output,
+        trials: Vec::new(),
+    };
+    run.go(resumed.as_ref())
+}
+
+fn resumed(folder: &Path) -> Result<SavedModel, CliError> {
+    SavedModel::latest(folder)?.ok_or_else(|| {
+        CliError::input(format!(
+            "{} holds no checkpoint that can be read, so there is nothing to go on with",
+            folder.display()
+        ))
+    })
+}
+
+fn settings(arguments: &Arguments, resumed: Option<&SavedModel>) -> Result<Settings, CliError> {
+    let below = match (&arguments.config, resumed) {
+        (Some(path), _) => Settings::read(path)?,
+        (None, Some(saved)) => saved.settings.clone(),
+        (None, None) => Settings::default(),
+    };
+    let mut below = below;
+    // A repeated run has a folder of its own.
+    below.run.out = None;
+    Ok(arguments.settings.clone().over(below))
+}
+
+/// Refuses to go on with other data.
+fn check_resumed(resumed: Option<&SavedModel>, data: &Prepared) -> Result<(), CliError> {
+    match resumed {
+        Some(saved) if saved.preprocessing != data.preprocessing => Err(CliError::input(format!(
+            "{} has changed since the run began, or is read in another way: a run goes on with the data that it began with",
+            data.summary.path
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A folder that is not there yet, unless it is empty.
+fn new_folder(settings: &Settings) -> Result<PathBuf, CliError> {
+    if let Some(out) = &settings.run.out {
+        let is_used = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+        if is_used || out.is_file() {
+            return Err(CliError::input(format!(
+                "--out {} is there already; take another folder, or --resume it",
+                out.display()
+            )));
+        }
+        return Ok(out.clone());
+    }
+    let path = settings.data.path.as_deref().and_then(Path::file_name);
+    let name = path.map_or("run".into(), |name| name.to_string_lossy().into_owned());
+    let name = name.split('.').next().unwrap_or("run").to_owned();
+    let date = clock::compact(Timestamp::now());
+    let first = PathBuf::from(format!("runs/{name}-{date}"));
+    // Two runs may begin within a second.
+    let others = (2..).map(|number| PathBuf::from(format!("runs/{name}-{date}-{number}")));
+    let mut all = [first].into_iter().chain(others);
+    Ok(all.find(|folder| !folder.exists()).unwrap_or_default())
+}
+
+fn on_disk(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::Failure(format!("{}: {error}", path.display()))
+}
+
+/// Puts the weights of another network in the place of the first ones, with what its optimizer
+/// remembers.
+fn begin_with(model: &mut dyn Model, path: &Path) -> Result<(), CliError> {
+    let (parameters, state) = import(path)?;
+    let refused =
+        |error: ModelError| CliError::input(format!("--initial {}: {error}", path.display()));
+    model.set_parameters(&parameters).map_err(refused)?;
+    let optimizer = model.config().map(|config| config.optimizer);
+    match optimizer {
+        Some(optimizer) if !state.moments.is_empty() => model
+            .set_training_state(&state.training_state(&optimizer))
+            .map_err(refused),
+        _ => Ok(()),
+    }
+}
+
+/// A training under way.
+struct Training<'a> {
+    arguments: &'a Arguments,
+    settings: Settings,
+    data: Prepared,
+    gpu: Option<Gpu>,
+    out: PathBuf,
+    stop: Stop,
+    output: Output,
+    trials: Vec<Trial>,
+}
+
+impl Training<'_> {
+    fn go(&mut self, resumed: Option<&SavedModel>) -> Result<(), CliError> {
+        if let Some(trials) = self.arguments.trials {
+            self.search(trials)?;
+        }
+        let config = network(&self.settings, &self.data)?;
+        if resumed.is_none() {
+            self.write(SETTINGS_FILE, self.settings.to_toml().as_bytes())?;
+        }
+        let mut model = device::model(self.gpu.as_ref(), config)?;
+        if let Some(path) = &self.settings.network.initial {
+            begin_with(model.as_mut(), path)?;
+        }
+        self.introduce(model.as_ref());
+        let finished = train(
+            &self.settings,
+            &self.data,
+            model.as_mut(),
+            &self.out,
+            resumed,
+            &self.stop,
+            self.output,
+        )?;
+        if finished.summary.stopped {
+            return self.say_where_to_go_on(&finished);
+        }
+        self.conclude(model.as_mut(), &finished)
+    }
+
+    fn search(&mut self, trials: u32) -> Result<(), CliError> {
+        let (best, done) = search(
+            &self.settings,
+            &self.data,
+            self.gpu.as_ref(),
+            &self.out,
+            trials,
+            &self.stop,
+            self.output,
+        )?;
+        let json = serde_json::to_vec_pretty(&done).unwrap_or_default();
+        self.write("trials.json", &json)?;
+        self.settings = best;
+        self.trials = done;
+        Ok(())
+    }
+
+    fn introduce(&self, model: &dyn Model) {
+        let sizes: Vec<_> = model.layer_sizes().iter().map(usize::to_string).collect();
+        let (data, validation) = (&self.data, self.data.validation.as_ref());
+        self.output.note(&data.summary.to_string());
+        self.output.note(&format!(
+            "Training {} on {} rows{}, testing on {}; {}.",
+            sizes.join("-"),
+            data.train.len(),
+            validation.map_or(String::new(), |v| format!(", {} for validation", v.len())),
+            data.test.len(),
+            model.device()
+        ));
+    }
+
+    fn say_where_to_go_on(&self, finished: &Finished) -> Result<(), CliError> {
+        let steps = finished.summary.steps;
+        let out = self.out.display();
+        self.output.result(
+            &format!("Stopped after step {steps}. To go on: wgpu-linear train --resume {out}"),
+            &json!({
+                "stopped": true,
+                "steps": steps,
+                "out": self.out,
+                "checkpoint": finished.summary.checkpoint,
+            }),
+        )
+    }
+
+    /// Judges the network, and writes everything that there is to know of it.
+    fn conclude(&self, model: &mut dyn Model, finished: &Finished) -> Result<(), CliError> {
+        self.save(model)?;
+        let begin = Instant::now();
+        let preprocessing = &self.data.preprocessing;
+        let test = Outcome::of(model, preprocessing, &self.data.test)?;
+        let validation = match &self.data.validation {
+            Some(validation) => Some(Outcome::of(model, preprocessing, validation)?),
+            None => None,
+        };
+        let evaluation = begin.elapsed();
+        self.write_predictions(&test)?;
+        let mut report = None;
+        if self.settings.run.report.unwrap_or(true) {
+            let story = Story {
+                settings: &self.settings,
+                data: &self.data,
+                finished,
+                test: &test,
+                validation: validation.as_ref(),
+                curves: curves(
+                    &self.out,
+                    self.steps_per_epoch(),
+                    finished.summary.best_epoch,
+                ),
+                evaluation,
+                date: clock::readable(Timestamp::now()),
+                command: format!(
+                    "wgpu-linear train --config {}",
+                    self.out.join(SETTINGS_FILE).display()
+                ),
+            };
+            let path = self.out.join("report.html");
+            story
+                .report(model)?
+                .write(&self.out)
+                .map_err(|error| on_disk(&path, &error))?;
+            report = Some(path);
+        }
+        self.say_how_it_went(model, finished, &test, report.as_deref())
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        let batch = self.settings.training.batch.unwrap_or(1).max(1);
+        self.data.train.len().div_ceil(batch) as u64
+    }
+
+    fn save(&self, model: &dyn Model) -> Result<(), CliError> {
+        let failure = |error: &dyn std::error::Error| CliError::failure(error);
+        let mut checkpoint = Checkpoint::of(model).map_err(|error| failure(&error))?;
+        checkpoint.extra = extra(&self.settings, &self.data.preprocessing);
+        checkpoint
+            .save(&self.out.join(MODEL_FILE))
+            .map_err(|error| failure(&error))
+    }
+
+    fn write_predictions(&self, test: &Outcome) -> Result<(), CliError> {
+        let path = self.out.join(PREDICTIONS_FILE);
+        file::write(&path, |to| {
+            write_predictions(
+                to,
+                &self.data.preprocessing,
+                &self.data.rows.test,
+                &test.details.outputs,
+                Some(self.data.test.targets()),
+            )
+        })
+        .map_err(|error| on_disk(&path, &error))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), CliError> {
+        let path = self.out.join(name);
+        file::replace(&path, bytes).map_err(|error| on_disk(&path, &error))
+    }
+
+    fn say_how_it_went(
+        &self,
+        model: &dyn Model,
+        finished: &Finished,
+        test: &Outcome,
+        report: Option<&Path>,
+    ) -> Result<(), CliError> {
+        let out = self.out.display();
+        let seconds = finished.time.as_secs_f64();
+        let mut text = format!(
+            "On the {} test rows:\n{}",
+            self.data.test.len(),
+            test.text()
+        );
+        text += &format!(
+            "Trained {} steps in {seconds:.1} s on {}.\n",
+            finished.summary.steps,
+            model.device()
+        );
+        if let Some(report) = report {
+            text += &format!("Report:  {}\n", report.display());
+        }
+        text += &format!("Model:   {out}/{MODEL_FILE} (wgpu-linear predict --model {out} TABLE)\n");
+        text += &format!("Curves:  tensorboard --logdir {out}");
+        self.output.result(
+            &text,
+            &json!({
+                "stopped": false,
+                "steps": finished.summary.steps,
+                "seconds": seconds,
+                "best_epoch": finished.summary.best_epoch,
+                "test": test.for_machines(),
+                "device": model.device(),
+                "out": self.out,
+                "report": report,
+                "trials": self.trials,
+            }),
+        )
+    }
+}
