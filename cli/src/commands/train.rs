@@ -307,7 +307,7 @@ impl Training<'_> {
         let mut checkpoint = Checkpoint::of(model).map_err(|error| failure(&error))?;
         checkpoint.extra = extra(&self.settings, &self.data.preprocessing);
         checkpoint
-            .save(&self.out.join(MODEL_FILE))
+            .save(self.out.join(MODEL_FILE))
             .map_err(|error| failure(&error))
     }
 

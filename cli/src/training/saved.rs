@@ -70,7 +70,7 @@ impl SavedModel {
     /// # Errors
     /// [`CliError::Input`] where it was not written by this program.
     pub fn latest(run: &Path) -> Result<Option<Self>, CliError> {
-        let latest = Checkpoints::latest(&run.join(CHECKPOINTS));
+        let latest = Checkpoints::latest(run.join(CHECKPOINTS));
         let latest = latest.map_err(|error| CliError::input(crate::error::with_causes(&error)))?;
         latest
             .map(|(path, checkpoint)| Self::of_checkpoint(path, checkpoint))
