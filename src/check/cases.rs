@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use super::case::{Case, Kernels, Prepared};
 use super::outcome::{CheckError, CheckName, SelfCheck};
-use super::{activations, buffers, linear, losses, optimizers};
+use super::{
+    accumulation, activations, buffers, cross_entropy, dropout, linear, losses, optimizers,
+};
 use crate::device::Gpu;
 use crate::kernel::{Job, side_by_side};
 use crate::linear::{Capabilities, LinearKernels};
@@ -15,8 +17,8 @@ use crate::nn::NetworkKernels;
 ///
 /// Of matrix products these are the planner's choice for shapes of every kind, and the best
 /// geometry of each other kernel that it might choose, whole and in slabs; with every activation
-/// beside them. Then activations, losses, optimizers, gathering, histograms and clipping. What lies
-/// around the results must stay as it was.
+/// beside them. Then activations, losses, optimizers, gathering, histograms, clipping, dropout and
+/// gradients that are accumulated. What lies around the results must stay as it was.
 ///
 /// It takes one or two seconds on a GPU, most of which is compiling, and some more on a software
 /// adapter. A driver that computes wrong results is no error: [`SelfCheck::failures`] has it.
@@ -79,9 +81,12 @@ pub(super) fn cases(
 ) -> Vec<Case> {
     let mut cases = linear::cases(capabilities);
     cases.extend(activations::cases());
+    cases.extend(cross_entropy::cases());
     cases.extend(losses::cases());
     cases.extend(optimizers::cases());
     cases.extend(buffers::cases());
+    cases.extend(dropout::cases());
+    cases.extend(accumulation::cases());
     cases.retain(|case| filter(&case.name));
     cases
 }

@@ -1,4 +1,4 @@
-//! Cases of the losses, the sums of weights and the running total.
+//! Cases of the losses of values, the sums of their weights and the running total.
 
 use ndarray::{Array1, Array2, Axis, concatenate};
 
@@ -7,31 +7,18 @@ use super::bounds::{U, gamma};
 use super::case::{Case, Expected, Kernels, Trouble, Work};
 use super::operands::{Operands, Place, Uploaded};
 use super::outcome::CheckName;
-use crate::model::{IGNORED, Loss, TargetKind};
+use crate::model::{Loss, TargetKind};
 use crate::nn::{
-    AccumulateLoss, ClassWeightSum, ClassWeights, ElementwiseLoss, LOSS_TOTAL_WORDS, RowWeightSum,
-    SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, mean_loss_from_words,
+    AccumulateLoss, ElementwiseLoss, LOSS_TOTAL_WORDS, RowWeightSum, mean_loss_from_words,
 };
 use crate::reference;
 
 /// Batch and outputs.
-const SHAPES: [[usize; 2]; 3] = [[1, 1], [65, 7], [3, 300]];
-/// An error of so much of the largest exponential, and of the loss: WGSL grants exp an error of 3 +
-/// 2|x| units in the last place, and log one of 2⁻²¹.
-const SOFTMAX: f64 = 2e-6;
+pub(super) const SHAPES: [[usize; 2]; 3] = [[1, 1], [65, 7], [3, 300]];
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for sizes in SHAPES {
-        let softmax = |variant| name("softmax_cross_entropy", sizes, variant);
-        let small = name("softmax_cross_entropy_small", sizes, "");
-        cases.extend([
-            Case::new(softmax(""), move |kernels| cross_entropy(sizes, kernels)),
-            Case::new(softmax("weighted"), move |kernels| {
-                weighted_cross_entropy(sizes, kernels)
-            }),
-            Case::new(small, move |kernels| small_cross_entropy(sizes, kernels)),
-        ]);
         let values = |loss: &Loss| loss.targets() == TargetKind::Values;
         for loss in Loss::ALL.into_iter().filter(values) {
             let name = |variant: &str| name("elementwise_loss", sizes, variant);
@@ -58,7 +45,11 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-fn name(operation: &'static str, [batch, outputs]: [usize; 2], variant: &str) -> CheckName {
+pub(super) fn name(
+    operation: &'static str,
+    [batch, outputs]: [usize; 2],
+    variant: &str,
+) -> CheckName {
     CheckName {
         operation,
         shape: format!("{batch}×{outputs}"),
@@ -67,16 +58,16 @@ fn name(operation: &'static str, [batch, outputs]: [usize; 2], variant: &str) ->
 }
 
 /// Outputs in ±4, targets of both kinds, and weights, some of which are 0.
-struct Batch {
-    t: Array2<f32>,
-    labels: Vec<u32>,
+pub(super) struct Batch {
+    pub(super) t: Array2<f32>,
+    pub(super) labels: Vec<u32>,
     y: Array2<f32>,
     row_weights: Array1<f32>,
-    class_weights: Vec<f32>,
+    pub(super) class_weights: Vec<f32>,
 }
 
 impl Batch {
-    fn new([batch, outputs]: [usize; 2]) -> Self {
+    pub(super) fn new([batch, outputs]: [usize; 2]) -> Self {
         let mut random = fastrand::Rng::with_seed((batch * 1_009 + outputs) as u64);
         let mut weights = |len: usize| -> Vec<f32> {
             // The first is something to divide by.
@@ -105,132 +96,13 @@ impl Batch {
         }
     }
 
-    fn wide_t(&self) -> Array2<f64> {
+    pub(super) fn wide_t(&self) -> Array2<f64> {
         self.t.mapv(f64::from)
     }
-
-    /// One label in five is masked, never the first.
-    fn masked_labels(&self) -> Vec<u32> {
-        let masked = |(i, label): (usize, &u32)| if i % 5 == 4 { IGNORED } else { *label };
-        self.labels.iter().enumerate().map(masked).collect()
-    }
-
-    /// The weight of each row by its label.
-    fn label_weights(&self, labels: &[u32]) -> Array1<f64> {
-        let weight = |label: &u32| self.class_weights.get(*label as usize).copied();
-        let weights = labels
-            .iter()
-            .map(|label| weight(label).map_or(0.0, f64::from));
-        weights.collect()
-    }
-}
-
-fn cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work, Trouble> {
-    let (batch, [rows, classes]) = (Batch::new(sizes), sizes);
-    let mut operands = Operands::default();
-    let t = operands.input(&batch.t);
-    let labels = operands.words(batch.labels.iter().copied());
-    let [row_loss, dt] = [rows, batch.t.len()].map(|len| operands.output(len));
-    let (loss, slopes) = reference::softmax_cross_entropy(batch.wide_t().view(), &batch.labels);
-    let bound = loss.mapv(|loss| SOFTMAX * loss.abs().max(1.0));
-    let even = Array2::from_elem(slopes.raw_dim(), SOFTMAX / rows as f64);
-    let expected = vec![
-        Expected::within("row_loss", row_loss, loss, bound),
-        within("dt", dt, (slopes, even)),
-    ];
-    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
-        let operands = SoftmaxCrossEntropy {
-            t: on.matrix(t, classes),
-            labels: on.vector(labels),
-            weights: None,
-            row_loss: on.vector(row_loss),
-            dt: on.matrix(dt, classes),
-            label_smoothing: 0.0,
-        };
-        Ok(vec![kernels.network.softmax_cross_entropy(operands)?])
-    })
-}
-
-fn weighted_cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work, Trouble> {
-    let (batch, [rows, classes]) = (Batch::new(sizes), sizes);
-    let masked = batch.masked_labels();
-    let mut operands = Operands::default();
-    let t = operands.input(&batch.t);
-    let labels = operands.words(masked.iter().copied());
-    let weights = operands.input(&batch.class_weights);
-    let sum = operands.between(1);
-    let [row_loss, dt] = [rows, batch.t.len()].map(|len| operands.output(len));
-    let (loss, slopes) = reference::weighted_softmax_cross_entropy(
-        batch.wide_t().view(),
-        &masked,
-        &batch.class_weights,
-    );
-    let row_weights = batch.label_weights(&masked);
-    let all = row_weights.sum();
-    let loss_bound = loss.mapv(|loss| SOFTMAX * loss.max(4.0));
-    // The sum of weights adds its own error.
-    let share = (SOFTMAX + gamma(rows)) / all;
-    let bound = Array2::from_shape_fn(slopes.dim(), |(row, _)| share * row_weights[row]);
-    let expected = vec![
-        Expected::within("weight_sum", sum, [all], [gamma(rows) * all]),
-        Expected::within("row_loss", row_loss, loss, loss_bound),
-        within("dt", dt, (slopes, bound)),
-    ];
-    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
-        let (labels, class_weights) = (on.vector(labels), on.vector(weights));
-        let weight_sum = on.vector(sum);
-        let sum_operands = ClassWeightSum {
-            labels,
-            class_weights,
-            sum: weight_sum,
-        };
-        let operands = SoftmaxCrossEntropy {
-            t: on.matrix(t, classes),
-            labels,
-            weights: Some(ClassWeights {
-                class_weights,
-                weight_sum,
-            }),
-            row_loss: on.vector(row_loss),
-            dt: on.matrix(dt, classes),
-            label_smoothing: 0.0,
-        };
-        Ok(vec![
-            kernels.network.class_weight_sum(sum_operands)?,
-            kernels.network.softmax_cross_entropy(operands)?,
-        ])
-    })
-}
-
-fn small_cross_entropy(sizes: [usize; 2], kernels: &Kernels<'_>) -> Result<Work, Trouble> {
-    let (batch, [rows, classes]) = (Batch::new(sizes), sizes);
-    let mut operands = Operands::default();
-    let t = operands.input(&batch.t);
-    let labels = operands.words(batch.labels.iter().copied());
-    let dt = operands.output(batch.t.len());
-    let total = operands.updated_words([0; LOSS_TOTAL_WORDS as usize]);
-    let (loss, slopes) = reference::softmax_cross_entropy(batch.wide_t().view(), &batch.labels);
-    let even = Array2::from_elem(slopes.raw_dim(), SOFTMAX / rows as f64);
-    let mean = loss.sum() / rows as f64;
-    let mean_bound = SOFTMAX * (1 + rows) as f64 * mean.max(1.0 / rows as f64);
-    let expected = vec![
-        within("dt", dt, (slopes, even)),
-        of_total(total, [mean, rows as f64], mean_bound),
-    ];
-    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
-        let operands = SoftmaxCrossEntropySmall {
-            t: on.matrix(t, classes),
-            labels: on.vector(labels),
-            dt: on.matrix(dt, classes),
-            total: on.vector(total),
-            label_smoothing: 0.0,
-        };
-        Ok(vec![kernels.network.softmax_cross_entropy_small(operands)?])
-    })
 }
 
 /// Mean and number of examples of a total.
-fn of_total(total: Place, values: [f64; 2], mean_bound: f64) -> Expected {
+pub(super) fn of_total(total: Place, values: [f64; 2], mean_bound: f64) -> Expected {
     let decode = |words: &[u32]| {
         let loss = mean_loss_from_words(words);
         loss.map_or(Vec::new(), |loss| {

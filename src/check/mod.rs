@@ -1,12 +1,15 @@
 //! Whether this adapter computes right: its kernels against their twins, and what it reaches at
 //! most.
 
+mod accumulation;
 mod activations;
 mod bounds;
 mod buffers;
 mod case;
 mod cases;
 mod ceilings;
+mod cross_entropy;
+mod dropout;
 mod layer;
 mod linear;
 mod losses;

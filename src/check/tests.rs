@@ -107,6 +107,27 @@ fn faults() -> Vec<Planted> {
             &[],
         ),
         planted(
+            "softmax_cross_entropy/",
+            [
+                "own = (1.0 - dims.smoothing)",
+                "own = 1.0001 * (1.0 - dims.smoothing)",
+            ],
+            &["softmax_cross_entropy"],
+            &[],
+        ),
+        planted(
+            "softmax_cross_entropy/",
+            ["* class_weight(j)", "* class_weight(0u)"],
+            &["softmax_cross_entropy"],
+            &[],
+        ),
+        planted(
+            "softmax_cross_entropy_small",
+            ["+ dims.smoothing / f32", "+ 1.001 * dims.smoothing / f32"],
+            &["softmax_cross_entropy_small"],
+            &[],
+        ),
+        planted(
             "elementwise_loss/huber",
             ["own * slope", "1.0001 * own * slope"],
             &["elementwise_loss"],
@@ -192,6 +213,51 @@ fn faults() -> Vec<Planted> {
             "clip",
             ["scaled * clipping.factor", "scaled"],
             &["clip"],
+            &[],
+        ),
+        planted(
+            "dropout_advance",
+            ["select(0u, 1u, low == 0u)", "0u"],
+            &["dropout"],
+            &[],
+        ),
+        planted(
+            "dropout",
+            ["(middle & vec2<u32>(0xffffu))", "middle"],
+            &["dropout"],
+            &[],
+        ),
+        planted(
+            "dropout",
+            [
+                "drop_or_scale(first + 3u, words.w)",
+                "drop_or_scale(first + 3u, words.z)",
+            ],
+            &["dropout"],
+            &[],
+        ),
+        planted(
+            "keep_gradients",
+            ["sum[i] = gradients[i]", "sum[i] += gradients[i]"],
+            &["accumulate_gradients"],
+            &[],
+        ),
+        planted(
+            "add_gradients",
+            [
+                "sum[i] += gradients[i]",
+                "sum[i] += f32(i != 299u) * gradients[i]",
+            ],
+            &["accumulate_gradients"],
+            &[],
+        ),
+        planted(
+            "mean_gradients",
+            [
+                "dims.factor * (sum[i] + gradients[i])",
+                "dims.factor * sum[i] + gradients[i]",
+            ],
+            &["accumulate_gradients"],
             &[],
         ),
     ]

@@ -12,7 +12,8 @@
 //! - **All other code spans are code.** Every word in them occurs in the sources: Rust, WGSL,
 //!   Python, manifests and scripts, comments left out. For `a::b` a source has both words, or is in
 //!   the room `a` and has `b`; a test is in just the module that is named. `a::b_…` is the
-//!   beginning of a name. A flag occurs as it is, or as the field of an example's options.
+//!   beginning of a name. A flag, or what a name with hyphens stands for in a file of settings,
+//!   occurs as it is, or as the field of options.
 //!   Names behind "`file`: " are in that file.
 //! - **What belongs to others** is in the list `foreign::NAMES`, all of which is used.
 //! - **Lines** are at most 100 columns wide, but for tables, code, formulas that stand by
@@ -330,7 +331,7 @@ impl<'a> Check<'a> {
             && word.starts_with(char::is_alphabetic)
             && word.chars().all(hyphens)
         {
-            if !self.tree.has_text(word) {
+            if !self.tree.has_text(word) && !self.tree.has_word(&word.replace('-', "_")) {
                 self.finding(Rule::Name, format!("no source knows `{word}`"));
             }
         } else {
@@ -489,8 +490,8 @@ fn sound_documents_pass_the_checks() {
 | `nn/` with `step.rs` | |
 
 `Layer::forward`, `nn::backward()`, `step::backward`, `layers::layers_agree_exactly`,
-`layers::layers_agree_…`, `dependency-rs`, `--min-time`, `--quick`, `total(k + 1)`, `scripts/test`,
-`scripts/test --quick`.
+`layers::layers_agree_…`, `dependency-rs`, `--min-time`, `min-time = 3`, `--quick`, `total(k + 1)`,
+`scripts/test`, `scripts/test --quick`.
 
 - A list that goes on
 

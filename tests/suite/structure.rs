@@ -160,11 +160,14 @@ fn uses(code: &str) -> Vec<(&str, &str)> {
 
 /// What is no import and says not where something is visible.
 fn without_imports(code: &str) -> String {
-    let mut rest = code.replace("in crate::", "");
+    let mut rest = code.to_owned();
     for (_, tree) in uses(code) {
         rest = rest.replace(&format!("use {tree};"), "");
     }
-    rest
+    let mut parts = rest.split("pub(in ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let behind = parts.filter_map(|part| part.split_once(')'));
+    behind.fold(first, |all, (_, behind)| all + behind)
 }
 
 /// The paths of a tree of imports, each with the name by which it is known.
@@ -250,12 +253,23 @@ fn circle(arrows: &BTreeMap<Module, BTreeSet<Module>>, module: &Module) -> Optio
 
 #[test]
 fn files_depend_on_each_other_without_circles() {
-    for (folder, least) in [("src", 200), ("tfevents/src", 60)] {
+    // Of the program these rooms alone: elsewhere parts use what their parent declares.
+    let rooms_of_cli = &["data", "explain", "report"][..];
+    for (folder, rooms, least) in [
+        ("src", &[][..], 200),
+        ("tfevents/src", &[], 60),
+        ("cli/src", rooms_of_cli, 60),
+    ] {
         let arrows = House::read(folder).arrows();
         let count: usize = arrows.values().map(BTreeSet::len).sum();
         assert!(count > least, "{folder}: {count} arrows");
+        let is_in_room = |module: &&Module| {
+            let room = module.first().map(String::as_str);
+            rooms.is_empty() || room.is_some_and(|room| rooms.contains(&room))
+        };
         let circles: Vec<_> = arrows
             .keys()
+            .filter(is_in_room)
             .filter_map(|module| circle(&arrows, module))
             .map(|way| way.iter().map(|m| m.join("/")).collect::<Vec<_>>())
             .collect();

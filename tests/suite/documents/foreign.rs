@@ -15,6 +15,13 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("nn.Linear", "PyTorch"),
     (".wgpu-linear-events.lock", "made by the event writer"),
     ("report.json", "written by the program beside report.html"),
+    (
+        "predictions.csv",
+        "written by the program beside report.html",
+    ),
+    ("config.toml", "written by the program beside report.html"),
+    ("checkpoints/", "written by the program beside report.html"),
+    ("trials/", "written by the program beside report.html"),
     ("wgpu-linear-ten", "put together by tfevents/benches/peers"),
     ("tfrecord-noflush", "put together by tfevents/benches/peers"),
     ("tboard-buffered", "put together by tfevents/benches/peers"),

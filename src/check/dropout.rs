@@ -1,0 +1,62 @@
+//! Cases of dropout, which drops the same elements everywhere.
+
+use super::case::{Case, Expected, Kernels, Trouble, Work};
+use super::operands::{Operands, Uploaded};
+use super::outcome::CheckName;
+use crate::model::DropoutSettings;
+use crate::nn::Dropout;
+use crate::reference;
+
+pub(super) fn cases() -> Vec<Case> {
+    // A part of a workgroup, and several with a ragged end.
+    let case = |len: usize| {
+        let name = CheckName {
+            operation: "dropout",
+            shape: len.to_string(),
+            variant: String::new(),
+        };
+        Case::new(name, move |kernels| dropout(len, kernels))
+    };
+    [1, 3003].into_iter().map(case).collect()
+}
+
+/// Two batches, between which the lower word of their number overflows. The product of a power of
+/// two is exact, so nothing may differ.
+fn dropout(len: usize, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+    let settings = DropoutSettings {
+        rate: 0.3,
+        seed: 0x0123_4567_89ab_cdef,
+        layer: 5,
+    };
+    let first = (7 << 32) - 1;
+    let values: Vec<f32> = (0..len)
+        .map(|i| 2.0_f32.powi(i as i32 % 9 - 4) * if i % 2 == 0 { 1.0 } else { -1.0 })
+        .collect();
+    let mut operands = Operands::default();
+    let number = operands.updated_words([first as u32, (first >> 32) as u32]);
+    let places = [0; 2].map(|_| operands.updated(&values));
+    let mut expected = vec![
+        Expected::exactly("batches", number, [0.0, 7.0])
+            .decoded(|words| words.iter().copied().map(f64::from).collect()),
+    ];
+    for (place, batch) in places.into_iter().zip(first..) {
+        let mut x = values.clone();
+        reference::dropout(settings, batch, &mut x);
+        expected.push(Expected::exactly("x", place, x.into_iter().map(f64::from)));
+    }
+    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
+        let batches = on.vector(number);
+        let [first, second] = places.map(|place| {
+            kernels.network.dropout(Dropout {
+                settings,
+                batches,
+                x: on.vector(place),
+            })
+        });
+        Ok(vec![
+            first?,
+            kernels.network.dropout_advance(batches)?,
+            second?,
+        ])
+    })
+}
