@@ -7,6 +7,7 @@
 
 mod data;
 mod network;
+mod over;
 mod run;
 mod training;
 
@@ -98,14 +99,6 @@ impl Settings {
         }
     }
 }
-
-/// `self` where it says something, else `other`: for each of the fields named.
-macro_rules! over {
-    ($self:ident, $other:ident, $($field:ident),+ $(,)?) => {
-        Self { $($field: $self.$field.or($other.$field)),+ }
-    };
-}
-pub(crate) use over;
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,10 @@
 //! `completions`: what completes commands in a shell.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::Cli;
 use crate::CliError;
-use crate::output::{Output, print};
+use crate::output::print;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,13 +24,12 @@ pub struct Arguments {
     shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the script for `program`.
 ///
 /// # Errors
 /// [`CliError::Failure`] where it cannot be written.
-pub fn run(arguments: &Arguments, _: Output) -> Result<(), CliError> {
+pub fn run(mut program: Command, arguments: &Arguments) -> Result<(), CliError> {
     let mut script = Vec::new();
-    let mut command = Cli::command();
-    clap_complete::generate(arguments.shell, &mut command, "wgpu-linear", &mut script);
+    clap_complete::generate(arguments.shell, &mut program, "wgpu-linear", &mut script);
     print(&String::from_utf8_lossy(&script))
 }

@@ -2,13 +2,14 @@
 
 mod advice;
 mod device;
+mod findings;
 mod text;
 
 use clap::Args;
-use serde::Serialize;
 use wgpu_linear::{AdapterChoice, Gpu, GpuError, GpuOptions};
 
 use self::device::DeviceReport;
+use self::findings::{Adapter, Report, System};
 use crate::CliError;
 use crate::error::with_causes;
 use crate::output::Output;
@@ -32,55 +33,6 @@ pub struct Arguments {
     /// Run and measure nothing: neither the self-check nor the peaks
     #[arg(long)]
     fast: bool,
-}
-
-/// All that is known.
-#[derive(Debug, Serialize)]
-struct Report {
-    version: &'static str,
-    system: System,
-    adapters: Vec<Adapter>,
-    /// None where no device could be opened.
-    device: Option<DeviceReport>,
-    /// Why not.
-    error: Option<String>,
-    advice: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct System {
-    os: &'static str,
-    architecture: &'static str,
-    threads: usize,
-}
-
-/// An adapter of this machine.
-#[derive(Debug, Serialize)]
-struct Adapter {
-    name: String,
-    backend: String,
-    kind: String,
-    driver: String,
-    vendor: u32,
-    device: u32,
-}
-
-impl Adapter {
-    fn of(info: wgpu_linear::wgpu::AdapterInfo) -> Self {
-        let driver = format!("{} {}", info.driver, info.driver_info);
-        Self {
-            name: info.name,
-            backend: format!("{:?}", info.backend),
-            kind: format!("{:?}", info.device_type),
-            driver: driver.trim().to_owned(),
-            vendor: info.vendor,
-            device: info.device,
-        }
-    }
-
-    fn is_software(&self) -> bool {
-        self.kind == "Cpu"
-    }
 }
 
 /// The adapter whose name contains this, or the best.

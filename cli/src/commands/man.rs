@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use super::Cli;
 use crate::CliError;
 use crate::output::{Output, print};
 
@@ -23,20 +22,19 @@ pub struct Arguments {
     folder: Option<PathBuf>,
 }
 
-/// Writes the pages.
+/// Writes the pages of `program`.
 ///
 /// # Errors
 /// [`CliError::Failure`] where they cannot be written.
-pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
-    let command = Cli::command();
+pub fn run(program: Command, arguments: &Arguments, output: Output) -> Result<(), CliError> {
     let Some(folder) = &arguments.folder else {
         let mut page = Vec::new();
-        let rendered = Man::new(command).render(&mut page);
+        let rendered = Man::new(program).render(&mut page);
         rendered.map_err(|error| CliError::failure(&error))?;
         return print(&String::from_utf8_lossy(&page));
     };
     let written =
-        fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
+        fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(program, folder));
     written.map_err(|error| {
         let folder = folder.display();
         CliError::Failure(format!(

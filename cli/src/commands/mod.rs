@@ -10,7 +10,7 @@ pub mod man;
 pub mod predict;
 pub mod train;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::CliError;
 use crate::output::Output;
@@ -70,7 +70,7 @@ pub fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Doctor(arguments) => doctor::run(arguments, output),
         Command::Bench(arguments) => bench::run(arguments, output),
         Command::Events(arguments) => events::run(arguments, output),
-        Command::Completions(arguments) => completions::run(arguments, output),
-        Command::Man(arguments) => man::run(arguments, output),
+        Command::Completions(arguments) => completions::run(Cli::command(), arguments),
+        Command::Man(arguments) => man::run(Cli::command(), arguments, output),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::over;
+use super::over::over;
 use crate::data::{Scaling, Unknown};
 
 /// Whether the first row of a table names its columns.

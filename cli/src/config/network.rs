@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use wgpu_linear::model::{Activation, Initialization, Loss};
 
-use super::over;
+use super::over::over;
 use crate::CliError;
 
 /// The network: its hidden layers, and what is minimized.

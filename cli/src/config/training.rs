@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wgpu_linear::model::{self, AdamSettings, LionSettings, SgdSettings};
 
-use super::over;
+use super::over::over;
 
 /// How the gradient becomes a step.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]

@@ -50,7 +50,7 @@ fn a_table_becomes_a_network_with_a_report() {
     let predictions = fs::read_to_string(out.join("predictions.csv")).unwrap();
     assert_eq!(predictions.lines().count(), 31);
     let report = fs::read_to_string(out.join("report.html")).unwrap();
-    for part in ["iris.csv", "versicolor", "petal length"] {
+    for part in ["iris.csv", "versicolor", "petal_length"] {
         assert!(report.contains(part), "{part}");
     }
 }

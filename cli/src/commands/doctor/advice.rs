@@ -1,6 +1,6 @@
 //! What to do about it, in plain words.
 
-use super::Report;
+use super::findings::Report;
 
 /// What to do about what was found; nothing where all is well.
 pub(super) fn advice(report: &Report) -> Vec<String> {

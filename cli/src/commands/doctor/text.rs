@@ -1,7 +1,7 @@
 //! The report for people, in lines of 80 columns.
 
 use super::device::{CheckReport, DeviceReport, Tuned};
-use super::{Adapter, Report};
+use super::findings::{Adapter, Report};
 use crate::output::{plan_in_short, wrapped};
 
 const WIDTH: usize = 80;
