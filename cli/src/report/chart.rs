@@ -33,7 +33,9 @@ impl Axis {
         let spread = to - from;
         let margin = match spread {
             s if s > (from.abs() + to.abs()) * 1e-9 => 0.0,
-            _ => (from.abs() * 0.1).max(0.5),
+            _ if from == 0.0 => 0.5,
+            // All values are equal: some room on either side.
+            _ => from.abs() * 0.1,
         };
         Self {
             label: label.into(),

@@ -45,6 +45,10 @@ pub fn curves(run: &Path, steps_per_epoch: u64, best_epoch: Option<u32>) -> Opti
             let points = points.into_iter().flatten();
             chart = chart.with(*name, points.map(|(step, value)| (epochs(*step), *value)));
         }
+        // A learning rate that never changes stands in the configuration.
+        if quantity == "learning_rate" && is_constant(&chart) {
+            continue;
+        }
         if !chart.series.is_empty() {
             charts.push(chart);
         }
@@ -53,6 +57,12 @@ pub fn curves(run: &Path, steps_per_epoch: u64, best_epoch: Option<u32>) -> Opti
         best_epoch: best_epoch.map(f64::from),
         charts,
     })
+}
+
+fn is_constant(chart: &Chart) -> bool {
+    let mut values = chart.series.iter().flat_map(|series| &series.points);
+    let first = values.next().map(|[_, value]| *value);
+    values.all(|[_, value]| Some(*value) == first)
 }
 
 /// Of each tag, the last value at each step: a run that was killed and resumed may have some twice.

@@ -59,7 +59,7 @@ impl Story<'_> {
         let confusion = confusion.map(|confusion| Confusion::of_counts(confusion.counts().view()));
         let labels = (!data.test.labels().is_empty()).then(|| data.test.labels());
         Ok(RunReport {
-            name: data.summary.path.clone(),
+            name: file_name(&data.summary.path),
             task: self.task(),
             ending: Some(self.ending()),
             notes: Vec::new(),
@@ -397,6 +397,15 @@ fn texts(row: &[(&str, Restored<'_>)]) -> Vec<String> {
         Restored::Category(category) => category.unwrap_or_default().to_owned(),
     };
     row.iter().map(text).collect()
+}
+
+/// The last part of a path, as far as there is one.
+fn file_name(path: &str) -> String {
+    let name = std::path::Path::new(path).file_name();
+    name.map_or_else(
+        || path.to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// Six digits: x went through f32.
