@@ -50,7 +50,7 @@ fn a_table_becomes_a_network_with_a_report() {
     let predictions = fs::read_to_string(out.join("predictions.csv")).unwrap();
     assert_eq!(predictions.lines().count(), 31);
     let report = fs::read_to_string(out.join("report.html")).unwrap();
-    for part in ["iris.csv", "versicolor", "petal length"] {
+    for part in ["iris.csv", "versicolor", "petal_length"] {
         assert!(report.contains(part), "{part}");
     }
 }
@@ -208,7 +208,7 @@ fn what_is_wrong_is_said_in_a_line_and_nothing_is_written() {
             "--validation-fraction",
         ),
         (&["--batch", "0"], "batch"),
-        (&["--learning-rate=-1"], "learning_rate"),
+        (&["--learning-rate=-1"], "--learning-rate"),
         (&["--dropout", "1"], "dropout"),
         (&["--grace=-1"], "--grace"),
     ] {
