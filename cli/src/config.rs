@@ -58,7 +58,16 @@ impl Settings {
                 path.display()
             ))
         })?;
-        Self::parse(&text).map_err(|why| CliError::input(format!("{}: {why}", path.display())))
+        let settings = Self::parse(&text)
+            .map_err(|why| CliError::input(format!("{}: {why}", path.display())))?;
+        let split = &settings.split;
+        if split.test_fraction.is_some() && split.test_every.is_some() {
+            return Err(CliError::input(format!(
+                "{}: test-fraction and test-every say the same in two ways; leave one out",
+                path.display()
+            )));
+        }
+        Ok(settings)
     }
 
     /// Those of TOML, or why it is none, in one line.

@@ -5,7 +5,7 @@ use wgpu_linear::{Gpu, GpuError, GpuOptions, nn, reference};
 
 use crate::CliError;
 use crate::config::Device;
-use crate::output::Output;
+use crate::output::{Output, wrapped};
 
 /// The GPU to use, or none for the CPU twin. Says so when `auto` finds no hardware.
 ///
@@ -32,9 +32,10 @@ pub fn open(device: Device, output: Output) -> Result<Option<Gpu>, CliError> {
                 true => "no adapter at all".to_owned(),
                 false => seen.join(", "),
             };
-            output.note(&format!(
+            let text = format!(
                 "No hardware GPU (found: {seen}); the CPU twin computes. --device gpu takes any adapter."
-            ));
+            );
+            output.note(&wrapped(&text, "  ", 80));
             Ok(None)
         }
         Err(error) => Err(CliError::failure(&error)),
@@ -53,9 +54,19 @@ pub fn model(gpu: Option<&Gpu>, config: MlpConfig) -> Result<Box<dyn Model>, Cli
         None => reference::Mlp::<f32>::new(config).map(|mlp| Box::new(mlp) as _),
     };
     model.map_err(|error| match error {
-        ModelError::Setting { .. } | ModelError::LayerSizes { .. } => {
-            CliError::input(error.to_string())
+        ModelError::Setting { name, value } => {
+            CliError::input(format!("{value} is out of the range of {}", option(name)))
         }
+        ModelError::LayerSizes { .. } => CliError::input(format!("{error}; see --hidden")),
         error => CliError::failure(&error),
     })
+}
+
+/// The option that sets what the library calls so.
+fn option(setting: &str) -> String {
+    match setting {
+        "slope" | "frequency" => "--activation".to_owned(),
+        "delta" => "--loss".to_owned(),
+        name => format!("--{}", name.replace('_', "-")),
+    }
 }

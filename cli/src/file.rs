@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::CliError;
+
 /// Writes a file beside its place, and moves it there when it is on the disk.
 ///
 /// # Errors
@@ -30,6 +32,36 @@ pub fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
 /// As [`write()`].
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write(path, |file| file.write_all(bytes))
+}
+
+/// Why `path` cannot be written, and what helps.
+pub fn refused(path: &Path, error: &io::Error) -> CliError {
+    let remedy = match error.kind() {
+        _ if path.is_dir() => "it is a folder; name a file in it",
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            "the folder that it belongs into is not there; make it first, or name another"
+        }
+        io::ErrorKind::StorageFull => "make room, or write to another disk",
+        _ => "write to another folder",
+    };
+    CliError::Failure(format!(
+        "cannot write {}: {error}: {remedy}",
+        path.display()
+    ))
+}
+
+/// Refuses to write over what is read: `from` and `to` are the same file.
+///
+/// # Errors
+/// [`CliError::Input`] where they are.
+pub fn check_apart(from: &Path, to: &Path) -> Result<(), CliError> {
+    match (from.canonicalize(), to.canonicalize()) {
+        (Ok(from), Ok(to)) if from == to => Err(CliError::input(format!(
+            "{} is what is read and what would be written; write to another file",
+            to.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -51,8 +51,15 @@ impl Output {
 /// gone.
 pub fn print(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    match written {
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// How writing to the standard output went.
+///
+/// # Errors
+/// As [`print`].
+pub fn written(result: io::Result<()>) -> Result<(), CliError> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let told = format!("the result cannot be written to the standard output: {error}");
             Err(CliError::Failure(told))

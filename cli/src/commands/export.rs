@@ -62,13 +62,15 @@ pub enum Format {
 /// [`CliError::Failure`] where the file cannot be written.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
     let saved = SavedModel::load(&arguments.model)?;
-    let (bytes, notes) = match format(arguments)? {
+    let format = format(arguments)?;
+    check_options(arguments, format)?;
+    file::check_apart(&saved.path, &arguments.to)?;
+    let (bytes, notes) = match format {
         Format::Onnx => of_onnx(&saved, arguments.logits)?,
         Format::Pytorch => (of_pytorch(&saved, arguments)?, Vec::new()),
     };
     let to = &arguments.to;
-    file::replace(to, &bytes)
-        .map_err(|error| CliError::Failure(format!("{}: {error}", to.display())))?;
+    file::replace(to, &bytes).map_err(|error| file::refused(to, &error))?;
     let mut text = format!("{}: {} bytes", to.display(), bytes.len());
     for note in &notes {
         text += &format!("\n{note}");
@@ -93,6 +95,19 @@ fn format(arguments: &Arguments) -> Result<Format, CliError> {
             arguments.to.display()
         ))),
     }
+}
+
+/// Refuses what the format knows nothing of.
+fn check_options(arguments: &Arguments, format: Format) -> Result<(), CliError> {
+    let (option, only) = match format {
+        Format::Pytorch if arguments.logits => ("--logits", "onnx"),
+        Format::Onnx if arguments.training => ("--training", "pytorch"),
+        Format::Onnx if arguments.names.is_some() => ("--names", "pytorch"),
+        _ => return Ok(()),
+    };
+    Err(CliError::input(format!(
+        "{option} is for --format {only} alone; leave it out"
+    )))
 }
 
 fn of_pytorch(saved: &SavedModel, arguments: &Arguments) -> Result<Vec<u8>, CliError> {

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::config::Device;
 use crate::data::{self, ReadOptions};
-use crate::output::Output;
+use crate::output::{Output, written};
 use crate::training::{SavedModel, input, read_options, write_predictions};
 use crate::{CliError, device, file};
 
@@ -39,7 +39,13 @@ pub struct Arguments {
 /// [`CliError::Input`] where model or table cannot be read or do not fit, [`CliError::Failure`] where
 /// the device reports an error or the predictions cannot be written.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
+    if let Some(path) = &arguments.output {
+        file::check_apart(&arguments.data, path)?;
+    }
     let saved = SavedModel::load(&arguments.model)?;
+    if let Some(path) = &arguments.output {
+        file::check_apart(&saved.path, path)?;
+    }
     let options = ReadOptions {
         target: Some(Vec::new()),
         labels: None,
@@ -57,10 +63,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
         write_predictions(to, &saved.preprocessing, &rows, &outputs, None)
     };
     match &arguments.output {
-        None => write(&mut stdout().lock()).map_err(|error| CliError::failure(&error)),
+        None => written(write(&mut stdout().lock())),
         Some(path) => {
-            file::write(path, write)
-                .map_err(|error| CliError::Failure(format!("{}: {error}", path.display())))?;
+            file::write(path, write).map_err(|error| file::refused(path, &error))?;
             output.note(&format!(
                 "{} rows predicted: {}",
                 rows.len(),

@@ -1,6 +1,7 @@
 //! `wgpu-linear train`: from a table to a folder with a network, its curves and its report.
 
-use std::fs;
+mod begin;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,12 +9,12 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use wgpu_linear::Gpu;
-use wgpu_linear::model::{Model, ModelError};
+use wgpu_linear::model::Model;
 use wgpu_linear::train::checkpoint::Checkpoint;
 
-use super::export::import;
+use self::begin::{begin_with, check_data, claim, new_folder, resumed, settings};
 use crate::config::Settings;
-use crate::output::Output;
+use crate::output::{Output, wrapped};
 use crate::stop::Stop;
 use crate::training::{
     Finished, MODEL_FILE, Outcome, Prepared, SavedModel, Story, Trial, curves, extra, network,
@@ -35,7 +36,7 @@ Examples:
 
 /// Trains a network on a table, and leaves it with its curves and a report
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct Arguments {
     /// A TOML file with the settings that the command line does not give
     #[arg(long, value_name = "FILE")]
@@ -61,7 +62,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
     let said = with_split(said, arguments.trials.is_some());
     let data = prepare(&said)?;
     let mut settings = spelled_out(said, &data);
-    check_resumed(resumed.as_ref(), &data)?;
+    check_data(resumed.as_ref(), &data)?;
     let out = match &arguments.resume {
         Some(folder) => folder.clone(),
         None => new_folder(&settings)?,
@@ -70,7 +71,11 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
     let gpu = device::open(settings.run.device.unwrap_or_default(), output)?;
     // What is wrong is found before anything is written.
     options(&settings)?;
-    device::model(gpu.as_ref(), network(&settings, &data)?)?;
+    let mut model = device::model(gpu.as_ref(), network(&settings, &data)?)?;
+    let initial = settings.network.initial.as_deref();
+    if let Some(path) = initial.filter(|_| resumed.is_none()) {
+        begin_with(model.as_mut(), path)?;
+    }
     if arguments.trials.is_some() && data.validation.is_none() {
         return Err(CliError::input(
             "--trials needs rows to choose by: --validation-fraction 0.2",
@@ -80,7 +85,10 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
     let grace = Duration::try_from_secs_f64(grace)
         .map_err(|_| CliError::input(format!("--grace {grace} is no number of seconds")))?;
     let stop = Stop::on_signals(grace)?;
-    fs::create_dir_all(&out).map_err(|error| on_disk(&out, &error))?;
+    match &resumed {
+        None => claim(&out, &settings)?,
+        Some(saved) => say_what_is_done(saved, &settings, output),
+    }
     let mut run = Training {
         arguments,
         settings,
@@ -91,82 +99,23 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
         output,
         trials: Vec::new(),
     };
-    run.go(resumed.as_ref())
+    run.go(model, resumed.as_ref())
 }
 
-fn resumed(folder: &Path) -> Result<SavedModel, CliError> {
-    SavedModel::latest(folder)?.ok_or_else(|| {
-        CliError::input(format!(
-            "{} holds no checkpoint that can be read, so there is nothing to go on with",
-            folder.display()
-        ))
-    })
-}
-
-fn settings(arguments: &Arguments, resumed: Option<&SavedModel>) -> Result<Settings, CliError> {
-    let below = match (&arguments.config, resumed) {
-        (Some(path), _) => Settings::read(path)?,
-        (None, Some(saved)) => saved.settings.clone(),
-        (None, None) => Settings::default(),
+fn say_what_is_done(saved: &SavedModel, settings: &Settings, output: Output) {
+    let Some(progress) = &saved.checkpoint.progress else {
+        return;
     };
-    let mut below = below;
-    // A repeated run has a folder of its own.
-    below.run.out = None;
-    Ok(arguments.settings.clone().over(below))
-}
-
-/// Refuses to go on with other data.
-fn check_resumed(resumed: Option<&SavedModel>, data: &Prepared) -> Result<(), CliError> {
-    match resumed {
-        Some(saved) if saved.preprocessing != data.preprocessing => Err(CliError::input(format!(
-            "{} has changed since the run began, or is read in another way: a run goes on with the data that it began with",
-            data.summary.path
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// A folder that is not there yet, unless it is empty.
-fn new_folder(settings: &Settings) -> Result<PathBuf, CliError> {
-    if let Some(out) = &settings.run.out {
-        let is_used = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-        if is_used || out.is_file() {
-            return Err(CliError::input(format!(
-                "--out {} is there already; take another folder, or --resume it",
-                out.display()
-            )));
-        }
-        return Ok(out.clone());
-    }
-    let path = settings.data.path.as_deref().and_then(Path::file_name);
-    let name = path.map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    let name = name.split('.').next().unwrap_or("run").to_owned();
-    let date = clock::compact(Timestamp::now());
-    let first = PathBuf::from(format!("runs/{name}-{date}"));
-    // Two runs may begin within a second.
-    let others = (2..).map(|number| PathBuf::from(format!("runs/{name}-{date}-{number}")));
-    let mut all = [first].into_iter().chain(others);
-    Ok(all.find(|folder| !folder.exists()).unwrap_or_default())
-}
-
-fn on_disk(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::Failure(format!("{}: {error}", path.display()))
-}
-
-/// Puts the weights of another network in the place of the first ones, with what its optimizer
-/// remembers.
-fn begin_with(model: &mut dyn Model, path: &Path) -> Result<(), CliError> {
-    let (parameters, state) = import(path)?;
-    let refused =
-        |error: ModelError| CliError::input(format!("--initial {}: {error}", path.display()));
-    model.set_parameters(&parameters).map_err(refused)?;
-    let optimizer = model.config().map(|config| config.optimizer);
-    match optimizer {
-        Some(optimizer) if !state.moments.is_empty() => model
-            .set_training_state(&state.training_state(&optimizer))
-            .map_err(refused),
-        _ => Ok(()),
-    }
+    let (done, all) = (
+        progress.epochs_done,
+        settings.training.epochs.unwrap_or_default(),
+    );
+    output.note(&match done >= all {
+        true => format!(
+            "All {all} epochs are done: what is known of the network is written anew. --epochs N trains on."
+        ),
+        false => format!("Going on after {done} of {all} epochs."),
+    });
 }
 
 /// A training under way.
@@ -182,18 +131,19 @@ struct Training<'a> {
 }
 
 impl Training<'_> {
-    fn go(&mut self, resumed: Option<&SavedModel>) -> Result<(), CliError> {
+    fn go(
+        &mut self,
+        mut model: Box<dyn Model>,
+        resumed: Option<&SavedModel>,
+    ) -> Result<(), CliError> {
         if let Some(trials) = self.arguments.trials {
-            self.search(trials)?;
+            if !self.search(trials)? {
+                return self.say_that_nothing_is_done();
+            }
+            let config = network(&self.settings, &self.data)?;
+            model = device::model(self.gpu.as_ref(), config)?;
         }
-        let config = network(&self.settings, &self.data)?;
-        if resumed.is_none() {
-            self.write(SETTINGS_FILE, self.settings.to_toml().as_bytes())?;
-        }
-        let mut model = device::model(self.gpu.as_ref(), config)?;
-        if let Some(path) = &self.settings.network.initial {
-            begin_with(model.as_mut(), path)?;
-        }
+        self.write(SETTINGS_FILE, self.settings.to_toml().as_bytes())?;
         self.introduce(model.as_ref());
         let finished = train(
             &self.settings,
@@ -210,8 +160,9 @@ impl Training<'_> {
         self.conclude(model.as_mut(), &finished)
     }
 
-    fn search(&mut self, trials: u32) -> Result<(), CliError> {
-        let (best, done) = search(
+    /// Whether there is a best one.
+    fn search(&mut self, trials: u32) -> Result<bool, CliError> {
+        let found = search(
             &self.settings,
             &self.data,
             self.gpu.as_ref(),
@@ -220,25 +171,37 @@ impl Training<'_> {
             &self.stop,
             self.output,
         )?;
+        let Some((best, done)) = found else {
+            return Ok(false);
+        };
         let json = serde_json::to_vec_pretty(&done).unwrap_or_default();
         self.write("trials.json", &json)?;
         self.settings = best;
         self.trials = done;
-        Ok(())
+        Ok(true)
+    }
+
+    fn say_that_nothing_is_done(&self) -> Result<(), CliError> {
+        self.output.result(
+            "Stopped before a trial was done; there is nothing to go on with.",
+            &json!({"stopped": true, "steps": 0, "out": self.out}),
+        )
     }
 
     fn introduce(&self, model: &dyn Model) {
         let sizes: Vec<_> = model.layer_sizes().iter().map(usize::to_string).collect();
         let (data, validation) = (&self.data, self.data.validation.as_ref());
-        self.output.note(&data.summary.to_string());
-        self.output.note(&format!(
+        let training = format!(
             "Training {} on {} rows{}, testing on {}; {}.",
             sizes.join("-"),
             data.train.len(),
             validation.map_or(String::new(), |v| format!(", {} for validation", v.len())),
             data.test.len(),
             model.device()
-        ));
+        );
+        for text in [data.summary.to_string(), training] {
+            self.output.note(&wrapped(&text, "  ", 80));
+        }
     }
 
     fn say_where_to_go_on(&self, finished: &Finished) -> Result<(), CliError> {
@@ -291,7 +254,7 @@ impl Training<'_> {
             story
                 .report(model)?
                 .write(&self.out)
-                .map_err(|error| on_disk(&path, &error))?;
+                .map_err(|error| file::refused(&path, &error))?;
             report = Some(path);
         }
         self.say_how_it_went(model, finished, &test, report.as_deref())
@@ -305,7 +268,7 @@ impl Training<'_> {
     fn save(&self, model: &dyn Model) -> Result<(), CliError> {
         let failure = |error: &dyn std::error::Error| CliError::failure(error);
         let mut checkpoint = Checkpoint::of(model).map_err(|error| failure(&error))?;
-        checkpoint.extra = extra(&self.settings, &self.data.preprocessing);
+        checkpoint.extra = extra(&self.settings, &self.data);
         checkpoint
             .save(self.out.join(MODEL_FILE))
             .map_err(|error| failure(&error))
@@ -322,12 +285,12 @@ impl Training<'_> {
                 Some(self.data.test.targets()),
             )
         })
-        .map_err(|error| on_disk(&path, &error))
+        .map_err(|error| file::refused(&path, &error))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), CliError> {
         let path = self.out.join(name);
-        file::replace(&path, bytes).map_err(|error| on_disk(&path, &error))
+        file::replace(&path, bytes).map_err(|error| file::refused(&path, &error))
     }
 
     fn say_how_it_went(
@@ -346,7 +309,7 @@ impl Training<'_> {
         );
         text += &format!(
             "Trained {} steps in {seconds:.1} s on {}.\n",
-            finished.summary.steps,
+            finished.steps,
             model.device()
         );
         if let Some(report) = report {

@@ -31,7 +31,7 @@ pub struct NetworkSettings {
     /// mean_absolute_error or huber:1 for values [default: the first of its kind]
     #[arg(long, value_name = "NAME")]
     pub loss: Option<String>,
-    /// Begin with the weights of a network from elsewhere: a state dict of PyTorch
+    /// Begin with the weights of another network: a model of this program, a state dict of PyTorch
     /// (.safetensors) or .onnx
     #[arg(long, value_name = "FILE")]
     pub initial: Option<PathBuf>,

@@ -15,13 +15,14 @@ mod picture;
 mod predictions;
 mod sections;
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 pub use content::*;
 pub use curves::{Chart, Curves, Series, thinned};
 pub use predictions::{ErrorHistogram, Predictions};
+
+use crate::file;
 
 impl RunReport {
     /// The page: HTML that needs neither network nor scripts, for screens by day and night, and for
@@ -38,13 +39,7 @@ impl RunReport {
     /// What the file system reports; a serialised number or text cannot fail.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         let json = serde_json::to_vec(self)?;
-        replace(folder, "report.html", self.html().as_bytes())?;
-        replace(folder, "report.json", &json)
+        file::replace(&folder.join("report.html"), self.html().as_bytes())?;
+        file::replace(&folder.join("report.json"), &json)
     }
-}
-
-fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let beside = folder.join(format!("{name}.new"));
-    fs::write(&beside, bytes)?;
-    fs::rename(&beside, folder.join(name))
 }

@@ -109,6 +109,12 @@ pub fn network(settings: &Settings, data: &Prepared) -> Result<MlpConfig, CliErr
     sizes.push(preprocessing.outputs());
     let loss = parse_loss(network.loss.as_deref().unwrap_or_default())?;
     check_loss(loss, &preprocessing.target)?;
+    let smoothing = training.label_smoothing.unwrap_or(0.0);
+    if smoothing != 0.0 && preprocessing.class_names().is_empty() {
+        return Err(CliError::input(
+            "--label-smoothing is for classes; this target has values",
+        ));
+    }
     Ok(MlpConfig {
         activation: parse_activation(network.activation.as_deref().unwrap_or("relu"))?,
         initialization: parse_initialization(
@@ -120,7 +126,7 @@ pub fn network(settings: &Settings, data: &Prepared) -> Result<MlpConfig, CliErr
         seed: training.seed.unwrap_or(0),
         class_weights: class_weights(training.class_weights.as_deref(), data)?,
         dropout: network.dropout.unwrap_or(0.0),
-        label_smoothing: training.label_smoothing.unwrap_or(0.0),
+        label_smoothing: smoothing,
         accumulation: training.accumulation.unwrap_or(1),
         ..MlpConfig::new(&sizes)
     })
@@ -158,6 +164,9 @@ fn class_weights(said: Option<&[String]>, data: &Prepared) -> Result<Vec<f32>, C
         Some(weights) => {
             let parsed: Result<Vec<f32>, _> = weights.iter().map(|w| w.trim().parse()).collect();
             match parsed {
+                Ok(parsed) if parsed.iter().all(|weight| *weight == 0.0) => Err(CliError::input(
+                    "--class-weights: one of them must be above 0",
+                )),
                 Ok(parsed) if parsed.len() == classes => Ok(parsed),
                 _ => Err(CliError::input(format!(
                     "--class-weights: {} is neither none, balanced nor {classes} numbers, one for each of {}",

@@ -150,8 +150,13 @@ pub fn write_predictions(
     targets: Option<Targets<'_>>,
 ) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(to);
-    csv.write_record(heading(preprocessing, targets.is_some()))?;
-    let values = |values: ndarray::ArrayView2<'_, f32>| preprocessing.unstandardise(values);
+    csv.write_record(heading(preprocessing, targets.is_some()))
+        .map_err(of_writer)?;
+    // A network computes with f32: more digits would say nothing.
+    let values = |values: ndarray::ArrayView2<'_, f32>| {
+        let values = preprocessing.unstandardise(values);
+        values.mapv(|value| value as f32)
+    };
     let wanted = match targets {
         Some(Targets::Values(y)) => Some(values(y)),
         _ => None,
@@ -175,9 +180,17 @@ pub fn write_predictions(
             record.push(names[predicted].clone());
             record.extend(probabilities(outputs).iter().map(|p| format!("{p:.6}")));
         }
-        csv.write_record(record)?;
+        csv.write_record(record).map_err(of_writer)?;
     }
     csv.flush()
+}
+
+/// What the writer below reported: `From` would hide its kind.
+fn of_writer(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn heading(preprocessing: &Preprocessing, has_targets: bool) -> Vec<String> {

@@ -33,6 +33,8 @@ pub struct Prepared {
     pub test: Dataset,
     /// Which rows these are.
     pub rows: Rows,
+    /// What these data are told from others by.
+    pub fingerprint: String,
     /// How the table was understood.
     pub summary: Summary,
     /// How long it took to read and prepare.
@@ -117,7 +119,9 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, CliError> {
         rows.test = (0..test.len()).collect();
     }
     check_parts(&train, &test)?;
+    let parts = [Some(&train), validation.as_ref(), Some(&test)];
     Ok(Prepared {
+        fingerprint: fingerprint(parts.into_iter().flatten()),
         preprocessing,
         train,
         validation,
@@ -126,6 +130,27 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, CliError> {
         summary,
         time: begin.elapsed(),
     })
+}
+
+/// A checksum of all inputs and targets, so that a run goes on with the data it began with.
+fn fingerprint<'a>(parts: impl Iterator<Item = &'a Dataset>) -> String {
+    let mut sum = 0;
+    for part in parts {
+        let values = part.values().map(|y| y.rows());
+        for row in part
+            .x()
+            .rows()
+            .into_iter()
+            .chain(values.into_iter().flatten())
+        {
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            sum = crc32c::crc32c_append(sum, &bytes);
+        }
+        for label in part.labels() {
+            sum = crc32c::crc32c_append(sum, &label.to_le_bytes());
+        }
+    }
+    format!("{sum:08x}")
 }
 
 /// An error of the data, as one of the command.

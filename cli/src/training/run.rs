@@ -28,7 +28,9 @@ pub struct Finished {
     pub summary: Summary,
     /// How long it took.
     pub time: Duration,
-    /// Rows trained on.
+    /// Steps taken, without those before a resume.
+    pub steps: u64,
+    /// Rows trained on in them, or a few more.
     pub examples: u64,
 }
 
@@ -96,10 +98,11 @@ pub fn train(
         },
     };
     stop.set_missing(&[]);
-    let steps = summary.steps - before;
+    let steps = summary.steps.saturating_sub(before);
     Ok(Finished {
         time: begin.elapsed(),
-        examples: steps * options.batch as u64,
+        steps,
+        examples: steps * options.batch.min(data.train.len()) as u64,
         summary,
     })
 }
@@ -136,7 +139,7 @@ fn checkpoints(settings: &Settings, data: &Prepared, out: &Path) -> Checkpoints 
         .keep_last(run.keep.unwrap_or(2).max(1))
         // Without rows to judge by, the best would be the best on the test.
         .keep_best(data.validation.is_some())
-        .extra(extra(settings, &data.preprocessing));
+        .extra(extra(settings, data));
     match run.checkpoint_every.unwrap_or(10) {
         0 => checkpoints.every_epochs(u32::MAX),
         epochs => checkpoints.every_epochs(epochs),

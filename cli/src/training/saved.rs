@@ -7,9 +7,10 @@ use wgpu_linear::Gpu;
 use wgpu_linear::model::Model;
 use wgpu_linear::train::checkpoint::{Checkpoint, Checkpoints};
 
+use super::Prepared;
 use crate::CliError;
 use crate::config::Settings;
-use crate::data::Preprocessing;
+use crate::data::{Preprocessing, VERSION};
 
 /// The model of a run, in its folder.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -17,6 +18,7 @@ pub const MODEL_FILE: &str = "model.safetensors";
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 const PREPROCESSING: &str = "preprocessing";
 const SETTINGS: &str = "settings";
+const DATA: &str = "data";
 
 /// A model in a file, with what is done to tables before it sees them.
 #[derive(Clone, Debug)]
@@ -29,18 +31,38 @@ pub struct SavedModel {
     pub preprocessing: Preprocessing,
     /// How it was trained.
     pub settings: Settings,
+    /// What the data of the training are told from others by.
+    pub fingerprint: Option<String>,
 }
 
 /// What a checkpoint carries for this program.
 #[must_use]
-pub fn extra(settings: &Settings, preprocessing: &Preprocessing) -> BTreeMap<String, String> {
+pub fn extra(settings: &Settings, data: &Prepared) -> BTreeMap<String, String> {
     // Numbers, texts and lists can always be written.
-    let preprocessing = serde_json::to_string(preprocessing).unwrap_or_default();
+    let preprocessing = serde_json::to_string(&data.preprocessing).unwrap_or_default();
     [
+        (DATA.to_owned(), data.fingerprint.clone()),
         (PREPROCESSING.to_owned(), preprocessing),
         (SETTINGS.to_owned(), settings.to_toml()),
     ]
     .into()
+}
+
+/// Whether a network takes what its preprocessing makes, and gives what that understands.
+fn check_fit(preprocessing: &Preprocessing, checkpoint: &Checkpoint) -> Result<(), String> {
+    if preprocessing.version != VERSION {
+        return Err(format!("it is of version {}", preprocessing.version));
+    }
+    let sizes = &checkpoint.config.layer_sizes;
+    let ends = [sizes.first(), sizes.last()].map(|size| size.copied().unwrap_or(0));
+    let made = [preprocessing.inputs(), preprocessing.outputs()];
+    if ends != made {
+        return Err(format!(
+            "it does not fit the network: {} inputs and {} outputs, not {} and {}",
+            made[0], made[1], ends[0], ends[1]
+        ));
+    }
+    Ok(())
 }
 
 impl SavedModel {
@@ -98,14 +120,16 @@ impl SavedModel {
                 path.display()
             ))
         };
-        let preprocessing = serde_json::from_str(part(PREPROCESSING)?)
+        let preprocessing: Preprocessing = serde_json::from_str(part(PREPROCESSING)?)
             .map_err(|error| damaged(PREPROCESSING, error.to_string()))?;
+        check_fit(&preprocessing, &checkpoint).map_err(|why| damaged(PREPROCESSING, why))?;
         let settings =
             Settings::parse(part(SETTINGS)?).map_err(|error| damaged(SETTINGS, error))?;
         Ok(Self {
             path,
             preprocessing,
             settings,
+            fingerprint: checkpoint.extra.get(DATA).cloned(),
             checkpoint,
         })
     }

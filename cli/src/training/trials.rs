@@ -31,7 +31,8 @@ pub struct Trial {
 }
 
 /// Trains `trials` networks, each in a folder of its own below `out`, and gives the settings of the
-/// one whose loss on the validation rows is smallest. Ends early when asked to.
+/// one whose loss on the validation rows is smallest. Ends early when asked to, with `None` where
+/// no trial is done by then.
 ///
 /// # Errors
 /// [`CliError::Failure`] where no trial succeeds, as none does without rows for a validation.
@@ -43,7 +44,7 @@ pub fn search(
     trials: u32,
     stop: &Stop,
     output: Output,
-) -> Result<(Settings, Vec<Trial>), CliError> {
+) -> Result<Option<(Settings, Vec<Trial>)>, CliError> {
     let mut random = fastrand::Rng::with_seed(settings.training.seed.unwrap_or(0));
     let mut done = Vec::new();
     for number in 1..=trials {
@@ -68,6 +69,9 @@ pub fn search(
         ));
         done.push((tried, trial));
     }
+    if done.is_empty() {
+        return Ok(None);
+    }
     let best = done
         .iter()
         .filter(|(_, trial)| trial.loss.is_finite())
@@ -77,7 +81,8 @@ pub fn search(
             "no trial came to an end with a finite loss; try a smaller --learning-rate".into(),
         )
     })?;
-    Ok((best, done.into_iter().map(|(_, trial)| trial).collect()))
+    let trials = done.into_iter().map(|(_, trial)| trial).collect();
+    Ok(Some((best, trials)))
 }
 
 fn draw(settings: &Settings, random: &mut fastrand::Rng) -> Settings {

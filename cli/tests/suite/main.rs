@@ -16,6 +16,7 @@ mod data_parquet;
 mod doctor;
 mod events;
 mod explain;
+mod faults;
 mod help;
 mod report;
 mod stopping;

@@ -208,7 +208,7 @@ fn what_is_wrong_is_said_in_a_line_and_nothing_is_written() {
             "--validation-fraction",
         ),
         (&["--batch", "0"], "batch"),
-        (&["--learning-rate=-1"], "learning_rate"),
+        (&["--learning-rate=-1"], "--learning-rate"),
         (&["--dropout", "1"], "dropout"),
         (&["--grace=-1"], "--grace"),
     ] {
