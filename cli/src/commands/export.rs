@@ -1,6 +1,6 @@
 //! `wgpu-linear export`: a network for other programs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -205,23 +205,4 @@ fn notes(preprocessing: &Preprocessing) -> Vec<String> {
         notes.push("Missing values are not filled in by the file.".to_owned());
     }
     notes
-}
-
-/// A network of others, by the name of its file.
-///
-/// # Errors
-/// [`CliError::Input`] where it cannot be read, or is no network that this program knows.
-pub(crate) fn import(
-    path: &Path,
-) -> Result<(Vec<wgpu_linear::model::LayerParameters>, OptimizerState), CliError> {
-    let named = |why: String| CliError::input(format!("{}: {why}", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| named(error.to_string()))?;
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "onnx")
-    {
-        let model = onnx::import(&bytes).map_err(|error| named(with_causes(&error)))?;
-        return Ok((model.parameters(), OptimizerState::default()));
-    }
-    pytorch::import_training(&bytes, &Naming::default()).map_err(|error| named(with_causes(&error)))
 }

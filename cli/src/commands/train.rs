@@ -1,17 +1,20 @@
 //! `wgpu-linear train`: from a table to a folder with a network, its curves and its report.
 
+mod arguments;
 mod begin;
+mod import;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use wgpu_linear::Gpu;
 use wgpu_linear::model::Model;
 use wgpu_linear::train::checkpoint::Checkpoint;
 
+pub use self::arguments::Arguments;
+use self::arguments::SETTINGS_FILE;
 use self::begin::{begin_with, check_data, claim, new_folder, resumed, settings};
 use crate::config::Settings;
 use crate::output::{Output, wrapped};
@@ -22,35 +25,8 @@ use crate::training::{
 };
 use crate::{CliError, clock, device, file};
 
-/// The settings of a run, in its folder.
-const SETTINGS_FILE: &str = "config.toml";
 /// What the network says of the test rows, in the folder of the run.
 const PREDICTIONS_FILE: &str = "predictions.csv";
-const EXAMPLES: &str = "\
-Examples:
-  wgpu-linear train data/digits.csv.gz
-  wgpu-linear train data/iris.csv --hidden 32 --out runs/iris
-  wgpu-linear train data/diabetes.csv --early-stopping 20
-  wgpu-linear train --config runs/iris/config.toml --out runs/iris-again
-  wgpu-linear train --resume runs/iris";
-
-/// Trains a network on a table, and leaves it with its curves and a report
-#[derive(Args, Debug)]
-#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
-pub struct Arguments {
-    /// A TOML file with the settings that the command line does not give
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Go on with the run in this folder, from its newest checkpoint
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["config", "out", "trials"])]
-    resume: Option<PathBuf>,
-    /// Try so many learning rates and widths first, and train with the best
-    #[arg(long, value_name = "N")]
-    trials: Option<u32>,
-    #[command(flatten)]
-    settings: Settings,
-}
-
 /// Trains.
 ///
 /// # Errors
@@ -74,7 +50,8 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
     let mut model = device::model(gpu.as_ref(), network(&settings, &data)?)?;
     let initial = settings.network.initial.as_deref();
     if let Some(path) = initial.filter(|_| resumed.is_none()) {
-        begin_with(model.as_mut(), path)?;
+        let names = settings.network.initial_names.as_deref();
+        begin_with(model.as_mut(), path, names)?;
     }
     if arguments.trials.is_some() && data.validation.is_none() {
         return Err(CliError::input(

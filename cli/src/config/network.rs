@@ -35,6 +35,10 @@ pub struct NetworkSettings {
     /// (.safetensors) or .onnx
     #[arg(long, value_name = "FILE")]
     pub initial: Option<PathBuf>,
+    /// What its layers are called in a state dict of PyTorch, first to last, such as fc1,fc2
+    /// [default: the numbers of nn.Sequential]
+    #[arg(long, value_name = "PREFIXES", value_delimiter = ',')]
+    pub initial_names: Option<Vec<String>>,
 }
 
 impl NetworkSettings {
@@ -47,7 +51,8 @@ impl NetworkSettings {
             dropout,
             initialization,
             loss,
-            initial
+            initial,
+            initial_names
         )
     }
 }

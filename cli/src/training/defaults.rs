@@ -58,6 +58,7 @@ pub fn spelled_out(settings: Settings, data: &Prepared) -> Settings {
         initialization: Some("xavier".into()),
         loss: Some(loss.name().into()),
         initial: None,
+        initial_names: None,
     };
     let run = RunSettings {
         out: None,

@@ -3,7 +3,6 @@
 use wgpu_linear::model::{Model, Targets};
 use wgpu_linear::train::{Dataset, Metric};
 
-use super::outcome::significant;
 use super::{Finished, Outcome, Prepared};
 use crate::CliError;
 use crate::config::Settings;
@@ -203,7 +202,7 @@ impl Story<'_> {
             Judged::Values { .. } => {
                 let row = |values: &ndarray::Array2<f64>| {
                     let values = values.row(example);
-                    let values: Vec<_> = values.iter().map(|value| significant(*value)).collect();
+                    let values: Vec<_> = values.iter().map(|value| short(*value)).collect();
                     values.join(", ")
                 };
                 match &self.test.values {

@@ -86,7 +86,7 @@ impl Outcome {
 
 /// Four digits behind the point, or in the exponent where the number is very large or small.
 #[must_use]
-pub(super) fn significant(value: f64) -> String {
+fn significant(value: f64) -> String {
     if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) && value.is_finite() {
         format!("{value:.4e}")
     } else {

@@ -350,6 +350,36 @@ fn first_weights_come_from_models_that_fit() {
         assert_eq!(predictions(&other), predictions(&run), "{from}");
         fs::remove_dir_all(&other).unwrap();
     }
+    // Layers by names of their own, and other functions between them.
+    let named = folder.path().join("named.safetensors");
+    let mut export = with_model("export", &run, &named);
+    succeeds(export.args(["--names", "body,head"]));
+    let from = named.to_str().unwrap();
+    let options = [
+        "--initial",
+        from,
+        "--initial-names",
+        "body,head",
+        "--epochs",
+        "0",
+    ];
+    succeeds(&mut train(&other, &options));
+    assert_eq!(predictions(&other), predictions(&run));
+    fs::remove_dir_all(&other).unwrap();
+    let options = ["--initial", from, "--initial-names", "body,tail"];
+    is_refused(
+        &mut train(&other, &options),
+        2,
+        "tail.weight",
+        folder.path(),
+    );
+    let options = ["--initial", onnx.to_str().unwrap(), "--activation", "tanh"];
+    is_refused(
+        &mut train(&other, &options),
+        2,
+        "--activation",
+        folder.path(),
+    );
     let nothing = ["--initial", "nothing.onnx"];
     is_refused(
         &mut train(&other, &nothing),

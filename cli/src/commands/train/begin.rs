@@ -5,11 +5,11 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use wgpu_linear::model::{LayerParameters, Model, ModelError};
+use wgpu_linear::model::{Activation, LayerParameters, Model, ModelError};
 use wgpu_linear::train::checkpoint::Checkpoint;
 
-use super::super::export::import;
-use super::{Arguments, SETTINGS_FILE};
+use super::arguments::{Arguments, SETTINGS_FILE};
+use super::import::{Imported, import};
 use crate::config::Settings;
 use crate::training::{Prepared, SavedModel};
 use crate::{CliError, clock, file};
@@ -142,15 +142,24 @@ pub(super) fn claim(out: &Path, settings: &Settings) -> Result<(), CliError> {
 
 /// Puts the weights of another network in the place of the first ones, and where it comes from
 /// elsewhere also what its optimizer remembers.
-pub(super) fn begin_with(model: &mut dyn Model, path: &Path) -> Result<(), CliError> {
+pub(super) fn begin_with(
+    model: &mut dyn Model,
+    path: &Path,
+    names: Option<&[String]>,
+) -> Result<(), CliError> {
     let refused =
         |error: ModelError| CliError::input(format!("--initial {}: {error}", path.display()));
     if let Ok(own) = Checkpoint::load(path) {
         check_shapes(model, &own.parameters, path)?;
         return model.set_parameters(&own.parameters).map_err(refused);
     }
-    let (parameters, state) = import(path)?;
+    let Imported {
+        parameters,
+        state,
+        activations,
+    } = import(path, names)?;
     check_shapes(model, &parameters, path)?;
+    check_activations(model, activations.as_deref(), path)?;
     model.set_parameters(&parameters).map_err(refused)?;
     let optimizer = model.config().map(|config| config.optimizer);
     match optimizer {
@@ -158,6 +167,27 @@ pub(super) fn begin_with(model: &mut dyn Model, path: &Path) -> Result<(), CliEr
             .set_training_state(&state.training_state(&optimizer))
             .map_err(refused),
         _ => Ok(()),
+    }
+}
+
+/// Refuses weights that were learned with other functions between the layers.
+fn check_activations(
+    model: &dyn Model,
+    theirs: Option<&[Activation]>,
+    path: &Path,
+) -> Result<(), CliError> {
+    let (Some(theirs), Some(config)) = (theirs, model.config()) else {
+        return Ok(());
+    };
+    let hidden = &theirs[..theirs.len().saturating_sub(1)];
+    match hidden.iter().find(|theirs| **theirs != config.activation) {
+        None => Ok(()),
+        Some(theirs) => Err(CliError::input(format!(
+            "--initial {} has {} between its layers, and {} is to be trained; see --activation",
+            path.display(),
+            theirs.name(),
+            config.activation.name()
+        ))),
     }
 }
 
