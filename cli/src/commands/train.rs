@@ -12,7 +12,7 @@ use wgpu_linear::Gpu;
 use wgpu_linear::model::Model;
 use wgpu_linear::train::checkpoint::Checkpoint;
 
-use self::begin::{begin_with, check_data, claim, new_folder, resumed, settings};
+use self::begin::{SETTINGS_FILE, begin_with, check_data, claim, new_folder, resumed, settings};
 use crate::config::Settings;
 use crate::output::{Output, wrapped};
 use crate::stop::Stop;
@@ -22,8 +22,6 @@ use crate::training::{
 };
 use crate::{CliError, clock, device, file};
 
-/// The settings of a run, in its folder.
-const SETTINGS_FILE: &str = "config.toml";
 /// What the network says of the test rows, in the folder of the run.
 const PREDICTIONS_FILE: &str = "predictions.csv";
 const EXAMPLES: &str = "\
@@ -58,7 +56,12 @@ pub struct Arguments {
 /// fails.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
     let resumed = arguments.resume.as_deref().map(resumed).transpose()?;
-    let said = settings(arguments, resumed.as_ref())?;
+    let said = settings(
+        &arguments.settings,
+        arguments.config.as_deref(),
+        resumed.as_ref(),
+        arguments.trials,
+    )?;
     let said = with_split(said, arguments.trials.is_some());
     let data = prepare(&said)?;
     let mut settings = spelled_out(said, &data);
@@ -68,6 +71,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
         None => new_folder(&settings)?,
     };
     settings.run.out = Some(out.clone());
+    if settings.training.has_idle_momentum() {
+        output.note("--momentum and --nesterov are for --optimizer sgd; the others go without.");
+    }
     let gpu = device::open(settings.run.device.unwrap_or_default(), output)?;
     // What is wrong is found before anything is written.
     options(&settings)?;
