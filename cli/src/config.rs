@@ -88,7 +88,7 @@ impl Settings {
     #[must_use]
     pub fn to_toml(&self) -> String {
         // What is here are numbers, texts and lists in tables: that can always be written.
-        let settings = toml::to_string_pretty(self).unwrap_or_default();
+        let settings = toml::to_string(self).unwrap_or_default();
         format!(
             "# All settings of a training with wgpu-linear {}.\n\
              # To repeat it: wgpu-linear train --config FILE --out FOLDER\n\n{settings}",

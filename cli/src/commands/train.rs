@@ -14,8 +14,7 @@ use wgpu_linear::model::Model;
 use wgpu_linear::train::checkpoint::Checkpoint;
 
 pub use self::arguments::Arguments;
-use self::arguments::SETTINGS_FILE;
-use self::begin::{begin_with, check_data, claim, new_folder, resumed, settings};
+use self::begin::{SETTINGS_FILE, begin_with, check_data, claim, new_folder, resumed, settings};
 use crate::config::Settings;
 use crate::output::{Output, wrapped};
 use crate::stop::Stop;
@@ -34,7 +33,12 @@ const PREDICTIONS_FILE: &str = "predictions.csv";
 /// fails.
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
     let resumed = arguments.resume.as_deref().map(resumed).transpose()?;
-    let said = settings(arguments, resumed.as_ref())?;
+    let said = settings(
+        &arguments.settings,
+        arguments.config.as_deref(),
+        resumed.as_ref(),
+        arguments.trials,
+    )?;
     let said = with_split(said, arguments.trials.is_some());
     let data = prepare(&said)?;
     let mut settings = spelled_out(said, &data);
@@ -44,6 +48,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
         None => new_folder(&settings)?,
     };
     settings.run.out = Some(out.clone());
+    if settings.training.has_idle_momentum() {
+        output.note("--momentum and --nesterov are for --optimizer sgd; the others go without.");
+    }
     let gpu = device::open(settings.run.device.unwrap_or_default(), output)?;
     // What is wrong is found before anything is written.
     options(&settings)?;

@@ -37,7 +37,7 @@ pub enum Task {
 #[command(next_help_heading = "Data")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DataSettings {
-    /// The table: CSV, NumPy (.npy, .npz) or IDX, gzipped or not
+    /// The table: CSV, Parquet, NumPy (.npy, .npz) or IDX, gzipped or not
     #[arg(value_name = "DATA", help_heading = "Arguments")]
     pub path: Option<PathBuf>,
     /// A second table, for the test; DATA is then for training and validation alone

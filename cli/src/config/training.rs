@@ -103,6 +103,13 @@ impl TrainingSettings {
         )
     }
 
+    /// Whether a momentum is set that the optimizer does not take.
+    #[must_use]
+    pub fn has_idle_momentum(&self) -> bool {
+        let is_set = self.momentum.is_some() || self.nesterov.is_some();
+        is_set && self.optimizer != Some(Optimizer::Sgd)
+    }
+
     /// The optimizer that they describe.
     #[must_use]
     pub fn optimizer(&self) -> model::Optimizer {

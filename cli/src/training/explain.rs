@@ -3,10 +3,11 @@
 use wgpu_linear::model::{Model, Targets};
 use wgpu_linear::train::{Dataset, Metric};
 
+use super::pictures::Pictures;
 use super::{Finished, Outcome, Prepared};
 use crate::CliError;
 use crate::config::Settings;
-use crate::data::{ColumnSummary, Preprocessing, Restored, Rule};
+use crate::data::{ColumnSummary, Restored, Rule};
 use crate::explain::{
     Confusion, Effort, Importance, Judged, blocks_of_picture, calibration, mean_baseline,
     most_frequent, permutation_importance, worst_errors,
@@ -331,64 +332,6 @@ impl Story<'_> {
     }
 }
 
-/// Rows that are gray pictures.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Pictures {
-    width: usize,
-    height: usize,
-    /// The number that is white.
-    white: f64,
-}
-
-impl Pictures {
-    /// What the file says, and where it says nothing, what it looks like: columns without names,
-    /// as many as a square of 8 × 8 or more has pixels, and whole numbers from 0 to 255 in them.
-    fn of(preprocessing: &Preprocessing, data: &Dataset) -> Option<Self> {
-        if let Some([height, width, channels]) = preprocessing.image {
-            let white = 255.0;
-            return (channels == 1).then_some(Self {
-                width,
-                height,
-                white,
-            });
-        }
-        let side = preprocessing.columns.len().isqrt();
-        let is_square = side >= 8 && side * side == preprocessing.columns.len();
-        if preprocessing.is_named || !is_square {
-            return None;
-        }
-        let mut white = 1.0_f64;
-        for row in 0..data.len() {
-            for (_, field) in preprocessing.restore(data.x().row(row)) {
-                let Restored::Number(value) = field else {
-                    return None;
-                };
-                // Through f32 and back: nearly whole.
-                let is_whole = (value - value.round()).abs() < 1e-3;
-                if !(is_whole && (-0.5..255.5).contains(&value)) {
-                    return None;
-                }
-                white = white.max(value.round());
-            }
-        }
-        let [width, height] = [side; 2];
-        Some(Self {
-            width,
-            height,
-            white,
-        })
-    }
-
-    /// From 0, black, to 255, white.
-    fn gray(self, row: &[(&str, Restored<'_>)]) -> Vec<u8> {
-        let gray = |(_, field): &(&str, Restored<'_>)| match field {
-            Restored::Number(value) => (value / self.white * 255.0).clamp(0.0, 255.0).round() as u8,
-            Restored::Category(_) => 0,
-        };
-        row.iter().map(gray).collect()
-    }
-}
-
 /// The fields of a row, as they stood in the table but for the last digits.
 fn texts(row: &[(&str, Restored<'_>)]) -> Vec<String> {
     let text = |(_, field): &(&str, Restored<'_>)| match field {
@@ -420,4 +363,25 @@ fn configuration(settings: &Settings) -> Vec<Setting> {
     lines
         .map(|(name, value)| Setting::new(name.trim(), value.trim_matches('"')))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_a_line() {
+        let mut settings = Settings::default();
+        settings.data.target = Some(vec!["y1".into(), "y2".into()]);
+        settings.training.schedule = Some("cosine".into());
+        let lines = configuration(&settings);
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| (line.name.as_str(), line.value.as_str()))
+            .collect();
+        assert_eq!(
+            lines,
+            [("target", "[\"y1\", \"y2\"]"), ("schedule", "cosine")]
+        );
+    }
 }

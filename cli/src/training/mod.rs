@@ -4,6 +4,7 @@ mod curves;
 mod defaults;
 mod explain;
 mod outcome;
+mod pictures;
 mod prepare;
 mod run;
 mod saved;

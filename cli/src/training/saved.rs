@@ -81,7 +81,7 @@ impl SavedModel {
         }
         Self::latest(path)?.ok_or_else(|| {
             CliError::input(format!(
-                "{} holds neither {MODEL_FILE} nor a checkpoint; give the folder that train wrote",
+                "{} holds neither {MODEL_FILE} nor a checkpoint that can be read; give the folder that train wrote",
                 path.display()
             ))
         })

@@ -122,6 +122,19 @@ fn a_batch_of_more_rows_than_there_are_takes_them_all() {
 }
 
 #[test]
+fn a_momentum_without_use_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    for (optimizer, is_noted) in [("adam", true), ("sgd", false)] {
+        let mut command = program(&["train", "--device", "cpu", "--epochs", "1"]);
+        command.args(["--momentum", "0.9", "--optimizer", optimizer]);
+        command.arg("--out").arg(folder.path().join(optimizer));
+        let output = end(command.arg(data("iris.csv")));
+        let notes = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(notes.contains("--momentum"), is_noted, "{notes}");
+    }
+}
+
+#[test]
 fn mistakes_in_a_file_of_settings_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("a.toml");

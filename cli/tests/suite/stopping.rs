@@ -117,6 +117,19 @@ fn a_run_that_was_told_to_end_goes_on_to_the_same_bits() {
 }
 
 #[test]
+fn a_search_that_ends_before_its_first_trial_is_orderly() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut command = program(&["train", "--device", "cpu", "--epochs", "100000"]);
+    command.args(["--trials", "2"]).arg(data("iris.csv"));
+    let mut child = start(command.arg("--out").arg(&out));
+    wait_for_events(&out.join("trials/trial-001"));
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!out.join("trials.json").exists());
+}
+
+#[test]
 fn on_the_gpu_too() {
     stops_and_goes_on("gpu", 2);
 }

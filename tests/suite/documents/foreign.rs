@@ -4,6 +4,7 @@
 pub(super) const NAMES: &[(&str, &str)] = &[
     ("WGPU_POWER_PREF", "wgpu reads it from the environment"),
     ("XDG_RUNTIME_DIR", "the desktop's standard"),
+    ("learning-rate", "a key of TOML, as serde spells the field"),
     ("as_hal", "wgpu's way to the objects of a driver"),
     ("protoc", "the compiler of protocol buffers"),
     ("protobuf-compiler", "Debian's package of it"),

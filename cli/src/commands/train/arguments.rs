@@ -6,8 +6,6 @@ use clap::Args;
 
 use crate::config::Settings;
 
-/// The settings of a run, in its folder.
-pub(super) const SETTINGS_FILE: &str = "config.toml";
 const EXAMPLES: &str = "\
 Examples:
   wgpu-linear train data/digits.csv.gz

@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use wgpu_linear::model::{Activation, LayerParameters, Model, ModelError};
 use wgpu_linear::train::checkpoint::Checkpoint;
 
-use super::arguments::{Arguments, SETTINGS_FILE};
 use super::import::{Imported, import};
 use crate::config::Settings;
 use crate::training::{Prepared, SavedModel};
 use crate::{CliError, clock, file};
+
+/// The settings of a run, in its folder.
+pub(super) const SETTINGS_FILE: &str = "config.toml";
 
 /// The newest checkpoint of the run in `folder`.
 pub(super) fn resumed(folder: &Path) -> Result<SavedModel, CliError> {
@@ -30,26 +32,28 @@ pub(super) fn resumed(folder: &Path) -> Result<SavedModel, CliError> {
     })
 }
 
-/// The command line over the file, or over what the run began with.
+/// What was said over the file, or over what the run began with.
 pub(super) fn settings(
-    arguments: &Arguments,
+    said: &Settings,
+    file: Option<&Path>,
     resumed: Option<&SavedModel>,
+    trials: Option<u32>,
 ) -> Result<Settings, CliError> {
-    let mut below = match (&arguments.config, resumed) {
+    let mut below = match (file, resumed) {
         (Some(path), _) => Settings::read(path)?,
         (None, Some(saved)) => saved.settings.clone(),
         (None, None) => Settings::default(),
     };
     // A repeated run has a folder of its own.
     below.run.out = None;
-    let said = arguments.settings.clone().over(below);
+    let said = said.clone().over(below);
     if let Some(saved) = resumed {
         check_same(&said, saved)?;
     }
-    if arguments.trials == Some(0) {
+    if trials == Some(0) {
         return Err(CliError::input("--trials must be at least 1"));
     }
-    if arguments.trials.is_some() && said.network.initial.is_some() {
+    if trials.is_some() && said.network.initial.is_some() {
         return Err(CliError::input(
             "--trials draws networks of other shapes than that of --initial; leave one of them out",
         ));
