@@ -83,7 +83,7 @@ impl Story<'_> {
                 examples_per_second: Some(
                     self.finished.examples as f64 / self.finished.time.as_secs_f64(),
                 ),
-                version: Some(env!("CARGO_PKG_VERSION").into()),
+                version: Some(format!("wgpu-linear {}", env!("CARGO_PKG_VERSION"))),
                 date: Some(self.date.clone()),
             },
             curves: self.curves,
