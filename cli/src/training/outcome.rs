@@ -94,14 +94,17 @@ fn significant(value: f64) -> String {
     }
 }
 
+/// The loss is left out: it is the log loss, but for weights of classes and smoothed labels.
 fn scores_of_classes(details: &DetailedEvaluation) -> Vec<(String, f64)> {
-    let evaluation = &details.evaluation;
-    let metrics = evaluation
-        .metrics()
-        .map(|(name, value)| (name.to_owned(), f64::from(value)));
-    // The loss of the network is the log loss, but for weights of classes.
-    let loss = ("loss".to_owned(), f64::from(evaluation.loss));
-    metrics.chain([loss]).collect()
+    let metrics = details.evaluation.metrics();
+    metrics
+        .map(|(name, value)| (name.to_owned(), widened(value)))
+        .collect()
+}
+
+/// The f64 that is written as the f32 is: 0.92, and not 0.9200000166893005.
+fn widened(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::NAN)
 }
 
 /// R², mean absolute error and so on of values in the units of the table.
@@ -223,6 +226,16 @@ mod tests {
         for (value, expected) in values.iter().zip(expected) {
             assert!((value - expected).abs() <= 1e-12, "{scores:?}");
         }
+    }
+
+    #[test]
+    fn a_number_is_written_as_before() {
+        for value in [0.92_f32, 1.0 / 3.0, 1e-30, f32::MAX, 0.0] {
+            assert_eq!(widened(value).to_string(), value.to_string());
+            assert_eq!(widened(value) as f32, value);
+        }
+        assert!(widened(f32::NAN).is_nan());
+        assert_eq!(widened(f32::INFINITY), f64::INFINITY);
     }
 
     #[test]
