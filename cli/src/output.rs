@@ -25,7 +25,7 @@ impl Output {
     /// Prints a result: as text for people, as one line of JSON for machines.
     ///
     /// # Errors
-    /// As [`print`].
+    /// As [`print()`].
     pub fn result(self, text: &str, value: &impl Serialize) -> Result<(), CliError> {
         if self.json {
             let line = serde_json::to_string(value).map_err(|error| CliError::failure(&error))?;
@@ -57,7 +57,7 @@ pub fn print(text: &str) -> Result<(), CliError> {
 /// How writing to the standard output went.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn written(result: io::Result<()>) -> Result<(), CliError> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
