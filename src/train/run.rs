@@ -180,10 +180,14 @@ impl<'a> Run<'a> {
         self.stopped |= (self.on_progress)(progress, self.model).is_break();
     }
 
-    /// Whether to go on. A run that was told to end does so between two updates: of gradients that
-    /// wait for those of further batches, no checkpoint knows.
+    /// Whether no gradients wait for those of further batches: no checkpoint knows of them.
+    pub(super) fn is_between_updates(&self) -> bool {
+        self.model.pending_batches() == 0
+    }
+
+    /// Whether to go on. A run that was told to end does so between two updates.
     fn flow(&self) -> ControlFlow<()> {
-        if self.stopped && self.model.pending_batches() == 0 {
+        if self.stopped && self.is_between_updates() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

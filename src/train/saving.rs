@@ -1,6 +1,6 @@
 //! A run on its way to a checkpoint, and back.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Saver};
 use super::position::Position;
 use super::run::Run;
 use super::run_state::RunState;
@@ -43,10 +43,14 @@ impl Run<'_> {
         false
     }
 
+    /// What writes checkpoints, where there may be one now.
+    fn open_saver(&self) -> Option<&Saver> {
+        self.saver.as_ref().filter(|_| self.is_between_updates())
+    }
+
     /// Whatever is due in the midst of an epoch; at the end of one, evaluating comes first.
     pub(super) fn save_after_step(&mut self, is_last: bool) -> Result<(), TrainError> {
-        let is_between = self.model.pending_batches() == 0;
-        let saver = self.saver.as_ref().filter(|_| is_between && !is_last);
+        let saver = self.open_saver().filter(|_| !is_last);
         match saver {
             Some(saver) if saver.is_due_after_step(self.position.step) => self.save(),
             _ => Ok(()),
@@ -54,8 +58,7 @@ impl Run<'_> {
     }
 
     pub(super) fn save_after_epoch(&mut self, is_best: bool) -> Result<(), TrainError> {
-        let is_between = self.model.pending_batches() == 0;
-        let Some(saver) = self.saver.as_ref().filter(|_| is_between) else {
+        let Some(saver) = self.open_saver() else {
             return Ok(());
         };
         let Position { epochs, step, .. } = self.position;

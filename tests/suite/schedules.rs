@@ -4,15 +4,14 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use approx::assert_relative_eq;
-use ndarray::{Array2, ArrayView2};
-use wgpu_linear::model::{MlpConfig, Model, ModelError, Targets};
-use wgpu_linear::reference;
+use ndarray::Array2;
+use wgpu_linear::model::{Model, ModelError};
 use wgpu_linear::train::{
     Dataset, Goal, Metric, PlateauState, ReduceOnPlateau, Schedule, ScheduleError, TrainError,
     TrainOptions, Trainer,
 };
 
-use crate::delegate::delegate;
+use crate::training::Recorder;
 
 fn check(schedule: Schedule, steps: u64, expected: &[f32]) {
     for (step, expected) in (0..).zip(expected) {
@@ -272,34 +271,11 @@ fn plateau_goes_on_from_a_state_that_was_written_down() {
     }
 }
 
-/// A model that keeps the learning rate of every step.
-struct Recorder {
-    inner: reference::Mlp<f32>,
-    rates: Vec<f32>,
-}
-
-impl Model for Recorder {
-    delegate!(inner: layer_sizes, device, take_loss, predict, loss, learning_rate, set_learning_rate, parameters, set_parameters);
-
-    fn train_batch(
-        &mut self,
-        x: ArrayView2<'_, f32>,
-        targets: Targets<'_>,
-    ) -> Result<(), ModelError> {
-        self.rates.push(self.inner.learning_rate());
-        self.inner.train_batch(x, targets)
-    }
-}
-
 /// One step an epoch, as many as values; a metric has these values in turn.
 fn run(plateau: ReduceOnPlateau, values: &'static [f32]) -> Result<Vec<f32>, TrainError> {
     let data = Dataset::new(Array2::zeros((3, 1)), vec![0, 1, 0]).unwrap();
-    let inner = reference::Mlp::new(MlpConfig::new(&[1, 2])).unwrap();
-    let usual = inner.learning_rate();
-    let mut model = Recorder {
-        inner,
-        rates: Vec::new(),
-    };
+    let mut model = Recorder::of_sizes(&[1, 2]);
+    let usual = model.learning_rate();
     let epoch = AtomicUsize::new(0);
     let script = Metric::new("script", move |_, _| {
         values[epoch.fetch_add(1, Ordering::Relaxed)]

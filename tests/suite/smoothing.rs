@@ -88,7 +88,7 @@ fn a_smoothing_of_zero_is_the_plain_loss() {
 }
 
 /// Loss of each row and gradient, as the GPU computes them; without weights where there are none.
-fn on_gpu(
+pub(crate) fn cross_entropy_on_gpu(
     t: &Array2<f32>,
     labels: &[u32],
     class_weights: &[f32],
@@ -148,7 +148,7 @@ fn smoothed_cross_entropy_matches_the_twin_on_ragged_shapes() {
 
 fn check(t: &Array2<f32>, labels: &[u32], weights: &[f32], smoothing: f32) {
     let name = format!("{:?}, {weights:?}, {smoothing}", t.dim());
-    let (loss, dt) = on_gpu(t, labels, weights, smoothing);
+    let (loss, dt) = cross_entropy_on_gpu(t, labels, weights, smoothing);
     let (expected_loss, expected_dt) =
         smoothed_softmax_cross_entropy(t.mapv(f64::from).view(), labels, weights, smoothing);
     // A loss is a sum of parts times logarithms of up to 8 + ln 500, the parts at most 1.25 in all.
@@ -204,12 +204,12 @@ fn smoothed_rows_that_are_passed_over_have_zeros_whatever_stands_there() {
     for bad in [f32::NAN, f32::INFINITY, 1e30] {
         let t = array![[bad, 1.0], [0.5, bad], [bad, bad]];
         for (labels, weights) in [([IGNORED; 3], [1.0, 1.0]), ([0, IGNORED, 0], [0.0, 1.0])] {
-            let (loss, dt) = on_gpu(&t, &labels, &weights, 0.1);
+            let (loss, dt) = cross_entropy_on_gpu(&t, &labels, &weights, 0.1);
             assert!(loss.iter().chain(&dt).all(|value| *value == 0.0), "{dt}");
             let (loss, dt) = smoothed_softmax_cross_entropy(t.view(), &labels, &weights, 0.1);
             assert!(loss.iter().chain(&dt).all(|value| *value == 0.0), "{dt}");
         }
-        let (loss, dt) = on_gpu(&t, &[0, 1, 1], &[1.0, 1.0], 0.1);
+        let (loss, dt) = cross_entropy_on_gpu(&t, &[0, 1, 1], &[1.0, 1.0], 0.1);
         let is_spoilt = |value: &f32| bad == 1e30 || !value.is_finite();
         assert!(loss.iter().chain(&dt).all(is_spoilt), "{loss} {dt}");
     }

@@ -164,15 +164,19 @@ fn trainer_stops_when_the_callback_says_so() {
 }
 
 /// A model that keeps the learning rate of every step, and counts what it is asked.
-struct Recorder {
+pub(crate) struct Recorder {
     inner: reference::Mlp<f32>,
-    rates: Vec<f32>,
+    pub(crate) rates: Vec<f32>,
 }
 
 impl Recorder {
     fn new() -> Self {
+        Self::of_sizes(&[2, 2])
+    }
+
+    pub(crate) fn of_sizes(sizes: &[usize]) -> Self {
         Self {
-            inner: reference::Mlp::new(MlpConfig::new(&[2, 2])).unwrap(),
+            inner: reference::Mlp::new(MlpConfig::new(sizes)).unwrap(),
             rates: Vec::new(),
         }
     }

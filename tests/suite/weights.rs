@@ -7,8 +7,7 @@ use wgpu_linear::model::{
     TargetKind, Targets,
 };
 use wgpu_linear::nn::{
-    AccumulateLoss, ClassWeightSum, ClassWeights, DeviceDataset, ElementwiseLoss, RowWeightSum,
-    SoftmaxCrossEntropy,
+    AccumulateLoss, ClassWeightSum, DeviceDataset, ElementwiseLoss, RowWeightSum,
 };
 use wgpu_linear::reference::gradcheck;
 use wgpu_linear::{Matrix, Vector, nn, reference};
@@ -16,6 +15,7 @@ use wgpu_linear::{Matrix, Vector, nn, reference};
 use crate::compare::{U_ANY, gamma, within};
 use crate::loss_total::Total;
 use crate::network::{elementwise_bounds, elementwise_losses, probabilities};
+use crate::smoothing::cross_entropy_on_gpu;
 use crate::support::{Guarded, gpu, network_kernels, reals};
 
 /// Σ of the weights of classes, by the device.
@@ -63,43 +63,6 @@ fn sums_of_weights_are_exact_on_integers() {
     assert_eq!(class_weight_sum(&[IGNORED, 1, IGNORED], &[1.0, 2.5]), 2.5);
 }
 
-/// Loss of each row, and the gradient, as the GPU computes them, with its own sum of weights.
-fn weighted_cross_entropy(
-    t: &Array2<f32>,
-    labels: &[u32],
-    class_weights: &[f32],
-) -> (Array1<f32>, Array2<f32>) {
-    let kernels = network_kernels();
-    let (batch, classes) = t.dim();
-    let buffer = gpu().upload("labels", labels).unwrap();
-    let labels = Vector::new(&buffer, batch as u32);
-    let (input, weights) = (Guarded::input(t), Guarded::input(class_weights));
-    let [sum, row_loss, dt] = [1, batch, batch * classes].map(Guarded::output);
-    let sum_operands = ClassWeightSum {
-        labels,
-        class_weights: weights.vector(),
-        sum: sum.vector(),
-    };
-    let operands = SoftmaxCrossEntropy {
-        t: input.matrix(batch, classes),
-        labels,
-        weights: Some(ClassWeights {
-            class_weights: weights.vector(),
-            weight_sum: sum.vector(),
-        }),
-        label_smoothing: 0.0,
-        row_loss: row_loss.vector(),
-        dt: dt.matrix(batch, classes),
-    };
-    gpu()
-        .run(&[
-            kernels.class_weight_sum(sum_operands).unwrap(),
-            kernels.softmax_cross_entropy(operands).unwrap(),
-        ])
-        .unwrap();
-    (row_loss.read().into(), dt.read_matrix(batch, classes))
-}
-
 /// From 0 to 4, 0 among them.
 fn some_weights(random: &mut fastrand::Rng, len: usize) -> Vec<f32> {
     let weight = |_| match random.u32(0..4) {
@@ -126,7 +89,7 @@ fn weighted_cross_entropy_matches_the_twin_on_ragged_shapes() {
             let t = 4.0 * reals(&mut random, batch, classes);
             let weights = some_weights(&mut random, classes);
             let labels = some_labels(&mut random, batch, classes);
-            let (loss, dt) = weighted_cross_entropy(&t, &labels, &weights);
+            let (loss, dt) = cross_entropy_on_gpu(&t, &labels, &weights, 0.0);
             let (expected_loss, expected_dt) = reference::weighted_softmax_cross_entropy(
                 t.mapv(f64::from).view(),
                 &labels,
@@ -236,7 +199,7 @@ fn rows_of_weight_zero_have_zeros_whatever_stands_there() {
     for bad in [f32::NAN, f32::INFINITY, 1e30] {
         let t = array![[bad, 1.0], [0.0, bad]];
         for labels in [[IGNORED, IGNORED], [0, IGNORED], [0, 0]] {
-            let (loss, dt) = weighted_cross_entropy(&t, &labels, &[0.0, 1.0]);
+            let (loss, dt) = cross_entropy_on_gpu(&t, &labels, &[0.0, 1.0], 0.0);
             assert!(loss.iter().chain(&dt).all(|value| *value == 0.0), "{dt}");
         }
         for loss in elementwise_losses() {

@@ -1,5 +1,7 @@
 //! What metrics are called by people, and what they mean.
 
+use super::number::{figure, percent};
+
 /// How a metric is shown.
 pub(super) struct Name {
     /// Its name in a heading.
@@ -8,6 +10,17 @@ pub(super) struct Name {
     pub(super) meaning: &'static str,
     /// Whether it is a share, shown in percent.
     pub(super) is_share: bool,
+}
+
+impl Name {
+    /// A value of the metric: in percent where it is a share.
+    pub(super) fn shown(&self, value: f64) -> String {
+        if self.is_share {
+            percent(value)
+        } else {
+            figure(value)
+        }
+    }
 }
 
 const KNOWN: [(&str, &str, &str, bool); 14] = [

@@ -23,18 +23,12 @@ pub fn with_split(settings: Settings, compares: bool) -> Settings {
     let training = &settings.training;
     let patience = [training.early_stopping, training.plateau];
     let compares = compares || patience.iter().flatten().any(|epochs| *epochs > 0);
+    let has_test = settings.data.test_file.is_some() || settings.split.test_every.is_some();
     let split = SplitSettings {
-        test_fraction: settings.data.test_file.is_none().then_some(0.2),
+        test_fraction: (!has_test).then_some(0.2),
         test_every: None,
         validation_fraction: Some(if compares { VALIDATION } else { 0.0 }),
         split_seed: Some(0),
-    };
-    let split = match settings.split.test_every {
-        None => split,
-        Some(_) => SplitSettings {
-            test_fraction: None,
-            ..split
-        },
     };
     settings.over(Settings {
         split,

@@ -52,7 +52,8 @@ impl Story<'_> {
     /// [`CliError::Failure`] where the device reports an error.
     pub fn report(self, model: &mut dyn Model) -> Result<RunReport, CliError> {
         let begin = std::time::Instant::now();
-        let importance = self.importance(model)?;
+        let pictures = Pictures::of(&self.data.preprocessing, &self.data.test);
+        let importance = self.importance(model, pictures)?;
         let explanation = begin.elapsed();
         let (data, test) = (self.data, self.test);
         let confusion = test.details.confusion.as_ref();
@@ -67,7 +68,7 @@ impl Story<'_> {
             confusion,
             calibration: labels.and_then(|labels| calibration(test.details.outputs.view(), labels)),
             predictions: self.predictions(),
-            worst: Some(self.worst()),
+            worst: Some(self.worst(pictures)),
             importance: Some(importance),
             data: Some(self.data_summary()),
             configuration: configuration(self.settings),
@@ -159,19 +160,18 @@ impl Story<'_> {
             .collect()
     }
 
-    fn worst(&self) -> WorstErrors {
+    fn worst(&self, pictures: Option<Pictures>) -> WorstErrors {
         let (preprocessing, test) = (&self.data.preprocessing, &self.data.test);
         let outputs = &self.test.details.outputs;
-        let pictures = Pictures::of(preprocessing, test);
         let worst = worst_errors(outputs.view(), test.targets(), WORST);
         let example = |error: crate::explain::WorstError| {
-            let [actual, predicted, confidence] = self.judged(error.example, &error.judged);
+            let (actual, predicted, confidence) = self.judged(error.example, &error.judged);
             let row = preprocessing.restore(test.x().row(error.example));
             WorstExample {
                 row: Some(self.data.rows.test[error.example] as u64 + 1),
                 actual,
                 predicted,
-                confidence: confidence.parse().ok(),
+                confidence,
                 loss: error.loss,
                 pixels: pictures.map_or(Vec::new(), |pictures| pictures.gray(&row)),
                 values: pictures.map_or_else(|| texts(&row), |_| Vec::new()),
@@ -189,7 +189,7 @@ impl Story<'_> {
     }
 
     /// What was right, what was answered, and how sure the network was.
-    fn judged(&self, example: usize, judged: &Judged) -> [String; 3] {
+    fn judged(&self, example: usize, judged: &Judged) -> (String, String, Option<f64>) {
         match judged {
             Judged::Class {
                 actual,
@@ -198,7 +198,7 @@ impl Story<'_> {
             } => {
                 let names = self.data.preprocessing.class_names();
                 let name = |class: usize| names.get(class).cloned().unwrap_or_default();
-                [name(*actual), name(*predicted), confidence.to_string()]
+                (name(*actual), name(*predicted), Some(*confidence))
             }
             Judged::Values { .. } => {
                 let row = |values: &ndarray::Array2<f64>| {
@@ -207,16 +207,19 @@ impl Story<'_> {
                     values.join(", ")
                 };
                 match &self.test.values {
-                    Some([wanted, given]) => [row(wanted), row(given), String::new()],
+                    Some([wanted, given]) => (row(wanted), row(given), None),
                     None => Default::default(),
                 }
             }
         }
     }
 
-    fn importance(&self, model: &mut dyn Model) -> Result<Importance, CliError> {
+    fn importance(
+        &self,
+        model: &mut dyn Model,
+        pictures: Option<Pictures>,
+    ) -> Result<Importance, CliError> {
         let preprocessing = &self.data.preprocessing;
-        let pictures = Pictures::of(preprocessing, &self.data.test);
         let blocks = pictures.map(|p| blocks_of_picture(p.width, p.height, MOST_BLOCKS));
         let groups: Vec<(String, Vec<usize>)> = match &blocks {
             Some((groups, _)) => groups.clone(),

@@ -6,7 +6,7 @@ use super::super::chart::{Axis, Frame, SIZE, drawing, line};
 use super::super::content::RunReport;
 use super::super::curves::{Chart, Curves, Series, thinned};
 use super::super::names::{Name, name};
-use super::super::number::{coordinate, figure, percent};
+use super::super::number::{coordinate, figure};
 
 /// A loss that varies by more than that is drawn on a logarithmic scale.
 const LARGE_RANGE: f64 = 20.0;
@@ -141,13 +141,7 @@ fn legend(series: &[&Series]) -> Markup {
 }
 
 fn description(series: &[&Series], name: &Name, curves: &Curves) -> String {
-    let shown = |value: f64| {
-        if name.is_share {
-            percent(value)
-        } else {
-            figure(value)
-        }
-    };
+    let shown = |value: f64| name.shown(value);
     let mut text = String::new();
     for series in series {
         let [Some(first), Some(last)] = [series.points.first(), series.points.last()] else {

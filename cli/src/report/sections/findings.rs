@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::content::{RunReport, Score};
 use super::super::curves::Curves;
 use super::super::names::name;
-use super::super::number::{count, figure, percent, short_percent};
+use super::super::number::{count, short_percent};
 use super::verdict::{judged, score, wilson};
 use crate::explain::Importance;
 
@@ -116,13 +116,7 @@ fn gap(report: &RunReport) -> Option<Finding> {
     let (value, set) = judged(score).filter(|(_, set)| *set != "training")?;
     let train = score.train?;
     let name = name(&score.name);
-    let shown = |value: f64| {
-        if name.is_share {
-            percent(value)
-        } else {
-            figure(value)
-        }
-    };
+    let shown = |value: f64| name.shown(value);
     (train - value > LARGE_GAP).then(|| {
         Finding::Caution(format!(
             "{} is {} on the training rows, but {} on the {set} rows: part of it was learned by \

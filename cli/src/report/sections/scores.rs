@@ -4,7 +4,6 @@ use maud::{Markup, html};
 
 use super::super::content::{RunReport, Score};
 use super::super::names::name;
-use super::super::number::{figure, percent};
 
 type Column = (&'static str, fn(&Score) -> Option<f64>);
 
@@ -50,13 +49,7 @@ pub(in super::super) fn section(report: &RunReport) -> Option<Markup> {
 
 fn row(score: &Score, columns: &[&Column]) -> Markup {
     let name = name(&score.name);
-    let shown = |value: f64| {
-        if name.is_share {
-            percent(value)
-        } else {
-            figure(value)
-        }
-    };
+    let shown = |value: f64| name.shown(value);
     html! {
         tr {
             th scope="row" {

@@ -168,13 +168,7 @@ pub(in super::super) fn cards(report: &RunReport) -> Markup {
 
 fn cards_of(report: &RunReport, score: &Score) -> Vec<Card> {
     let name = name(&score.name);
-    let shown = |value: f64| {
-        if name.is_share {
-            percent(value)
-        } else {
-            figure(value)
-        }
-    };
+    let shown = |value: f64| name.shown(value);
     let mut cards = Vec::new();
     if let Some((value, set)) = judged(score) {
         let mut note = String::new();
