@@ -1138,3 +1138,43 @@ fn a_model_without_a_configuration_has_no_checkpoint() {
     );
     assert!(!folder.path().join("run").exists());
 }
+
+/// Of gradients that wait for those of further batches, no checkpoint knows.
+#[test]
+fn runs_that_accumulate_end_between_two_updates() {
+    let config = MlpConfig {
+        accumulation: 3,
+        ..config(adam())
+    };
+    for make in [twin as Make, resident] {
+        let mut whole = make(config.clone());
+        run(trainer(), whole.as_mut(), Stop::Never);
+        let weights = bits(&whole.parameters().unwrap());
+        // In the midst of an update, in one that goes over the end of an epoch, and between two.
+        for (stop, end) in [
+            (Stop::Step(4), 6),
+            (Stop::Step(5), 6),
+            (Stop::Epoch(1), 6),
+            (Stop::Step(9), 9),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let checkpoints = Checkpoints::new(folder.path()).every_steps(1);
+            let mut model = make(config.clone());
+            let first = trainer().with_checkpoints(checkpoints.clone());
+            let summary = run(first.with_quick_stop(), model.as_mut(), stop);
+            assert!(summary.stopped, "{stop:?}");
+            assert_eq!(summary.steps, end, "{stop:?}");
+            for step in 1..=end {
+                let path = folder.path().join(format!("checkpoint-{step}.safetensors"));
+                // The last two are kept.
+                let is_kept = step % 3 == 0 && step + 6 > end;
+                assert_eq!(path.exists(), is_kept, "{stop:?}: step {step}");
+            }
+            let (_, latest) = Checkpoints::latest(folder.path()).unwrap().unwrap();
+            let mut model = make(config.clone());
+            let second = trainer().with_checkpoints(checkpoints).resume(latest);
+            run(second, model.as_mut(), Stop::Never);
+            assert_eq!(bits(&model.parameters().unwrap()), weights, "{stop:?}");
+        }
+    }
+}

@@ -26,6 +26,7 @@ use crate::{CliError, clock, device, file};
 
 /// What the network says of the test rows, in the folder of the run.
 const PREDICTIONS_FILE: &str = "predictions.csv";
+
 /// Trains.
 ///
 /// # Errors
