@@ -124,6 +124,15 @@ impl Prepared {
         &self.name
     }
 
+    /// Why it could not be prepared.
+    #[cfg(test)]
+    pub(super) fn refusal(self) -> Option<PrepareError> {
+        match self.work {
+            Err(Trouble::Refused(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     /// The kernels that it runs.
     #[cfg(test)]
     pub(super) fn kernels(&self) -> Vec<String> {

@@ -50,6 +50,8 @@ pub fn selfcheck_of(
     gpu: &Gpu,
     filter: impl FnMut(&CheckName) -> bool,
 ) -> Result<SelfCheck, CheckError> {
+    // What is checked here need not be checked before.
+    let gpu = &gpu.clone().with_first_use_checks(false);
     let (linear, network) = (LinearKernels::of(gpu), NetworkKernels::of(gpu));
     let kernels = Kernels {
         gpu,

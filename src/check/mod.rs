@@ -10,6 +10,8 @@ mod cases;
 mod ceilings;
 mod cross_entropy;
 mod dropout;
+#[cfg(test)]
+mod first_use_tests;
 mod layer;
 mod linear;
 mod losses;

@@ -42,10 +42,11 @@ impl Planted {
     }
 
     fn check(&self, gpu: &Gpu) -> SelfCheck {
-        let linear = LinearKernels::of(gpu).with_fault(self.fault);
-        let network = NetworkKernels::of(gpu).with_fault(self.fault);
+        let gpu = gpu.clone().with_first_use_checks(false);
+        let gpu = gpu.with_fault(self.fault);
+        let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));
         let kernels = Kernels {
-            gpu,
+            gpu: &gpu,
             linear: &linear,
             network: &network,
         };

@@ -53,6 +53,14 @@ pub struct GpuOptions {
     /// How long to wait for the device before [`GpuError::Timeout`](crate::GpuError::Timeout).
     /// Default: two minutes.
     pub timeout: Duration,
+    /// Whether each kernel is run once, on a small problem whose results are known, before it is
+    /// first used on the device by [`nn`](crate::nn) or
+    /// [`LinearKernels::of`](crate::LinearKernels::of). One that computes wrong results is not
+    /// used: the planner takes another where there is one, with a warning in the log, and else
+    /// there is [`PrepareError::Miscompiled`](crate::PrepareError::Miscompiled). A network pays a
+    /// millisecond or two for each of its kernels, once a device. Nothing is checked in a browser,
+    /// which does not allow to wait for results. Default: yes.
+    pub first_use_checks: bool,
 }
 
 impl Default for GpuOptions {
@@ -66,6 +74,7 @@ impl Default for GpuOptions {
             features: Features::empty(),
             pipelines: None,
             timeout: Duration::from_secs(120),
+            first_use_checks: true,
         }
     }
 }

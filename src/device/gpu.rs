@@ -4,6 +4,8 @@
 //! device wrap it with [`Gpu::wrap`], or do without: the kernels need nothing but a
 //! [`wgpu::Device`].
 
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::Arc;
 use std::time::Duration;
 
 use wgpu::DeviceType;
@@ -12,9 +14,11 @@ use super::GpuError;
 use super::adapter::{GpuOptions, choose, describe, describe_request, enumerate, install_hint};
 use super::readback;
 use super::requirements::Requirements;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::kernel::Pipelines;
+#[cfg(test)]
+use crate::kernel::Fault;
 use crate::kernel::{Dispatch, KernelCache, ShaderChecks, caught, guard, is_lost, watch};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::kernel::{FirstUse, Pipelines, Runner, Stopped};
 
 /// An open device with its queue. Cloning is cheap and refers to the same device.
 #[derive(Clone, Debug)]
@@ -24,6 +28,11 @@ pub struct Gpu {
     timeout: Duration,
     #[cfg(not(target_arch = "wasm32"))]
     pipelines: Option<Pipelines>,
+    #[cfg(not(target_arch = "wasm32"))]
+    first_use: Option<Arc<FirstUse>>,
+    /// What goes wrong on purpose.
+    #[cfg(test)]
+    fault: Option<Fault>,
 }
 
 impl Gpu {
@@ -77,38 +86,98 @@ impl Gpu {
                 adapter: describe(&adapter.get_info()),
                 source,
             })?;
-        Ok(Self {
+        #[cfg(not(target_arch = "wasm32"))]
+        let folder = options.pipelines.as_ref();
+        let gpu = Self {
             #[cfg(not(target_arch = "wasm32"))]
-            pipelines: options
-                .pipelines
-                .as_ref()
-                .and_then(|folder| Pipelines::open(&device, folder)),
-            device,
-            queue,
+            pipelines: folder.and_then(|folder| Pipelines::open(&device, folder)),
             timeout: options.timeout,
-        })
+            ..Self::unchecked(device, queue)
+        };
+        Ok(gpu.with_first_use_checks(options.first_use_checks))
     }
 
     /// Wraps a device and its queue that the application already owns. Neither is changed: no
     /// handler is replaced. [`Requirements`] says what to open a device with.
     ///
+    /// Kernels are checked on first use, see
+    /// [`GpuOptions::first_use_checks`]; [`Self::with_first_use_checks`] turns that off.
+    ///
     /// Hand in buffers of this device only, see [`LinearKernels::new`](crate::LinearKernels::new).
     #[must_use]
     pub fn wrap(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Self::unchecked(device, queue).with_first_use_checks(true)
+    }
+
+    fn unchecked(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         Self {
             device,
             queue,
             timeout: GpuOptions::default().timeout,
             #[cfg(not(target_arch = "wasm32"))]
             pipelines: None,
+            #[cfg(not(target_arch = "wasm32"))]
+            first_use: None,
+            #[cfg(test)]
+            fault: None,
         }
+    }
+
+    /// The same device, of whose kernels nothing is known: each is checked on first use, or none,
+    /// see [`GpuOptions::first_use_checks`]. What was made of it before stays as it is.
+    ///
+    /// ```
+    /// # use wgpu_linear::{Gpu, GpuError};
+    /// # fn of(device: wgpu::Device, queue: wgpu::Queue) -> Gpu {
+    /// Gpu::wrap(device, queue).with_first_use_checks(false)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_first_use_checks(mut self, checks: bool) -> Self {
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            self.first_use = None;
+            // A device that computes nothing is right in nothing.
+            let computes = self.device.adapter_info().backend != wgpu::Backend::Noop;
+            let runner = Box::new(self.clone());
+            self.first_use = (checks && computes).then(|| Arc::new(FirstUse::new(runner)));
+        }
+        #[cfg(target_arch = "wasm32")]
+        let _ = checks;
+        self
+    }
+
+    /// The kernels that computed wrong results when they were first used on this device, by
+    /// [`Kernel::name`](crate::Kernel::name), each with what is wrong; none of them is used.
+    /// Empty in a browser, and where nothing is checked.
+    #[must_use]
+    pub fn condemned_kernels(&self) -> Vec<String> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(first_use) = &self.first_use {
+            let in_words = |(name, found): (String, Box<str>)| format!("{name}: {found}");
+            let mut condemned: Vec<_> = first_use.condemned().into_iter().map(in_words).collect();
+            condemned.sort();
+            return condemned;
+        }
+        Vec::new()
+    }
+
+    /// The same with a kernel that goes wrong.
+    #[cfg(test)]
+    pub(crate) fn with_fault(self, fault: Fault) -> Self {
+        let (checks, fault) = (self.first_use.is_some(), Some(fault));
+        Self { fault, ..self }.with_first_use_checks(checks)
     }
 
     /// A cache of kernels that are compiled with what earlier processes have kept.
     pub(crate) fn kernel_cache(&self, checks: ShaderChecks) -> KernelCache {
         let cache = KernelCache::new(&self.device, checks);
         #[cfg(not(target_arch = "wasm32"))]
-        let cache = cache.with_pipelines(self.pipelines.clone());
+        let cache = cache
+            .with_pipelines(self.pipelines.clone())
+            .with_first_use(self.first_use.clone());
+        #[cfg(test)]
+        let cache = cache.with_fault(self.fault);
         cache
     }
 
@@ -350,6 +419,18 @@ impl Gpu {
             bytes,
         };
         readback::read(&self.device, &self.queue, range, self.timeout).await
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Runner for Gpu {
+    fn run(&self, dispatch: &Dispatch, buffer: &wgpu::Buffer) -> Result<Vec<u32>, Stopped> {
+        let words = self.run([dispatch]).and_then(|_| self.read(buffer));
+        words.map_err(|error| match error {
+            GpuError::DeviceLost => Stopped::Lost,
+            GpuError::Timeout { waited } => Stopped::Timeout(waited),
+            error => Stopped::Other(Box::new(error)),
+        })
     }
 }
 

@@ -1,16 +1,21 @@
 //! Kernels compiled when first needed and kept, and dispatches made of them.
 
 use std::collections::HashMap;
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compile::{Compiled, compile};
 use super::dispatch::{Dispatch, Grid, fold};
+#[cfg(not(target_arch = "wasm32"))]
+use super::first_use::{FirstUse, Placed, Stopped, Verdict};
 use super::guard::{Failure, guard, unheard};
 use super::limits::check_limits;
 use super::operand::{Operand, check_operands};
 use super::owner::is_foreign;
 #[cfg(not(target_arch = "wasm32"))]
 use super::pipelines::Pipelines;
+use super::probe::Probe;
 use super::uniform::Contents;
 use super::{Access, Kernel, PrepareError, ShaderChecks, SourceError};
 
@@ -24,6 +29,9 @@ pub(crate) struct KernelCache {
     wide_loads: bool,
     #[cfg(not(target_arch = "wasm32"))]
     pipelines: Option<Pipelines>,
+    /// What is known of the kernels of the device; `None` where they are taken as they are.
+    #[cfg(not(target_arch = "wasm32"))]
+    first_use: Option<Arc<FirstUse>>,
     /// A lock for each kernel, so that several are compiled side by side, and none of them twice.
     compiled: Mutex<HashMap<Arc<Kernel>, Arc<Slot>>>,
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
@@ -78,6 +86,8 @@ impl KernelCache {
             wide_loads: has_wide_loads(device),
             #[cfg(not(target_arch = "wasm32"))]
             pipelines: None,
+            #[cfg(not(target_arch = "wasm32"))]
+            first_use: None,
             compiled: Mutex::default(),
             placeholders: std::array::from_fn(placeholder),
             #[cfg(test)]
@@ -87,8 +97,7 @@ impl KernelCache {
 
     /// The same with a kernel that goes wrong.
     #[cfg(test)]
-    pub(crate) fn with_fault(self, fault: Fault) -> Self {
-        let fault = Some(fault);
+    pub(crate) fn with_fault(self, fault: Option<Fault>) -> Self {
         Self { fault, ..self }
     }
 
@@ -96,6 +105,12 @@ impl KernelCache {
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn with_pipelines(self, pipelines: Option<Pipelines>) -> Self {
         Self { pipelines, ..self }
+    }
+
+    /// The same, running each kernel once before it is used.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn with_first_use(self, first_use: Option<Arc<FirstUse>>) -> Self {
+        Self { first_use, ..self }
     }
 
     pub(crate) fn limits(&self) -> &wgpu::Limits {
@@ -125,6 +140,20 @@ impl KernelCache {
         self.checks
     }
 
+    /// The names of kernels that compute wrong results on the device, as far as is known.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn condemned(&self) -> Vec<String> {
+        let condemned = self.first_use.as_ref().map(|known| known.condemned());
+        let names = condemned.into_iter().flatten().map(|(name, _)| name);
+        names.collect()
+    }
+
+    /// Where nothing can be waited for, nothing is known.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn condemned(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Checks the operands, then binds them once for each of `passes`, whose contents become the
     /// uniform at binding 0; `operands` fill the remaining bindings in order. No workgroups means
     /// no work: a dispatch that records nothing.
@@ -134,9 +163,10 @@ impl KernelCache {
         passes: &[Contents],
         operands: &[Operand<'_>],
         workgroups: u64,
+        probe: &dyn Fn() -> Probe,
     ) -> Result<Dispatch, PrepareError> {
         check_operands(kernel.label, &kernel.bindings[1..], operands, &self.limits)?;
-        self.grids(kernel, passes.iter().map(Some), operands, workgroups)
+        self.grids(kernel, passes.iter().map(Some), operands, workgroups, probe)
     }
 
     /// [`Self::prepare`] for a kernel without sizes: `operands` fill all bindings.
@@ -145,9 +175,10 @@ impl KernelCache {
         kernel: &Kernel,
         operands: &[Operand<'_>],
         workgroups: u64,
+        probe: &dyn Fn() -> Probe,
     ) -> Result<Dispatch, PrepareError> {
         check_operands(kernel.label, kernel.bindings, operands, &self.limits)?;
-        self.grids(kernel, [None], operands, workgroups)
+        self.grids(kernel, [None], operands, workgroups, probe)
     }
 
     fn grids<'c>(
@@ -156,12 +187,13 @@ impl KernelCache {
         passes: impl IntoIterator<Item = Option<&'c Contents>>,
         operands: &[Operand<'_>],
         workgroups: u64,
+        probe: &dyn Fn() -> Probe,
     ) -> Result<Dispatch, PrepareError> {
         let mut grids = Vec::new();
         if workgroups > 0 {
             let operands: Vec<_> = operands.iter().copied().map(Some).collect();
             for dims in passes {
-                grids.push(self.grid(kernel, dims, &operands, workgroups, 1)?);
+                grids.push(self.grid(kernel, dims, &operands, [workgroups, 1], probe)?);
             }
         }
         let label = kernel.label;
@@ -169,25 +201,23 @@ impl KernelCache {
     }
 
     /// One dispatch of operands that have been checked; `None` for those that the kernel does not
-    /// use. `workgroups` are folded into x and y, `layers` go into z.
+    /// use. `workgroups` are folded into x and y, `layers` go into z. `probe` shows whether the
+    /// kernel is right, where it has not been used on this device before.
     pub(crate) fn grid(
         &self,
         kernel: &Kernel,
         dims: Option<&Contents>,
         operands: &[Option<Operand<'_>>],
-        workgroups: u64,
-        layers: u32,
+        [workgroups, layers]: [u64; 2],
+        probe: &dyn Fn() -> Probe,
     ) -> Result<Grid, PrepareError> {
         check_dims(kernel, dims)?;
-        let limit = self.limits.max_compute_workgroups_per_dimension;
-        let [x, y] = fold(workgroups, limit).ok_or(PrepareError::Limit {
-            operation: kernel.label,
-            name: "max_compute_workgroups_per_dimension, squared",
-            required: workgroups,
-            allowed: u64::from(limit).pow(2),
-        })?;
-        let (shared, Compiled { pipeline, layout }) = self.compiled(kernel)?;
-        let bindings = guard(&self.device, || self.bind(kernel, &layout, dims, operands));
+        let workgroups = self.folded(kernel, workgroups, layers)?;
+        let (shared, compiled) = self.compiled(kernel)?;
+        self.try_out(&shared, &compiled, probe)?;
+        let bindings = guard(&self.device, || {
+            self.bind(kernel, &compiled.layout, dims, operands)
+        });
         // What wgpu binds, or does not know, may be of another instance.
         if matches!(bindings, Ok(_) | Err(Failure::Panicked(_)))
             && let Some(operand) = self.foreign(operands)
@@ -195,13 +225,115 @@ impl KernelCache {
             let operation = kernel.label;
             return Err(PrepareError::Foreign { operation, operand });
         }
-        Ok(Grid {
-            kernel: shared,
-            bindings: bindings.map_err(|failure| refusal(kernel.label, failure))?,
-            pipeline,
-            workgroups: [x, y, layers],
-            dynamic: kernel.bindings.iter().any(|binding| binding.dynamic),
-        })
+        let bindings = bindings.map_err(|failure| refusal(kernel.label, failure))?;
+        Ok(grid(shared, compiled, bindings, workgroups))
+    }
+
+    /// Workgroups in x, y and z.
+    fn folded(
+        &self,
+        kernel: &Kernel,
+        workgroups: u64,
+        layers: u64,
+    ) -> Result<[u32; 3], PrepareError> {
+        let limit = self.limits.max_compute_workgroups_per_dimension;
+        let [x, y] = fold(workgroups, limit).ok_or(PrepareError::Limit {
+            operation: kernel.label,
+            name: "max_compute_workgroups_per_dimension, squared",
+            required: workgroups,
+            allowed: u64::from(limit).pow(2),
+        })?;
+        Ok([x, y, layers as u32])
+    }
+
+    /// Finds out whether the kernel computes right, if nobody knows.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn try_out(
+        &self,
+        kernel: &Arc<Kernel>,
+        compiled: &Compiled,
+        probe: &dyn Fn() -> Probe,
+    ) -> Result<(), PrepareError> {
+        let Some(known) = &self.first_use else {
+            return Ok(());
+        };
+        if compiled.is_cleared.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let verdict = match known.verdict(kernel, self.checks) {
+            Some(verdict) => verdict,
+            None => {
+                let verdict = self.first_run(known, kernel, compiled, &probe())?;
+                if let Verdict::Wrong(found) = &verdict {
+                    log::warn!("{}", self.miscompiled(kernel, found));
+                }
+                known.note(kernel, self.checks, verdict.clone());
+                verdict
+            }
+        };
+        match verdict {
+            Verdict::Right => {
+                compiled.is_cleared.store(true, Ordering::Release);
+                Ok(())
+            }
+            Verdict::Wrong(found) => Err(self.miscompiled(kernel, &found)),
+        }
+    }
+
+    /// A browser does not allow to wait for results.
+    #[cfg(target_arch = "wasm32")]
+    fn try_out(
+        &self,
+        _: &Arc<Kernel>,
+        _: &Compiled,
+        _: &dyn Fn() -> Probe,
+    ) -> Result<(), PrepareError> {
+        Ok(())
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn first_run(
+        &self,
+        known: &FirstUse,
+        kernel: &Arc<Kernel>,
+        compiled: &Compiled,
+        probe: &Probe,
+    ) -> Result<Verdict, PrepareError> {
+        let operation = kernel.label;
+        let workgroups = self.folded(kernel, probe.workgroups, probe.layers.into())?;
+        let (placed, bindings) = self.guard(operation, || {
+            let placed = Placed::new(probe, |usage, contents| {
+                filled_buffer(&self.device, "wgpu_linear::first_use", usage, contents)
+            });
+            let operands = placed.operands(probe);
+            let layout = &compiled.layout;
+            let bindings = self.bind(kernel, layout, probe.dims.as_ref(), &operands);
+            (placed, bindings)
+        })?;
+        let grids = vec![grid(kernel.clone(), compiled.clone(), bindings, workgroups)];
+        let label = operation;
+        match known.run(&Dispatch { label, grids }, &placed.written) {
+            Ok(words) => Ok(placed.judge(kernel, probe, &words)),
+            Err(Stopped::Lost) => Err(PrepareError::DeviceLost { operation }),
+            Err(Stopped::Timeout(waited)) => Err(PrepareError::Timeout { operation, waited }),
+            Err(Stopped::Other(source)) => Err(PrepareError::FirstUse { operation, source }),
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn miscompiled(&self, kernel: &Kernel, found: &str) -> PrepareError {
+        let info = self.device.adapter_info();
+        let driver = [info.driver, info.driver_info].join(" ");
+        PrepareError::Miscompiled {
+            operation: kernel.label,
+            kernel: kernel.name(),
+            adapter: info.name,
+            driver: match driver.trim() {
+                "" => "that it does not name".to_owned(),
+                driver => driver.to_owned(),
+            },
+            found: found.into(),
+        }
     }
 
     /// The operand whose buffer another device has made.
@@ -345,6 +477,21 @@ impl KernelCache {
             layout,
             entries: &entries,
         })
+    }
+}
+
+fn grid(
+    kernel: Arc<Kernel>,
+    compiled: Compiled,
+    bindings: wgpu::BindGroup,
+    workgroups: [u32; 3],
+) -> Grid {
+    Grid {
+        dynamic: kernel.bindings.iter().any(|binding| binding.dynamic),
+        kernel,
+        bindings,
+        pipeline: compiled.pipeline,
+        workgroups,
     }
 }
 

@@ -1,10 +1,13 @@
 //! From a kernel to a pipeline; with `pipelines.rs` the place of this crate with `unsafe`.
 
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::{Arc, atomic::AtomicBool};
+
 use super::environment::from_env;
 use super::{Access, Binding, Kernel};
 
 /// Whether the compiler guards what shaders index and how long they loop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ShaderChecks {
     /// Only in kernels whose indices depend on data; the others are in range by construction, and
     /// much faster unguarded.
@@ -29,6 +32,9 @@ impl ShaderChecks {
 pub(super) struct Compiled {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
+    /// Whether it is known to compute right.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) is_cleared: Arc<AtomicBool>,
 }
 
 pub(super) fn compile(
@@ -69,7 +75,12 @@ pub(super) fn compile(
         },
         cache,
     });
-    Compiled { pipeline, layout }
+    Compiled {
+        pipeline,
+        layout,
+        #[cfg(not(target_arch = "wasm32"))]
+        is_cleared: Arc::default(),
+    }
 }
 
 /// Compiles a kernel of [`Kernel::trusted`] without bounds checks and loop bounds: with

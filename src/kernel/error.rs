@@ -1,5 +1,8 @@
 //! Why an operation could not be prepared, with the numbers that say so.
 
+use std::error::Error;
+use std::time::Duration;
+
 use super::SourceError;
 
 /// An operation could not be prepared. Nothing was encoded; device, buffers and kernels are as
@@ -111,6 +114,40 @@ pub enum PrepareError {
         operation: &'static str,
         /// What wgpu reported.
         source: wgpu::Error,
+    },
+    /// A kernel computed wrong numbers when it was run for the first time on this device, and no
+    /// other can take its place. See
+    /// [`GpuOptions::first_use_checks`](crate::GpuOptions::first_use_checks).
+    #[error(
+        "{operation}: the kernel `{kernel}` computes wrong results on {adapter} with the driver {driver}: {found}. Update the driver or choose another adapter; where you know better, `GpuOptions::first_use_checks` or `Gpu::with_first_use_checks` turns the check off"
+    )]
+    Miscompiled {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// The kernel, by [`Kernel::name`](crate::Kernel::name).
+        kernel: String,
+        /// Name of the adapter.
+        adapter: String,
+        /// Name and version of its driver, as far as it tells.
+        driver: String,
+        /// The first thing that is wrong, in words.
+        found: Box<str>,
+    },
+    /// The device did not finish the first run of a kernel in time.
+    #[error("{operation}: the GPU did not finish the first run of a kernel within {waited:?}")]
+    Timeout {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The first run of a kernel could not be made.
+    #[error("{operation}: the first run of a kernel, which shows whether it is right, failed")]
+    FirstUse {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// A [`GpuError`](crate::GpuError).
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A shader file and its host code disagree.
     #[error(transparent)]

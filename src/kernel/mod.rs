@@ -8,6 +8,8 @@ mod environment;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]
 mod file;
+#[cfg(not(target_arch = "wasm32"))]
+mod first_use;
 mod guard;
 mod jobs;
 mod limits;
@@ -15,6 +17,7 @@ mod operand;
 mod owner;
 #[cfg(not(target_arch = "wasm32"))]
 mod pipelines;
+mod probe;
 mod source;
 pub(crate) mod uniform;
 mod view;
@@ -35,12 +38,15 @@ pub(crate) use environment::from_env;
 #[cfg(feature = "checkpoint")]
 pub(crate) use file::replace_durably;
 pub(crate) use file::{beside, cache_folder, replace};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use first_use::{FirstUse, Runner, Stopped};
 pub(crate) use guard::{Failure, caught, guard, is_lost, watch};
 pub(crate) use jobs::{Job, side_by_side};
 pub(crate) use operand::{Operand, check_operands, expect_matrix, expect_vector};
 pub(crate) use owner::is_foreign;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use pipelines::Pipelines;
+pub(crate) use probe::{Probe, Wanted, quarters};
 pub(crate) use source::file;
 pub(crate) use uniform::{Contents, Uniform, uniform};
 

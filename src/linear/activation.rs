@@ -110,6 +110,15 @@ impl Activation {
         self.room().file
     }
 
+    /// The same function with a parameter that keeps small numbers small.
+    pub(crate) const fn with_mild_parameter(self) -> Self {
+        match self {
+            Self::LeakyRelu { .. } => Self::LeakyRelu { slope: 0.25 },
+            Self::Sine { .. } => Self::Sine { frequency: 1.0 },
+            function => function,
+        }
+    }
+
     /// `dims.parameter` in the shaders; 0 where the function takes none.
     pub(crate) fn parameter_value(self) -> f32 {
         self.parameter().map_or(0.0, |(_, value)| value)

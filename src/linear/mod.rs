@@ -2,6 +2,7 @@
 //! db = Σ_i dT_i·.
 
 mod activation;
+mod activation_formula;
 mod adapters;
 mod algorithms;
 mod capabilities;
@@ -10,6 +11,7 @@ mod kernels;
 mod operands;
 mod operations;
 mod plan;
+mod probe;
 mod processor;
 mod product;
 mod shape;
@@ -40,4 +42,5 @@ pub use tune::{Measurement, TuneError, TuneOptions, Tuned, Tuner};
 #[cfg(not(target_arch = "wasm32"))]
 pub use tune_cache::{TuneCache, TuneCacheError};
 
+pub(crate) use activation_formula::{derivative, value};
 pub(crate) use kernels::all as kernels;

@@ -17,7 +17,7 @@ use super::operands::{
     BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
     WeightGrad,
 };
-use super::plan::{Plan, plan};
+use super::plan::{Plan, plan, ranked_candidates};
 use super::product::Product;
 use super::shape::{Operation, Shape};
 use super::windows::Factors;
@@ -91,6 +91,11 @@ impl LinearKernels {
     /// Kernels for the device of `gpu`, which are kept where
     /// [`GpuOptions::pipelines`](crate::GpuOptions::pipelines) says: those of a network once it is
     /// prepared, others when `gpu` and everything made with it are gone.
+    ///
+    /// Each kernel is run once on a small problem before its first use, and one that computes wrong
+    /// results is replaced by another, see
+    /// [`GpuOptions::first_use_checks`](crate::GpuOptions::first_use_checks). Kernels of
+    /// [`Self::new`] are not: that needs a queue.
     #[must_use]
     pub fn of(gpu: &Gpu) -> Self {
         Self::with_cache(gpu.device(), gpu.kernel_cache(ShaderChecks::default()))
@@ -105,13 +110,6 @@ impl LinearKernels {
             capabilities: Capabilities::of(device),
             chosen: Mutex::default(),
         }
-    }
-
-    /// The same with a kernel that goes wrong.
-    #[cfg(test)]
-    pub(crate) fn with_fault(self, fault: crate::kernel::Fault) -> Self {
-        let cache = self.cache.with_fault(fault);
-        Self { cache, ..self }
     }
 
     /// The same kernels, planned with the processors that `known` has: what the crate does not
@@ -141,28 +139,80 @@ impl LinearKernels {
     }
 
     /// The plan for `operation` on a layer of `shape`: the one given to [`Self::use_plan`], else
-    /// that of [`plan()`].
+    /// that of [`plan()`](super::plan()); but none whose kernel has been found to compute wrong
+    /// results here, where there is another.
     #[must_use]
     pub fn plan(&self, shape: Shape, operation: Operation) -> Plan {
         let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
-        chosen
-            .get(&(shape, operation))
-            .copied()
-            .unwrap_or_else(|| plan(shape, operation, &self.capabilities))
+        let chosen = chosen.get(&(shape, operation)).copied();
+        let chosen = chosen.filter(|plan| !self.is_condemned(operation, plan));
+        chosen.unwrap_or_else(|| self.planned(shape, operation))
+    }
+
+    /// The same without [`Self::use_plan`].
+    pub(super) fn planned(&self, shape: Shape, operation: Operation) -> Plan {
+        let plans = self.ranked_plans(shape, operation);
+        let first = plans.into_iter().next();
+        first.unwrap_or_else(|| plan(shape, operation, &self.capabilities))
+    }
+
+    /// [`ranked_candidates`], those by kernels last that compute wrong results here.
+    pub(super) fn ranked_plans(&self, shape: Shape, operation: Operation) -> Vec<Plan> {
+        let mut plans = ranked_candidates(shape, operation, &self.capabilities);
+        let condemned = self.cache.condemned();
+        if !condemned.is_empty() {
+            plans.sort_by_key(|plan| plan.is_by(operation, &condemned));
+        }
+        plans
+    }
+
+    /// Whether one of its kernels has been found to compute wrong results here, with whatever the
+    /// operation does beside the product.
+    pub(super) fn is_condemned(&self, operation: Operation, plan: &Plan) -> bool {
+        plan.is_by(operation, &self.cache.condemned())
     }
 
     /// Uses `plan`, one of [`candidates`](super::candidates), for `operation` on layers of `shape`
     /// that are prepared from now on.
     ///
     /// A plan whose kernel cannot do that here, such as one for smaller batches or for subgroups of
-    /// another size, is ignored with a warning in the log.
+    /// another size, is ignored with a warning in the log; so is one whose kernel has been found to
+    /// compute wrong results here.
     pub fn use_plan(&self, shape: Shape, operation: Operation, plan: Plan) {
         if !plan.serves(shape, operation, &self.capabilities) {
             log::warn!("the plan `{plan}` is none for {operation:?} on {shape}; ignored");
             return;
         }
+        if self.is_condemned(operation, &plan) {
+            log::warn!("the plan `{plan}` computes wrong results here; ignored");
+            return;
+        }
         let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
         chosen.insert((shape, operation), plan);
+    }
+
+    /// Prepares by the plan and, where a kernel of it computes wrong results, by the next one that
+    /// can be prepared.
+    fn by_plan(
+        &self,
+        shape: Shape,
+        operation: Operation,
+        prepare: impl Fn(&Plan) -> Result<Dispatch, PrepareError>,
+    ) -> Result<Dispatch, PrepareError> {
+        let wrong = match prepare(&self.plan(shape, operation)) {
+            Err(wrong @ PrepareError::Miscompiled { .. }) => wrong,
+            result => return result,
+        };
+        for plan in self.ranked_plans(shape, operation) {
+            match prepare(&plan) {
+                Ok(dispatch) => return Ok(dispatch),
+                Err(stopped @ (PrepareError::DeviceLost { .. } | PrepareError::Timeout { .. })) => {
+                    return Err(stopped);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(wrong)
     }
 
     /// T = X·W + b: t_ij = Σ_k x_ik w_kj + b_j.
@@ -178,7 +228,8 @@ impl LinearKernels {
     /// [`PrepareError::Shape`] where shapes disagree; `MissingUsage`, `BufferTooSmall`,
     /// `MisalignedOffset` or `Limit` where a buffer does not serve; `Aliased` where `t` shares a
     /// buffer with another operand; `Foreign` where a buffer belongs to another wgpu instance;
-    /// `DeviceLost`; `Refused` where the device refuses.
+    /// `DeviceLost`; `Refused` where the device refuses; `Miscompiled` where no kernel computes
+    /// right results here, `Timeout` or `FirstUse` where that could not be found out.
     pub fn forward(&self, operands: Forward<'_>) -> Result<Dispatch, PrepareError> {
         let Forward { x, w, b, t } = operands;
         let plain = Forwarded::default();
@@ -279,7 +330,9 @@ impl LinearKernels {
             activated_alone: alone,
             db: None,
         };
-        product.prepare(&self.cache, &self.plan(shape, Operation::Forward))
+        self.by_plan(shape, Operation::Forward, |plan| {
+            product.prepare(&self.cache, plan)
+        })
     }
 
     /// dX = dT·Wᵀ: dx_mn = Σ_j dt_mj w_nj, the gradient of a loss with respect to X.
@@ -352,7 +405,9 @@ impl LinearKernels {
             activated_alone: None,
             db: None,
         };
-        product.prepare(&self.cache, &self.plan(shape, Operation::InputGrad))
+        self.by_plan(shape, Operation::InputGrad, |plan| {
+            product.prepare(&self.cache, plan)
+        })
     }
 
     /// dW = Xᵀ·dT: dw_mn = Σ_i x_im dt_in, the gradient of a loss with respect to W; and db = Σ_i
@@ -392,7 +447,9 @@ impl LinearKernels {
             activated_alone: None,
             db: db.map(|db| Operand::vector("db", db)),
         };
-        let dispatch = product.prepare(&self.cache, &self.plan(shape, Operation::WeightGrad))?;
+        let dispatch = self.by_plan(shape, Operation::WeightGrad, |plan| {
+            product.prepare(&self.cache, plan)
+        })?;
         match db {
             // Without inputs there is no product to sum the columns beside.
             Some(db) if shape.inputs == 0 => self.bias_grad(BiasGrad { dt, db }),
@@ -420,9 +477,10 @@ impl LinearKernels {
             inputs: 0,
             outputs: dt.columns,
         };
-        let plan = self.plan(shape, Operation::BiasGrad);
-        let parts = [plan.slabs, plan.terms_per_pass];
-        prepare_sum_rows(&self.cache, parts, dt, db)
+        self.by_plan(shape, Operation::BiasGrad, |plan| {
+            let parts = [plan.slabs, plan.terms_per_pass];
+            prepare_sum_rows(&self.cache, parts, dt, db)
+        })
     }
 }
 

@@ -60,6 +60,26 @@ impl Plan {
         room.serves(shape, operation, capabilities)
     }
 
+    /// Whether it runs one of these kernels for `operation`, in whatever variant.
+    pub(super) fn is_by(&self, operation: Operation, kernels: &[String]) -> bool {
+        let runs = |kernel: &String| {
+            let rest = kernel.strip_prefix(operation.kernel_label());
+            let variant = rest.and_then(|rest| rest.strip_prefix('/'));
+            let algorithm = variant.and_then(|variant| variant.split('-').next());
+            algorithm.is_some_and(|name| {
+                let adds = self.slabs > 1 && name.starts_with("sum_slabs");
+                adds || name == self.algorithm.room().name()
+            })
+        };
+        kernels.iter().any(runs)
+    }
+
+    /// What the names of its kernels have behind the operation.
+    #[cfg(test)]
+    pub(crate) fn kernel_name(&self) -> String {
+        self.algorithm.room().name()
+    }
+
     /// Estimated time for an m × n product of k terms.
     fn nanoseconds(&self, product: [u32; 3], capabilities: &Capabilities) -> f64 {
         self.algorithm.room().nanoseconds(&Work {

@@ -12,6 +12,7 @@ use super::algorithms::sum_slabs;
 use super::dims::ProductDims;
 use super::kernels::{BINDINGS, Variant};
 use super::plan::Plan;
+use super::probe;
 use super::windows::{Chunk, Factors, chunks};
 
 /// product = op(left) · op(right) with its epilogue; `None` where the operation has no such
@@ -160,7 +161,8 @@ impl<'a> Product<'a> {
         pass: &Pass,
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
-        let kernel = self.variant(cache, pass).multiply(plan.algorithm, false);
+        let variant = self.variant(cache, pass);
+        let kernel = variant.multiply(plan.algorithm, false);
         let factors = self.factors;
         let chunk = &pass.chunk;
         let [left, right, bias, t, product, activated, db] = self.operands();
@@ -182,8 +184,8 @@ impl<'a> Product<'a> {
             &kernel,
             Some(&self.dims(pass, 0).contents()),
             &operands,
-            workgroups,
-            1,
+            [workgroups, 1],
+            &|| probe::multiply(&variant, plan.algorithm, false),
         )?);
         Ok(())
     }
@@ -216,13 +218,16 @@ impl<'a> Product<'a> {
         let multiply = variant.multiply(plan.algorithm, true);
         let workgroups = plan.algorithm.workgroups(factors.m, factors.n);
         let sizes = self.dims(pass, slab_rows).contents();
-        grids.push(cache.grid(&multiply, Some(&sizes), &bound, workgroups, pass.slabs)?);
+        let workgroups = [workgroups, pass.slabs.into()];
+        let probe = || probe::multiply(&variant, plan.algorithm, true);
+        grids.push(cache.grid(&multiply, Some(&sizes), &bound, workgroups, &probe)?);
 
         let operands = [Some(scratch), bias, t, product, activated, db];
         let sizes = self.dims_of_sum(pass, slab_rows).contents();
         let workgroups = sum_slabs().workgroups(slab_rows, factors.n);
         let sum = variant.sum_slabs(pass.slabs);
-        grids.push(cache.grid(&sum, Some(&sizes), &operands, workgroups, 1)?);
+        let probe = || probe::add(&variant, pass.slabs);
+        grids.push(cache.grid(&sum, Some(&sizes), &operands, [workgroups, 1], &probe)?);
         Ok(())
     }
 

@@ -36,6 +36,16 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// With what the names of its kernels begin.
+    pub(super) const fn kernel_label(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::InputGrad => "input_grad",
+            Self::WeightGrad => "weight_grad",
+            Self::BiasGrad => "bias_grad",
+        }
+    }
+
     /// \[m, k, n\] of the product that the operation is: m × n results of k terms each; for db,
     /// 1 row.
     #[must_use]

@@ -6,7 +6,7 @@ use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, PrepareError};
 
 use super::operations::LinearKernels;
-use super::plan::{Plan, plan, ranked_candidates};
+use super::plan::Plan;
 use super::shape::{Operation, Shape};
 use super::trial::{Trial, required_bytes};
 use super::tune_cache::{TuneCache, TuneCacheError, Winner};
@@ -14,7 +14,8 @@ use super::tune_cache::{TuneCache, TuneCacheError, Winner};
 /// Finds the fastest plan for an operation on a shape by measuring, and has the kernels use it from
 /// then on.
 ///
-/// [`plan()`] estimates; this runs the best of [`ranked_candidates`] on operands of its own. A plan
+/// [`plan()`](super::plan()) estimates; this runs the best of
+/// [`ranked_candidates`](super::ranked_candidates) on operands of its own. A plan
 /// whose result is wrong in a single element cannot win. With a [`TuneCache`], the winner is kept
 /// in a file and not measured again.
 ///
@@ -77,7 +78,7 @@ pub struct Tuned {
     pub plan: Plan,
     /// Median time of one run of it; zero where there is nothing to compute.
     pub time: Duration,
-    /// What [`plan()`] chooses.
+    /// What [`plan()`](super::plan()) chooses, of the kernels that compute right results here.
     pub planned: Plan,
     /// Median time of one run of that; `None` where it could not run or was wrong.
     pub planned_time: Option<Duration>,
@@ -192,7 +193,9 @@ impl<'a> Tuner<'a> {
 
     fn recall(&self, shape: Shape, operation: Operation) -> Option<Tuned> {
         let cache = self.cache.as_ref().filter(|_| !self.options.remeasure)?;
-        let winner = cache.find(self.kernels, shape, operation)?;
+        let winner = cache
+            .find(self.kernels, shape, operation)
+            .filter(|winner| !self.kernels.is_condemned(operation, &winner.plan))?;
         Some(Tuned {
             from_cache: true,
             ..self.tuned(shape, operation, &winner)
@@ -203,7 +206,7 @@ impl<'a> Tuner<'a> {
         Tuned {
             plan: winner.plan,
             time: winner.time,
-            planned: plan(shape, operation, self.kernels.capabilities()),
+            planned: self.kernels.planned(shape, operation),
             planned_time: winner.planned_time,
             measurements: Vec::new(),
             from_cache: false,
@@ -214,7 +217,7 @@ impl<'a> Tuner<'a> {
     fn measure_and_keep(&self, shape: Shape, operation: Operation) -> Result<Tuned, TuneError> {
         if operation.product(shape).contains(&0) {
             let winner = Winner {
-                plan: plan(shape, operation, self.kernels.capabilities()),
+                plan: self.kernels.planned(shape, operation),
                 time: Duration::ZERO,
                 planned_time: Some(Duration::ZERO),
             };
@@ -265,7 +268,7 @@ impl<'a> Tuner<'a> {
                 time: best.time,
                 planned_time,
             });
-        let plan = plan(shape, operation, self.kernels.capabilities());
+        let plan = self.kernels.planned(shape, operation);
         let wrong = TuneError::WrongResult {
             shape,
             operation,
@@ -283,7 +286,8 @@ impl<'a> Tuner<'a> {
     ) -> Result<Vec<Contestant>, TuneError> {
         let mut contestants: Vec<Contestant> = Vec::new();
         let mut refusal = None;
-        let plans = ranked_candidates(shape, operation, self.kernels.capabilities());
+        let mut plans = self.kernels.ranked_plans(shape, operation);
+        plans.retain(|plan| !self.kernels.is_condemned(operation, plan));
         let most = self.options.most_candidates.max(1);
         for (rank, plan) in plans.into_iter().enumerate().take(most) {
             // A third is kept for the comparison.

@@ -1,8 +1,8 @@
-//! Twins of `activation.wgsl`; its header has the formulas.
+//! Twins of `activation.wgsl`, by the formulas of `src/linear/activation_formula.rs`.
 
 use ndarray::{Array2, ArrayView2, NdFloat, Zip};
 
-use super::float::cast;
+use crate::linear::{derivative, value};
 use crate::model::Activation;
 
 /// a = f(t), element by element.
@@ -56,81 +56,4 @@ fn map<F: NdFloat>(changed: &mut [F], other: &[F], f: impl Fn(F, F) -> F) {
     for (value, other) in changed.iter_mut().zip(other) {
         *value = f(*value, *other);
     }
-}
-
-#[inline]
-pub(super) fn value<F: NdFloat>(function: Activation, t: F) -> F {
-    let zero = F::zero();
-    match function {
-        Activation::Identity => t,
-        // Not `max`, which would drop a NaN.
-        Activation::Relu => {
-            if t <= zero {
-                zero
-            } else {
-                t
-            }
-        }
-        Activation::LeakyRelu { slope } => {
-            if t > zero {
-                t
-            } else {
-                cast::<F>(slope) * t
-            }
-        }
-        Activation::Tanh => t.tanh(),
-        Activation::Sigmoid => sigmoid(t),
-        Activation::Gelu => t * normal_distribution(t),
-        Activation::Silu => t * sigmoid(t),
-        Activation::Sine { frequency } => (cast::<F>(frequency) * t).sin(),
-        Activation::Softplus => t.max(zero) + (-t.abs()).exp().ln_1p(),
-    }
-}
-
-#[inline]
-fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
-    let (zero, one) = (F::zero(), F::one());
-    match function {
-        Activation::Identity => one,
-        Activation::Relu => {
-            if t > zero {
-                one
-            } else {
-                zero
-            }
-        }
-        Activation::LeakyRelu { slope } => {
-            if t > zero {
-                one
-            } else {
-                cast(slope)
-            }
-        }
-        Activation::Tanh => t.cosh().powi(-2),
-        Activation::Sigmoid => sigmoid(t) * sigmoid(-t),
-        Activation::Gelu => normal_distribution(t) + t * normal_density(t),
-        Activation::Silu => sigmoid(t) + t * sigmoid(t) * sigmoid(-t),
-        Activation::Sine { frequency } => {
-            let frequency = cast::<F>(frequency);
-            frequency * (frequency * t).cos()
-        }
-        Activation::Softplus => sigmoid(t),
-    }
-}
-
-fn sigmoid<F: NdFloat>(t: F) -> F {
-    F::one() / (F::one() + (-t).exp())
-}
-
-/// Φ(t) = erfc(−t / √2) / 2; erfc keeps its precision in the lower tail, where 1 + erf would
-/// cancel.
-fn normal_distribution<F: NdFloat>(t: F) -> F {
-    let t = t.to_f64().unwrap_or(f64::NAN);
-    F::from(0.5 * libm::erfc(-t * std::f64::consts::FRAC_1_SQRT_2)).unwrap_or_else(F::nan)
-}
-
-/// φ(t) = exp(−t² / 2) / √(2π).
-fn normal_density<F: NdFloat>(t: F) -> F {
-    let t = t.to_f64().unwrap_or(f64::NAN);
-    F::from((-0.5 * t * t).exp() / std::f64::consts::TAU.sqrt()).unwrap_or_else(F::nan)
 }

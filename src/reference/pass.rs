@@ -3,13 +3,14 @@
 
 use ndarray::{ArrayView2, CowArray, Dimension, NdFloat};
 
-use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument, value};
+use super::activation::{activation_grad_in_place, add_bias_and_activate, forgets_argument};
 use super::dropout::Dropouts;
 use super::float::cast;
 use super::loss::{Objective, Sums};
 use super::memory;
 use super::product::{Lines, Scratch, product};
 use super::simd::with_best_instructions;
+use crate::linear::value;
 use crate::model::{Activation, LayerParameters, ModelError, Targets};
 
 /// Everything that a pass computes, beside the gradients of the parameters. Grows with the largest

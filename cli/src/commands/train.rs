@@ -139,6 +139,7 @@ impl Training<'_> {
             &self.stop,
             self.output,
         )?;
+        self.say_what_is_not_used();
         if finished.summary.stopped {
             return self.say_where_to_go_on(&finished);
         }
@@ -185,6 +186,17 @@ impl Training<'_> {
             model.device()
         );
         for text in [data.summary.to_string(), training] {
+            self.output.note(&wrapped(&text, "  ", 80));
+        }
+    }
+
+    /// Kernels that the driver has got wrong; others were in their place.
+    fn say_what_is_not_used(&self) {
+        let condemned = self.gpu.as_ref().map(Gpu::condemned_kernels);
+        for kernel in condemned.unwrap_or_default() {
+            let text = format!(
+                "The driver has got a kernel wrong, so another was used: {kernel}. See wgpu-linear doctor."
+            );
             self.output.note(&wrapped(&text, "  ", 80));
         }
     }

@@ -10,7 +10,7 @@ use super::launch::Launch;
 use super::room::{self, Loops, Room};
 use crate::kernel::{
     Binding, Constant, Dispatch, File, Grid, Kernel, KernelCache, Matrix, Operand, PrepareError,
-    Uniform, Vector, check_operands, file, passes, uniform,
+    Probe, Uniform, Vector, Wanted, check_operands, file, passes, quarters, uniform,
 };
 use crate::linear::capabilities::Capabilities;
 use crate::linear::shape::{Operation, Shape};
@@ -150,9 +150,35 @@ impl Sum<'_> {
         };
         let workgroups = SumRows.workgroups(1, self.columns);
         let (contents, operands) = (dims.contents(), operands.map(Some));
+        let workgroups = [workgroups, slabs.into()];
+        let probe = || probe(slab_rows < MANY_ROWS);
         self.cache
-            .grid(&kernel, Some(&contents), &operands, workgroups, slabs)
+            .grid(&kernel, Some(&contents), &operands, workgroups, &probe)
     }
+}
+
+/// More columns than a workgroup has, and rows in two slabs, the second of which is shorter.
+fn probe(of_few_rows: bool) -> Probe {
+    let (columns, slab_rows) = (COLUMNS + 3, if of_few_rows { 19 } else { MANY_ROWS + 3 });
+    let rows = 2 * slab_rows - 1;
+    let dt = quarters(1, (rows * columns) as usize);
+    let mut sums = vec![0.0; 2 * columns as usize];
+    for (row, values) in dt.chunks_exact(columns as usize).enumerate() {
+        let slab = row / slab_rows as usize;
+        let sums = sums.chunks_exact_mut(columns as usize).nth(slab);
+        let pairs = sums.into_iter().flatten().zip(values);
+        pairs.for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    let dims = SumRowsDims {
+        columns,
+        end_row: rows,
+        slab_rows,
+        ..SumRowsDims::default()
+    };
+    Probe::new(dims.contents(), SumRows.workgroups(1, columns))
+        .layers(2)
+        .reads(&dt)
+        .writes(Wanted::exactly(sums))
 }
 
 pub(super) struct SumRows;

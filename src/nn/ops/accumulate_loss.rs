@@ -1,10 +1,10 @@
 //! `accumulate_loss.wgsl`: the running total of losses.
 
 use super::kernels::NetworkKernels;
-use super::loss_total::LOSS_TOTAL_WORDS;
+use super::loss_total::{LOSS_TOTAL_WORDS, mean_and_examples};
 use crate::kernel::{
-    Binding, Constant, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
-    file, passes, uniform,
+    Binding, Constant, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    expect_vector, file, passes, quarters, uniform,
 };
 
 /// Threads of the workgroup.
@@ -99,6 +99,36 @@ impl NetworkKernels {
         let passes: Vec<_> = passes(losses.len, per_pass)
             .map(|range| dims(range).contents())
             .collect();
-        self.cache.prepare(&kernel, &passes, &operands, 1)
+        let probe = || probe(weight_sum.is_some());
+        self.cache.prepare(&kernel, &passes, &operands, 1, &probe)
+    }
+}
+
+/// More losses than threads, in a total whose number of examples overflows its lower word.
+fn probe(is_weighted: bool) -> Probe {
+    let losses: Vec<f32> = quarters(1, 300).iter().map(|loss| loss.abs()).collect();
+    let (batch, weight_sum) = (256, 16.0);
+    let dims = Dims {
+        first: 0,
+        end: losses.len() as u32,
+        batch,
+    };
+    let mut total = vec![0; LOSS_TOTAL_WORDS as usize];
+    total[20] = u32::MAX;
+    let all = if is_weighted {
+        weight_sum
+    } else {
+        batch as f32
+    };
+    let mean = losses.iter().sum::<f32>() / all;
+    let examples = f64::from(u32::MAX) + f64::from(batch);
+    let wanted = Wanted::exactly([f64::from(mean), examples]).decoded(mean_and_examples);
+    let probe = Probe::new(dims.contents(), 1)
+        .reads(&losses)
+        .updates_words(total, wanted);
+    if is_weighted {
+        probe.reads(&[weight_sum])
+    } else {
+        probe
     }
 }

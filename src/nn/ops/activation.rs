@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::elements;
+use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
 use crate::kernel::{
-    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
-    file, uniform,
+    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    expect_vector, file, quarters, uniform,
 };
-use crate::linear::Activation;
+use crate::linear::{Activation, derivative, value};
 
 /// Operands of [`NetworkKernels::activation`].
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +42,9 @@ uniform! {
     }
 }
 
-fn dims(function: Activation, t: Vector<'_>) -> Contents {
+fn dims(function: Activation, count: u32) -> Contents {
     let dims = Dims {
-        count: t.len,
+        count,
         parameter: function.parameter_value(),
     };
     dims.contents()
@@ -99,7 +99,9 @@ impl NetworkKernels {
         let kernel = activation_kernel(function);
         expect_vector(kernel.label, "a", a, t.len)?;
         let operands = [Operand::vector("t", t), Operand::vector("a", a)];
-        self.elementwise(&kernel, dims(function, t), &operands, u64::from(t.len))
+        let probe = || probe(function);
+        let (dims, elements) = (dims(function, t.len), u64::from(t.len));
+        self.elementwise(&kernel, dims, &operands, elements, &probe)
     }
 
     /// dt = da · f′(t), element by element.
@@ -121,6 +123,28 @@ impl NetworkKernels {
             Operand::vector("da", da),
             Operand::vector("dt", dt),
         ];
-        self.elementwise(&kernel, dims(function, t), &operands, u64::from(t.len))
+        let probe = || grad_probe(function);
+        let (dims, elements) = (dims(function, t.len), u64::from(t.len));
+        self.elementwise(&kernel, dims, &operands, elements, &probe)
     }
+}
+
+fn probe(function: Activation) -> Probe {
+    let function = function.with_mild_parameter();
+    let t = quarters(1, PROBED);
+    let a = t.iter().map(|t| value(function, f64::from(*t)));
+    Probe::new(dims(function, PROBED as u32), PROBED_WORKGROUPS)
+        .reads(&t)
+        .writes(Wanted::near(a))
+}
+
+fn grad_probe(function: Activation) -> Probe {
+    let function = function.with_mild_parameter();
+    let [t, da] = [1, 2].map(|seed| quarters(seed, PROBED));
+    let slope = |(t, da): (&f32, &f32)| f64::from(*da) * derivative(function, f64::from(*t));
+    let dt = t.iter().zip(&da).map(slope);
+    Probe::new(dims(function, PROBED as u32), PROBED_WORKGROUPS)
+        .reads(&t)
+        .reads(&da)
+        .writes(Wanted::near(dt))
 }

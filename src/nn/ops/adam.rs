@@ -1,14 +1,15 @@
 //! `adam.wgsl`: Adam and AdamW, with their state.
 
-use super::elements;
+use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
-use super::optimizer::{Count, Flat, OptimizerState, count};
+use super::optimizer::{Count, Flat, OptimizerState, count, wide};
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{
-    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
-    file, uniform,
+    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    expect_vector, file, quarters, uniform,
 };
 use crate::model::AdamSettings;
+use crate::reference::{self, AdamCorrections};
 
 /// Operands of [`NetworkKernels::adam`].
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +100,8 @@ impl NetworkKernels {
             Operand::uniform::<Settings>("settings", settings),
             Operand::vector("corrections", corrections),
         ];
-        self.cache.prepare_without_dims(&kernel, &operands, 1)
+        self.cache
+            .prepare_without_dims(&kernel, &operands, 1, &advance_probe)
     }
 
     /// One step of Adam or AdamW; formulas in `shaders/adam.wgsl`.
@@ -128,13 +130,45 @@ impl NetworkKernels {
             Operand::vector("v", v),
             Operand::vector("parameters", parameters),
         ];
-        self.elementwise(
-            &kernel,
-            count(gradients),
-            &operands,
-            u64::from(gradients.len),
-        )
+        let elements = u64::from(gradients.len);
+        self.elementwise(&kernel, count(gradients.len), &operands, elements, &probe)
     }
+}
+
+const PROBED_SETTINGS: AdamSettings = AdamSettings {
+    learning_rate: 0.5,
+    beta1: 0.75,
+    beta2: 0.5,
+    epsilon: 0.0625,
+    weight_decay: 0.125,
+};
+
+fn advance_probe() -> Probe {
+    let before = [0.25, 0.5];
+    let [first, second] = before.map(f64::from);
+    let after = reference::adam_advance(&PROBED_SETTINGS, AdamCorrections { first, second });
+    Probe::without_dims(1)
+        .settings(settings(&PROBED_SETTINGS, false))
+        .updates(&before, Wanted::near([after.first, after.second]))
+}
+
+fn probe() -> Probe {
+    let corrections = [0.25, 0.5];
+    let [first, second] = corrections.map(f64::from);
+    let [gradients, m, parameters] = [1, 2, 3].map(|seed| quarters(seed, PROBED));
+    let v: Vec<f32> = quarters(4, PROBED).iter().map(|v| v.abs()).collect();
+    let [g, mut means, mut squares, mut p] =
+        [&gradients, &m, &v, &parameters].map(|values| wide(values));
+    let state = [means.view_mut(), squares.view_mut(), p.view_mut()];
+    let corrected = AdamCorrections { first, second };
+    reference::adam(&PROBED_SETTINGS, false, corrected, g.view(), state);
+    Probe::new(count(PROBED as u32), PROBED_WORKGROUPS)
+        .settings(settings(&PROBED_SETTINGS, false))
+        .updates(&corrections, Wanted::exactly([first, second]))
+        .reads(&gradients)
+        .updates(&m, Wanted::near(means))
+        .updates(&v, Wanted::near(squares))
+        .updates(&parameters, Wanted::near(p))
 }
 
 /// What Adam keeps on the device.

@@ -1,13 +1,14 @@
 //! `gradient_norm.wgsl`, `clip_factor.wgsl` and `clip.wgsl`: gradients are scaled where their norm
 //! is too large.
 
-use super::elements;
+use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
 use super::optimizer::{Count, count};
 use crate::kernel::{
-    Binding, Constant, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, check_operands,
-    expect_vector, file, uniform,
+    Binding, Constant, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    check_operands, expect_vector, file, quarters, uniform,
 };
+use crate::reference;
 
 /// Elements of [`GradientNorm::clipping`].
 pub const CLIPPING_WORDS: u32 = 4;
@@ -140,13 +141,19 @@ impl NetworkKernels {
             let dims = NormDims { count, first_slab }.contents();
             let operands = [operand, scratch].map(Some);
             let share = u64::from(workgroups);
-            grids.push(self.cache.grid(&norm, Some(&dims), &operands, share, 1)?);
+            let grid = self
+                .cache
+                .grid(&norm, Some(&dims), &operands, [share, 1], &norm_probe)?;
+            grids.push(grid);
             first_slab += workgroups;
         }
         let count = slabs;
         let dims = FactorDims { count, max_norm }.contents();
         let operands = [scratch, clipping].map(Some);
-        grids.push(self.cache.grid(&factor, Some(&dims), &operands, 1, 1)?);
+        let grid = self
+            .cache
+            .grid(&factor, Some(&dims), &operands, [1, 1], &factor_probe)?;
+        grids.push(grid);
         let label = norm.label;
         Ok(Dispatch { label, grids })
     }
@@ -170,8 +177,57 @@ impl NetworkKernels {
             Operand::vector("gradients", gradients),
         ];
         let elements = u64::from(gradients.len);
-        self.elementwise(&CLIP, count(gradients), &operands, elements)
+        self.elementwise(
+            &CLIP,
+            count(gradients.len),
+            &operands,
+            elements,
+            &clip_probe,
+        )
     }
+}
+
+/// Two workgroups, the first of which has some elements more than it has threads.
+fn norm_probe() -> Probe {
+    let lanes = LANES as usize;
+    let gradients = quarters(1, 2 * lanes + 37);
+    let mut squares = [0.0; 2];
+    for (i, g) in gradients.iter().enumerate() {
+        squares[i / lanes % 2] += f64::from(g * g);
+    }
+    let [first, second] = squares.map(|sum| [0.0, sum, 0.0, 0.0]);
+    let dims = NormDims {
+        count: gradients.len() as u32,
+        first_slab: 0,
+    };
+    Probe::new(dims.contents(), 2)
+        .reads(&gradients)
+        .writes(Wanted::exactly([first, second].concat()))
+}
+
+/// More slabs than threads.
+fn factor_probe() -> Probe {
+    let squares = quarters(1, LANES as usize + 37);
+    let slab = |square: &f32| [0.0, square.abs(), 0.0, 0.0];
+    let slabs: Vec<f32> = squares.iter().flat_map(slab).collect();
+    let (max_norm, norm) = (4.0, f64::from(slabs.iter().sum::<f32>()).sqrt());
+    let mut one = [1.0];
+    reference::clip(max_norm, norm, &mut one);
+    let dims = FactorDims {
+        count: squares.len() as u32,
+        max_norm,
+    };
+    Probe::new(dims.contents(), 1)
+        .reads(&slabs)
+        .writes(Wanted::near([norm, 1.0, one[0], 0.0]))
+}
+
+fn clip_probe() -> Probe {
+    let gradients = quarters(1, PROBED);
+    let clipped = gradients.iter().map(|g| f64::from(0.25 * g));
+    Probe::new(count(PROBED as u32), PROBED_WORKGROUPS)
+        .reads(&[4.0, 1.0, 0.25, 0.0])
+        .updates(&gradients, Wanted::exactly(clipped))
 }
 
 /// Workgroups for a vector: about [`WORKGROUPS`], unless that would be too little for each, or more

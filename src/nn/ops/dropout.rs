@@ -1,12 +1,14 @@
 //! `dropout.wgsl`: elements that are dropped in training, by counter-based random numbers.
 
-use super::elements;
+use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{
-    Binding, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector, file, uniform,
+    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    expect_vector, file, quarters, uniform,
 };
 use crate::model::DropoutSettings;
+use crate::reference;
 
 /// Elements of a [`Dropout::batches`].
 const BATCH_WORDS: u32 = 2;
@@ -74,17 +76,8 @@ impl NetworkKernels {
         } = operands;
         expect_vector(DROPOUT.label, "batches", batches, BATCH_WORDS)?;
         let operands = [Operand::vector("batches", batches), Operand::vector("x", x)];
-        let [seed_low, seed_high] = settings.key();
-        let dims = Dims {
-            count: x.len,
-            threshold: settings.threshold(),
-            scale: settings.scale() as f32,
-            layer: settings.layer,
-            seed_low,
-            seed_high,
-        };
         let threads = u64::from(x.len).div_ceil(BLOCK);
-        self.elementwise(&DROPOUT, dims.contents(), &operands, threads)
+        self.elementwise(&DROPOUT, dims(settings, x.len), &operands, threads, &probe)
     }
 
     /// Moves on to the next batch: behind the last [`Self::dropout`] of one.
@@ -95,8 +88,44 @@ impl NetworkKernels {
         let kernel = DROPOUT_ADVANCE;
         expect_vector(kernel.label, "batches", batches, BATCH_WORDS)?;
         let operands = [Operand::vector("batches", batches)];
-        self.cache.prepare_without_dims(&kernel, &operands, 1)
+        self.cache
+            .prepare_without_dims(&kernel, &operands, 1, &advance_probe)
     }
+}
+
+fn dims(settings: DropoutSettings, count: u32) -> Contents {
+    let [seed_low, seed_high] = settings.key();
+    let dims = Dims {
+        count,
+        threshold: settings.threshold(),
+        scale: settings.scale() as f32,
+        layer: settings.layer,
+        seed_low,
+        seed_high,
+    };
+    dims.contents()
+}
+
+/// A batch of a number that does not fit one word.
+fn probe() -> Probe {
+    let settings = DropoutSettings {
+        rate: 0.5,
+        seed: 0x0123_4567_89ab_cdef,
+        layer: 3,
+    };
+    let batch = [5, 7];
+    let before = quarters(1, 4 * PROBED + 1);
+    let mut x = before.clone();
+    reference::dropout(settings, (7 << 32) + 5, &mut x);
+    let x = x.into_iter().map(f64::from);
+    Probe::new(dims(settings, before.len() as u32), PROBED_WORKGROUPS)
+        .updates_words(batch.to_vec(), Wanted::words(batch))
+        .updates(&before, Wanted::exactly(x))
+}
+
+/// The lower word overflows.
+fn advance_probe() -> Probe {
+    Probe::without_dims(1).updates_words(vec![u32::MAX, 7], Wanted::words([0, 8]))
 }
 
 /// The number of the batch on the device.

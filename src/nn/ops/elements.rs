@@ -1,7 +1,9 @@
 //! `parts/elements.wgsl`: kernels with one thread an element.
 
 use super::kernels::NetworkKernels;
-use crate::kernel::{Binding, Constant, Contents, Dispatch, File, Kernel, Operand, PrepareError};
+use crate::kernel::{
+    Binding, Constant, Contents, Dispatch, File, Kernel, Operand, PrepareError, Probe,
+};
 
 /// Threads of a workgroup.
 pub(super) const WORKGROUP: u32 = 256;
@@ -18,6 +20,10 @@ pub(super) const fn kernel(
     Kernel::new(label, file, CONSTANTS, WORKGROUP, bindings)
 }
 
+/// Elements that such a kernel is first given: more than a workgroup has, by two of them.
+pub(super) const PROBED: usize = WORKGROUP as usize + 37;
+pub(super) const PROBED_WORKGROUPS: u64 = 2;
+
 impl NetworkKernels {
     /// One thread for each of `elements`.
     pub(super) fn elementwise(
@@ -26,8 +32,10 @@ impl NetworkKernels {
         dims: Contents,
         operands: &[Operand<'_>],
         elements: u64,
+        probe: &dyn Fn() -> Probe,
     ) -> Result<Dispatch, PrepareError> {
         let workgroups = elements.div_ceil(u64::from(WORKGROUP));
-        self.cache.prepare(kernel, &[dims], operands, workgroups)
+        self.cache
+            .prepare(kernel, &[dims], operands, workgroups, probe)
     }
 }

@@ -2,15 +2,19 @@
 
 use std::borrow::Cow;
 
-use super::elements;
+use ndarray::Array2;
+
+use super::elements::{self, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
 use super::loss::LossStep;
+use super::optimizer::wide;
 use super::weights::{RowWeightSum, Weights};
 use crate::kernel::{
-    Binding, Dispatch, File, Kernel, Matrix, Operand, PrepareError, Uniform, Vector, expect_matrix,
-    expect_vector, file, uniform,
+    Binding, Dispatch, File, Kernel, Matrix, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    expect_matrix, expect_vector, file, quarters, uniform,
 };
 use crate::model::Loss;
+use crate::reference;
 
 /// Operands of [`NetworkKernels::elementwise_loss`].
 #[derive(Clone, Copy, Debug)]
@@ -141,8 +145,59 @@ impl NetworkKernels {
             outputs: t.columns,
             parameter: loss.parameter().map_or(0.0, |(_, value)| value),
         };
-        self.elementwise(&kernel, dims.contents(), &operands, t.elements())
+        let probe = || probe(loss, weights);
+        self.elementwise(&kernel, dims.contents(), &operands, t.elements(), &probe)
     }
+}
+
+/// More elements than a workgroup has threads; one of the rows weighs nothing.
+fn probe(loss: Loss, weights: Weights) -> Probe {
+    let loss = match loss {
+        Loss::Huber { .. } => Loss::Huber { delta: 1.0 },
+        loss => loss,
+    };
+    let is_weighted = weights != Weights::None;
+    let (rows, outputs) = (7, 41);
+    let row_weight = |row| if is_weighted { row as f32 / 4.0 } else { 1.0 };
+    let row_weights: Vec<f32> = (0..rows).map(row_weight).collect();
+    let t = quarters(1, rows * outputs);
+    // Probabilities.
+    let y = quarters(2, rows * outputs).into_iter();
+    let y: Vec<f32> = y.map(|y| y.abs() / 2.0).collect();
+    let twin = twin(loss, [&t, &y], &row_weights);
+    let mut beside = Vec::new();
+    for (y, weight) in y.chunks_exact(outputs).zip(&row_weights) {
+        beside.extend(y);
+        beside.extend(is_weighted.then_some(weight));
+    }
+    let dims = Dims {
+        batch: rows as u32,
+        outputs: outputs as u32,
+        parameter: loss.parameter().map_or(0.0, |(_, value)| value),
+    };
+    let probe = Probe::new(dims.contents(), PROBED_WORKGROUPS)
+        .reads(&t)
+        .reads(&beside);
+    let [losses, slopes] = twin.map(Wanted::near);
+    let probe = probe.writes(losses).writes(slopes);
+    if is_weighted {
+        probe.reads(&[row_weights.iter().sum()])
+    } else {
+        probe
+    }
+}
+
+/// `element_loss` and dt, in as many rows as there are weights.
+fn twin(loss: Loss, values: [&[f32]; 2], row_weights: &[f32]) -> [Array2<f64>; 2] {
+    let rows = row_weights.len();
+    let [t, y] = values.map(|values| {
+        let outputs = values.len() / rows;
+        Array2::from_shape_fn((rows, outputs), |(i, j)| f64::from(values[i * outputs + j]))
+    });
+    let weights = wide(row_weights);
+    let (losses, slopes) =
+        reference::weighted_elementwise_loss(loss, t.view(), y.view(), weights.view());
+    [losses, slopes]
 }
 
 /// Loss, gradient and running total of a batch.

@@ -1,11 +1,14 @@
 //! `gather.wgsl`: picks a mini-batch out of a data set on the device.
 
+use ndarray::Array2;
+
 use super::elements;
 use super::kernels::NetworkKernels;
 use crate::kernel::{
-    Binding, Constant, Dispatch, Kernel, Matrix, Operand, PrepareError, Uniform, Vector,
-    expect_matrix, expect_vector, file, uniform,
+    Binding, Constant, Dispatch, Kernel, Matrix, Operand, PrepareError, Probe, Uniform, Vector,
+    Wanted, expect_matrix, expect_vector, file, uniform,
 };
+use crate::reference;
 
 uniform! {
     /// `Dims` in `gather.wgsl`.
@@ -168,6 +171,44 @@ impl NetworkKernels {
             outputs: wanted.columns,
             scale: data.scale(),
         };
-        self.elementwise(&kernel, dims.contents(), &operands, elements)
+        let of_bytes = matches!(data, Examples::Bytes { .. });
+        let probe = || probe(of_bytes);
+        self.elementwise(&kernel, dims.contents(), &operands, elements, &probe)
     }
+}
+
+/// Rows whose length is no multiple of 4, one of them twice.
+fn probe(of_bytes: bool) -> Probe {
+    let (examples, inputs, outputs) = (7_usize, 13_usize, 3_usize);
+    let indices = [6, 0, 3, 3, 5];
+    let bytes = Array2::from_shape_fn((examples, inputs), |(i, j)| (31 * i + 7 * j) as u8);
+    let wanted = Array2::from_shape_fn((examples, outputs), |(i, j)| (10 * i + j) as u32);
+    let scale = if of_bytes { 0.25 } else { 1.0 };
+    let data = if of_bytes {
+        let four = |four: &[u8]| {
+            let word = |(place, byte): (usize, &u8)| u32::from(*byte) << (8 * place);
+            four.iter().enumerate().map(word).sum()
+        };
+        let bytes: Vec<_> = bytes.iter().copied().collect();
+        bytes.chunks(4).map(four).collect()
+    } else {
+        bytes
+            .iter()
+            .map(|byte| f32::from(*byte).to_bits())
+            .collect()
+    };
+    let x = reference::gather_bytes(bytes.view(), scale, &indices);
+    let targets = reference::gather(wanted.view(), &indices);
+    let dims = Dims {
+        batch: indices.len() as u32,
+        inputs: inputs as u32,
+        outputs: outputs as u32,
+        scale,
+    };
+    Probe::new(dims.contents(), 1)
+        .reads_words(indices.to_vec())
+        .reads_words(data)
+        .reads_words(wanted.iter().copied().collect())
+        .writes(Wanted::exactly(x.mapv(f64::from)))
+        .writes(Wanted::words(targets))
 }

@@ -5,9 +5,10 @@ use std::ops::Range;
 use super::kernels::NetworkKernels;
 use crate::events::{Histogram, HistogramError};
 use crate::kernel::{
-    Binding, Constant, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, check_operands,
-    expect_vector, file, passes, uniform,
+    Binding, Constant, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    check_operands, expect_vector, file, passes, quarters, uniform,
 };
+use crate::reference;
 
 /// Elements of [`HistogramOf::result`]: a count for each of [`Histogram::BUCKETS`], and nine more
 /// numbers.
@@ -143,9 +144,10 @@ impl NetworkKernels {
                 first_slab: 0,
             };
             let operands = [edges, values, result];
+            let dims = [dims.contents()];
             return self
                 .cache
-                .prepare(&kernel, &[dims.contents()], &operands, 1);
+                .prepare(&kernel, &dims, &operands, 1, &count_probe);
         }
         self.count_in_slabs([edges, values, result], &shares)
     }
@@ -169,20 +171,21 @@ impl NetworkKernels {
                 count: range.end - range.start,
                 first_slab,
             };
-            let (dims, workgroups) = (dims.contents(), *workgroups);
+            let (dims, share) = (dims.contents(), [u64::from(*workgroups), 1]);
             let grid = self
                 .cache
-                .grid(&count, Some(&dims), &operands, u64::from(workgroups), 1)?;
+                .grid(&count, Some(&dims), &operands, share, &count_probe)?;
             grids.push(grid);
             first_slab += workgroups;
         }
         let operands = [scratch, result].map(Some);
         let dims = MergeDims { count: slabs }.contents();
         let workgroups = (Histogram::BUCKETS as u64 + 1).div_ceil(u64::from(WORKGROUP));
-        grids.push(
-            self.cache
-                .grid(&merge, Some(&dims), &operands, workgroups, 1)?,
-        );
+        let workgroups = [workgroups, 1];
+        let grid = self
+            .cache
+            .grid(&merge, Some(&dims), &operands, workgroups, &merge_probe)?;
+        grids.push(grid);
         let label = count.label;
         Ok(Dispatch { label, grids })
     }
@@ -191,13 +194,76 @@ impl NetworkKernels {
         if let Some(edges) = self.edges.get() {
             return Ok(edges);
         }
-        let edges = Histogram::edges_f32();
-        let inner = edges[1..edges.len() - 1].iter().map(|edge| key(*edge));
-        let filler = std::iter::repeat(u32::MAX);
-        let words: Vec<_> = inner.chain(filler).take(SEARCHED_EDGES).collect();
-        let table = self.cache.table(HISTOGRAM.label, &words)?;
+        let table = self.cache.table(HISTOGRAM.label, &searched_edges())?;
         Ok(self.edges.get_or_init(|| table))
     }
+}
+
+fn searched_edges() -> Vec<u32> {
+    let edges = Histogram::edges_f32();
+    let inner = edges[1..edges.len() - 1].iter().map(|edge| key(*edge));
+    let filler = std::iter::repeat(u32::MAX);
+    inner.chain(filler).take(SEARCHED_EDGES).collect()
+}
+
+/// More values than threads, of which two are not finite.
+fn count_probe() -> Probe {
+    let mut values = quarters(1, LANES as usize + 37);
+    values.extend([f32::NAN, 0.0, f32::NEG_INFINITY, -16.0, 16.0]);
+    let dims = Dims {
+        count: values.len() as u32,
+        first_slab: 0,
+    };
+    let wanted = Wanted::exactly(listed(&reference::histogram(&values)));
+    let read = |words: &[u32]| histogram_from_words(words).map_or(Vec::new(), |h| listed(&h));
+    Probe::new(dims.contents(), 1)
+        .reads_words(searched_edges())
+        .reads(&values)
+        .updates_words(vec![1; HISTOGRAM_WORDS as usize], wanted.decoded(read))
+}
+
+fn listed(histogram: &Histogram) -> Vec<f64> {
+    let numbers = [
+        histogram.sum(),
+        histogram.sum_squares(),
+        histogram.min(),
+        histogram.max(),
+        histogram.num() as f64,
+        histogram.non_finite() as f64,
+    ];
+    let counts = histogram.buckets().iter().map(|count| *count as f64);
+    numbers.into_iter().chain(counts).collect()
+}
+
+/// Three slabs.
+fn merge_probe() -> Probe {
+    let (mut slabs, mut counts) = (Vec::new(), vec![0; Histogram::BUCKETS]);
+    let keys = [3.0, -2.0, 5.0].map(key);
+    for (slab, key) in keys.into_iter().enumerate() {
+        let of_slab = |bucket: usize| ((slab + 2) * bucket % 7) as u32;
+        for (bucket, count) in counts.iter_mut().enumerate() {
+            *count += of_slab(bucket);
+        }
+        slabs.extend((0..Histogram::BUCKETS).map(of_slab));
+        slabs.extend([slab as u32, key, key]);
+        slabs.extend(quarters(slab as u64, 6).iter().map(|sum| sum.to_bits()));
+    }
+    let [a, b, c] = [0, 1, 2].map(|slab| quarters(slab, 6));
+    let sums = (0..6).map(|i| f64::from(a[i] + b[i] + c[i]));
+    counts.extend([3, key(-2.0), key(5.0)]);
+    let wanted = counts.into_iter().map(f64::from).chain(sums);
+    let read = |words: &[u32]| {
+        let (whole, sums) = words.split_at(words.len().saturating_sub(6));
+        let whole = whole.iter().copied().map(f64::from);
+        whole.chain(sums.iter().copied().map(float)).collect()
+    };
+    let workgroups = (Histogram::BUCKETS as u64 + 1).div_ceil(u64::from(WORKGROUP));
+    Probe::new(MergeDims { count: 3 }.contents(), workgroups)
+        .reads_words(slabs)
+        .updates_words(
+            vec![1; HISTOGRAM_WORDS as usize],
+            Wanted::exactly(wanted).decoded(read),
+        )
 }
 
 /// Values that one dispatch counts, and by how many workgroups.

@@ -35,13 +35,6 @@ impl NetworkKernels {
         }
     }
 
-    /// The same with a kernel that goes wrong.
-    #[cfg(test)]
-    pub(crate) fn with_fault(self, fault: crate::kernel::Fault) -> Self {
-        let cache = self.cache.with_fault(fault);
-        Self { cache, ..self }
-    }
-
     /// Limits of the device.
     pub(in crate::nn) fn limits(&self) -> &wgpu::Limits {
         self.cache.limits()

@@ -1,14 +1,15 @@
 //! `lion.wgsl`: Lion, with its state.
 
-use super::elements;
+use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
-use super::optimizer::{Count, Flat, OptimizerState, count};
+use super::optimizer::{Count, Flat, OptimizerState, count, wide};
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{
-    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
-    file, uniform,
+    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    expect_vector, file, quarters, uniform,
 };
 use crate::model::LionSettings;
+use crate::reference;
 
 /// Operands of [`NetworkKernels::lion`].
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +83,28 @@ impl NetworkKernels {
             Operand::vector("parameters", parameters),
         ];
         let elements = u64::from(gradients.len);
-        self.elementwise(&LION, count(gradients), &operands, elements)
+        self.elementwise(&LION, count(gradients.len), &operands, elements, &probe)
     }
+}
+
+/// The means are so far from 0 that no rounding turns their sign.
+fn probe() -> Probe {
+    let settings = LionSettings {
+        learning_rate: 0.5,
+        beta1: 0.75,
+        beta2: 0.5,
+        weight_decay: 0.125,
+    };
+    let gradients = quarters(1, PROBED);
+    let m: Vec<f32> = gradients.iter().map(|g| -0.75 * g.signum()).collect();
+    let parameters = quarters(3, PROBED);
+    let [g, mut means, mut p] = [&gradients, &m, &parameters].map(|values| wide(values));
+    reference::lion(&settings, g.view(), means.view_mut(), p.view_mut());
+    Probe::new(count(PROBED as u32), PROBED_WORKGROUPS)
+        .settings(self::settings(&settings))
+        .reads(&gradients)
+        .updates(&m, Wanted::near(means))
+        .updates(&parameters, Wanted::near(p))
 }
 
 /// What Lion keeps on the device.

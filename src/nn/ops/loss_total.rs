@@ -51,6 +51,13 @@ pub fn mean_loss_from_words(words: &[u32]) -> Option<MeanLoss> {
     words.try_into().ok().map(mean_loss)
 }
 
+/// The same as numbers; none of them where there are more words or fewer.
+pub(super) fn mean_and_examples(words: &[u32]) -> Vec<f64> {
+    let loss = mean_loss_from_words(words);
+    let numbers = loss.map(|loss| vec![f64::from(loss.mean), loss.examples as f64]);
+    numbers.unwrap_or_default()
+}
+
 /// [`mean_loss_from_words`] of as many words as there must be.
 pub(in crate::nn) fn mean_loss(words: [u32; WORDS]) -> MeanLoss {
     let (loss, rest) = words.split_at(SUM_WORDS);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ndarray::Array1;
+
 use super::kernels::NetworkKernels;
 use crate::kernel::{Contents, Dispatch, PrepareError, Uniform, Vector, uniform};
 
@@ -12,11 +14,13 @@ uniform! {
     }
 }
 
-pub(super) fn count(elements: Vector<'_>) -> Contents {
-    let dims = Count {
-        count: elements.len,
-    };
-    dims.contents()
+pub(super) fn count(count: u32) -> Contents {
+    Count { count }.contents()
+}
+
+/// In the type of the twin.
+pub(super) fn wide(values: &[f32]) -> Array1<f64> {
+    values.iter().copied().map(f64::from).collect()
 }
 
 /// The state of an optimizer, in buffers on the device, zero at first.

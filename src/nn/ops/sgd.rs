@@ -1,14 +1,15 @@
 //! `sgd.wgsl`: stochastic gradient descent, with its state.
 
-use super::elements;
+use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
-use super::optimizer::{Count, Flat, OptimizerState, count};
+use super::optimizer::{Count, Flat, OptimizerState, count, wide};
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{
-    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Uniform, Vector, expect_vector,
-    file, uniform,
+    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
+    expect_vector, file, quarters, uniform,
 };
 use crate::model::SgdSettings;
+use crate::reference;
 
 /// Operands of [`NetworkKernels::sgd`].
 #[derive(Clone, Copy, Debug)]
@@ -82,13 +83,26 @@ impl NetworkKernels {
             Operand::vector("velocity", velocity),
             Operand::vector("parameters", parameters),
         ];
-        self.elementwise(
-            &kernel,
-            count(gradients),
-            &operands,
-            u64::from(gradients.len),
-        )
+        let elements = u64::from(gradients.len);
+        self.elementwise(&kernel, count(gradients.len), &operands, elements, &probe)
     }
+}
+
+fn probe() -> Probe {
+    let settings = SgdSettings {
+        learning_rate: 0.5,
+        momentum: 0.25,
+        weight_decay: 0.125,
+        nesterov: true,
+    };
+    let [gradients, velocity, parameters] = [1, 2, 3].map(|seed| quarters(seed, PROBED));
+    let [g, mut v, mut p] = [&gradients, &velocity, &parameters].map(|values| wide(values));
+    reference::sgd(&settings, g.view(), v.view_mut(), p.view_mut());
+    Probe::new(count(PROBED as u32), PROBED_WORKGROUPS)
+        .settings(self::settings(&settings))
+        .reads(&gradients)
+        .updates(&velocity, Wanted::near(v))
+        .updates(&parameters, Wanted::near(p))
 }
 
 /// What SGD keeps on the device.

@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 
+use ndarray::{Array1, Array2};
+
 use super::kernels::NetworkKernels;
 use super::loss::LossStep;
-use super::loss_total::LOSS_TOTAL_WORDS;
+use super::loss_total::{LOSS_TOTAL_WORDS, mean_and_examples};
 use super::weights::{ClassWeightSum, Weights};
 use crate::kernel::{
-    Binding, Constant, Contents, Dispatch, Kernel, Matrix, Operand, PrepareError, Uniform, Vector,
-    expect_matrix, expect_vector, file, uniform,
+    Binding, Constant, Contents, Dispatch, Kernel, Matrix, Operand, PrepareError, Probe, Uniform,
+    Vector, Wanted, expect_matrix, expect_vector, file, quarters, uniform,
 };
+use crate::reference;
 
 /// Threads of a workgroup, and loops over the classes of a row; one more where labels are smoothed.
 const LANES: u32 = 64;
@@ -73,10 +76,10 @@ uniform! {
     }
 }
 
-fn dims(t: Matrix<'_>, smoothing: f32) -> Contents {
+fn dims([batch, classes]: [u32; 2], smoothing: f32) -> Contents {
     let dims = Dims {
-        batch: t.rows,
-        classes: t.columns,
+        batch,
+        classes,
         smoothing,
     };
     dims.contents()
@@ -219,8 +222,10 @@ impl NetworkKernels {
             .loop_elements(LANES, LOOPS + u32::from(is_smoothed));
         check_classes(&kernel, t.columns, most)?;
         let rows = if t.columns == 0 { 0 } else { u64::from(t.rows) };
-        let dims = dims(t, label_smoothing);
-        self.cache.prepare(&kernel, &[dims], &operands, rows)
+        let dims = dims([t.rows, t.columns], label_smoothing);
+        let probe = || probe(of_rows, is_smoothed);
+        self.cache
+            .prepare(&kernel, &[dims], &operands, rows, &probe)
     }
 
     /// [`Self::softmax_cross_entropy`] and [`Self::accumulate_loss`] in one dispatch, for small
@@ -259,9 +264,82 @@ impl NetworkKernels {
             Operand::vector("total", total),
         ];
         let workgroups = u64::from(t.elements() > 0);
-        let dims = dims(t, label_smoothing);
-        self.cache.prepare(&kernel, &[dims], &operands, workgroups)
+        let dims = dims([t.rows, t.columns], label_smoothing);
+        let probe = || small_probe(label_smoothing > 0.0);
+        self.cache
+            .prepare(&kernel, &[dims], &operands, workgroups, &probe)
     }
+}
+
+/// What a batch is first given, and what must come of it.
+struct Probed {
+    dims: Contents,
+    t: Vec<f32>,
+    losses: Array1<f64>,
+    slopes: Array2<f64>,
+}
+
+impl Probed {
+    fn new(labels: &[u32], classes: u32, class_weights: &[f32], is_smoothed: bool) -> Self {
+        let smoothing = if is_smoothed { 0.25 } else { 0.0 };
+        let columns = classes as usize;
+        let t = quarters(1, labels.len() * columns);
+        let wide = Array2::from_shape_fn((labels.len(), columns), |(i, j)| {
+            f64::from(t[i * columns + j])
+        });
+        let t_wide = wide.view();
+        let (losses, slopes) = match class_weights {
+            weights if is_smoothed => {
+                reference::smoothed_softmax_cross_entropy(t_wide, labels, weights, smoothing)
+            }
+            [] => reference::softmax_cross_entropy(t_wide, labels),
+            weights => reference::weighted_softmax_cross_entropy(t_wide, labels, weights),
+        };
+        Self {
+            dims: dims([labels.len() as u32, classes], smoothing),
+            t,
+            losses,
+            slopes,
+        }
+    }
+}
+
+/// More classes than threads.
+fn probe(weights: Weights, is_smoothed: bool) -> Probe {
+    let classes = LANES + 7;
+    let labels = [classes - 1, 0, 5];
+    let class_weights: Vec<f32> = match weights {
+        Weights::None => Vec::new(),
+        _ => (1..=classes).map(|class| class as f32 / 16.0).collect(),
+    };
+    let probed = Probed::new(&labels, classes, &class_weights, is_smoothed);
+    let probe = Probe::new(probed.dims, labels.len() as u64)
+        .reads(&probed.t)
+        .reads_words(labels.to_vec())
+        .writes(Wanted::near(probed.losses))
+        .writes(Wanted::near(probed.slopes));
+    if class_weights.is_empty() {
+        return probe;
+    }
+    let sum = labels
+        .map(|label| class_weights[label as usize])
+        .iter()
+        .sum();
+    probe.reads(&class_weights).reads(&[sum])
+}
+
+/// More rows than threads.
+fn small_probe(is_smoothed: bool) -> Probe {
+    let (rows, classes) = (LANES + 7, 5);
+    let labels: Vec<u32> = (0..rows).map(|row| row * row % classes).collect();
+    let probed = Probed::new(&labels, classes, &[], is_smoothed);
+    let mean = probed.losses.sum() / f64::from(rows);
+    let total = Wanted::near([mean, f64::from(rows)]).decoded(mean_and_examples);
+    Probe::new(probed.dims, 1)
+        .reads(&probed.t)
+        .reads_words(labels)
+        .writes(Wanted::near(probed.slopes))
+        .updates_words(vec![0; LOSS_TOTAL_WORDS as usize], total)
 }
 
 /// Loss, gradient and running total of a batch, in one dispatch where it is small.

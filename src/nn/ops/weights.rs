@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::kernels::NetworkKernels;
 use crate::kernel::{
-    Binding, Constant, Dispatch, File, Kernel, Matrix, Operand, PrepareError, Uniform, Vector,
-    expect_vector, file, passes, uniform,
+    Binding, Constant, Dispatch, File, Kernel, Matrix, Operand, PrepareError, Probe, Uniform,
+    Vector, Wanted, expect_vector, file, passes, quarters, uniform,
 };
 
 /// Threads of the workgroup.
@@ -115,7 +115,8 @@ impl NetworkKernels {
             classes: class_weights.len,
             ..Dims::default()
         };
-        self.sum_weights(&class_weight_sum_kernel(), labels.len, dims, sum, &operands)
+        let kernel = class_weight_sum_kernel();
+        self.sum_weights(&kernel, (labels.len, dims), sum, &operands, &class_probe)
     }
 
     /// sum = Σ_i y_(i, last), in a fixed order.
@@ -136,26 +137,62 @@ impl NetworkKernels {
             outputs,
             ..Dims::default()
         };
-        self.sum_weights(&kernel, y.rows, dims, sum, &operands)
+        self.sum_weights(&kernel, (y.rows, dims), sum, &operands, &row_probe)
     }
 
     fn sum_weights(
         &self,
         kernel: &Kernel,
-        rows: u32,
-        dims: Dims,
+        (rows, dims): (u32, Dims),
         sum: Vector<'_>,
         operands: &[Operand<'_>],
+        probe: &dyn Fn() -> Probe,
     ) -> Result<Dispatch, PrepareError> {
         expect_vector(kernel.label, "sum", sum, 1)?;
         let of_range = |Range { start: first, end }| Dims { first, end, ..dims }.contents();
         let per_pass = self.cache.loop_elements(LANES, 1);
         let passes: Vec<_> = passes(rows, per_pass).map(of_range).collect();
-        self.cache.prepare(kernel, &passes, operands, 1)
+        self.cache.prepare(kernel, &passes, operands, 1, probe)
     }
 
     /// Room for a sum of weights.
     pub(super) fn weight_sum(&self) -> Result<wgpu::Buffer, PrepareError> {
         self.cache.scratch("wgpu_linear::weight_sum", 4)
     }
+}
+
+/// More rows than threads; the first few belong to another pass.
+const PROBED_ROWS: Range<u32> = 3..LANES + 37;
+
+/// Some labels are none of the classes.
+fn class_probe() -> Probe {
+    let class_weights = quarters(1, 5);
+    let labels: Vec<u32> = (0..PROBED_ROWS.end).map(|i| i * i % 7).collect();
+    let weight = |label: &u32| class_weights.get(*label as usize).copied();
+    let counted = &labels[PROBED_ROWS.start as usize..];
+    let sum: f32 = counted.iter().filter_map(weight).sum();
+    probe(0, 5)
+        .reads_words(labels)
+        .updates(&[1.0], Wanted::exactly([f64::from(1.0 + sum)]))
+        .reads(&class_weights)
+}
+
+fn row_probe() -> Probe {
+    let y = quarters(1, 3 * PROBED_ROWS.end as usize);
+    let rows = y.chunks_exact(3).skip(PROBED_ROWS.start as usize);
+    let sum: f32 = rows.map(|row| row[2]).sum();
+    probe(2, 0)
+        .reads(&y)
+        .updates(&[1.0], Wanted::exactly([f64::from(1.0 + sum)]))
+}
+
+fn probe(outputs: u32, classes: u32) -> Probe {
+    let Range { start: first, end } = PROBED_ROWS;
+    let dims = Dims {
+        first,
+        end,
+        outputs,
+        classes,
+    };
+    Probe::new(dims.contents(), 1)
 }

@@ -105,6 +105,7 @@ mod tests {
                 checks: vec![row("forward 1×1×1, naive"), row("forward 3×5×7, naive")],
             }),
             peaks: None,
+            condemned: Vec::new(),
             error: None,
         };
         Report {

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 use wgpu_linear::check::{self, SelfCheck};
 use wgpu_linear::linear::{Operation, Shape, TuneCache};
+use wgpu_linear::model::{MlpConfig, Model, ModelError, Targets};
+use wgpu_linear::ndarray::Array2;
 use wgpu_linear::wgpu::Features;
-use wgpu_linear::{Gpu, LinearKernels, Requirements, selfcheck};
+use wgpu_linear::{Gpu, LinearKernels, Requirements, nn, selfcheck};
 
 use crate::error::with_causes;
 use crate::output::Output;
@@ -25,6 +27,8 @@ pub(super) struct DeviceReport {
     /// None where it was not asked for, or did not come to its end.
     pub(super) self_check: Option<CheckReport>,
     pub(super) peaks: Option<Peaks>,
+    /// The kernels that a training is denied, since they were wrong when they were first used.
+    pub(super) condemned: Vec<String>,
     /// Why the self-check or the peaks are missing.
     pub(super) error: Option<String>,
 }
@@ -113,6 +117,7 @@ impl DeviceReport {
             tune_cache: tuned(&kernels),
             self_check: None,
             peaks: None,
+            condemned: Vec::new(),
             error: None,
         };
         if !fast {
@@ -122,6 +127,10 @@ impl DeviceReport {
     }
 
     fn examine(&mut self, gpu: &Gpu, output: Output) {
+        if let Err(error) = train_a_little(gpu) {
+            self.error = Some(with_causes(&error));
+        }
+        self.condemned = gpu.condemned_kernels();
         if output.is_animated() {
             output.note("checking every kernel against its twin …");
         }
@@ -145,6 +154,16 @@ impl DeviceReport {
             Err(error) => self.error = Some(with_causes(&error)),
         }
     }
+}
+
+/// A step of a usual network, for what is found when its kernels are first used.
+fn train_a_little(gpu: &Gpu) -> Result<(), ModelError> {
+    let [inputs, outputs] = [64, 10];
+    let mut model = nn::Mlp::new(gpu, MlpConfig::new(&[inputs, 128, outputs]))?;
+    let classes: Vec<u32> = (0..64).map(|row| row % outputs as u32).collect();
+    let x = Array2::ones((classes.len(), inputs));
+    model.train_batch(x.view(), Targets::Classes(&classes))?;
+    model.take_loss().map(|_| ())
 }
 
 impl CheckReport {

@@ -93,6 +93,10 @@ fn of_device(device: &DeviceReport, lines: &mut Vec<String>) {
     if let Some(check) = &device.self_check {
         self_check(check, lines);
     }
+    for kernel in &device.condemned {
+        let line = format!("not used in training, since it is wrong: {kernel}");
+        lines.push(format!("  {}", wrapped(&line, "    ", WIDTH - 2)));
+    }
     if let Some(peaks) = &device.peaks {
         let (flops, bytes) = (peaks.gflops, peaks.gigabytes_per_s);
         lines.push(format!(
