@@ -13,6 +13,8 @@ mod dropout;
 mod layer;
 mod linear;
 mod losses;
+#[cfg(test)]
+mod mutants;
 mod operands;
 mod optimizers;
 mod outcome;

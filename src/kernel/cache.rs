@@ -38,17 +38,25 @@ pub(crate) struct KernelCache {
 #[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
-    /// The kernel, whatever its variant; with a `/`, how its name begins.
+    /// The kernel, whatever its variant; with a `/`, how its name begins; or [`Self::ANY`].
     pub(crate) kernel: &'static str,
     /// Text of its WGSL.
     pub(crate) text: &'static str,
     /// What stands there instead.
     pub(crate) instead: &'static str,
+    /// Whether the compiler guards what it indexes.
+    pub(crate) checks: ShaderChecks,
 }
 
 #[cfg(test)]
 impl Fault {
+    /// Every kernel that has the text.
+    pub(crate) const ANY: &str = "*";
+
     pub(crate) fn is_in(&self, kernel: &str) -> bool {
+        if self.kernel == Self::ANY {
+            return true;
+        }
         let rest = kernel.strip_prefix(self.kernel);
         let is_any = self.kernel.contains('/');
         rest.is_some_and(|rest| is_any || rest.is_empty() || rest.starts_with('/'))
@@ -88,8 +96,13 @@ impl KernelCache {
     /// The same with a kernel that goes wrong.
     #[cfg(test)]
     pub(crate) fn with_fault(self, fault: Fault) -> Self {
+        let checks = fault.checks.or_from_env();
         let fault = Some(fault);
-        Self { fault, ..self }
+        Self {
+            fault,
+            checks,
+            ..self
+        }
     }
 
     /// The same, compiling with what `pipelines` hold and adding to them.
@@ -278,7 +291,8 @@ impl KernelCache {
         let Some(fault) = self.fault.filter(|fault| fault.is_in(&kernel.name())) else {
             return wgsl;
         };
-        assert!(wgsl.contains(fault.text), "no {:?} in\n{wgsl}", fault.text);
+        let is_there = wgsl.contains(fault.text) || fault.kernel == Fault::ANY;
+        assert!(is_there, "no {:?} in\n{wgsl}", fault.text);
         wgsl.replace(fault.text, fault.instead)
     }
 
