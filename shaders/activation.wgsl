@@ -4,8 +4,8 @@
 // Functions   f is one of parts/activations
 // Shapes      all operands hold `count` elements, any layout
 // Grid        one thread per element in workgroups of 256, folded into x and y
-// Edges       threads past the end do nothing
-// Parts       elements, activations/*
+// Edges       threads past the end do nothing; a NaN stays one
+// Parts       elements, activations/*, nan
 // Host        src/nn/ops/activation.rs
 
 struct Dims {
@@ -26,7 +26,7 @@ fn activation(
 ) {
     let i = element(workgroup, workgroups, local);
     if i < dims.count {
-        result[i] = value(t[i]);
+        result[i] = or_nan(t[i], value(t[i]));
     }
 }
 
@@ -38,6 +38,6 @@ fn activation_grad(
 ) {
     let i = element(workgroup, workgroups, local);
     if i < dims.count {
-        result[i] = da[i] * derivative(t[i]);
+        result[i] = da[i] * or_nan(t[i], derivative(t[i]));
     }
 }

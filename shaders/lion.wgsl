@@ -6,8 +6,8 @@
 //
 // Shapes      all operands hold `count` elements
 // Grid        one thread per element in workgroups of 256, folded into x and y
-// Edges       threads past the end do nothing
-// Parts       elements
+// Edges       threads past the end do nothing; a NaN makes its parameter one
+// Parts       elements, nan
 // Host        src/nn/ops/lion.rs
 
 struct Dims {
@@ -37,7 +37,8 @@ fn lion(
     if i < dims.count {
         let g = gradients[i];
         let p = parameters[i];
-        let direction = sign(settings.beta1 * m[i] + (1.0 - settings.beta1) * g);
+        let mean = settings.beta1 * m[i] + (1.0 - settings.beta1) * g;
+        let direction = or_nan(mean, sign(mean));
         m[i] = settings.beta2 * m[i] + (1.0 - settings.beta2) * g;
         parameters[i] = p - settings.learning_rate * (direction + settings.weight_decay * p);
     }

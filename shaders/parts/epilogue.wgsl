@@ -3,7 +3,7 @@
 // Passes      a long sum is taken in several dispatches. The first adds the bias; the others
 //             ACCUMULATE, that is, add to what the one before has stored; the last one applies the
 //             activation. Each is compiled with the constants it needs
-// Parts       activations/*
+// Parts       activations/*, nan
 // Slabs       or a sum is taken by several workgroups at once, each storing its part in a slab of
 //             its own: slab_rows × n, the last row being the column sums where they are wanted.
 //             sum_slabs.wgsl adds them up in a fixed order
@@ -20,11 +20,12 @@ const TO_SLAB: bool = false;
 const STORED_LATER: bool = TIMES_SLOPE || ACTIVATE_ALONE;
 
 fn value4(x: vec4<f32>) -> vec4<f32> {
-    return vec4<f32>(value(x.x), value(x.y), value(x.z), value(x.w));
+    return or_nan4(x, vec4<f32>(value(x.x), value(x.y), value(x.z), value(x.w)));
 }
 
 fn derivative4(x: vec4<f32>) -> vec4<f32> {
-    return vec4<f32>(derivative(x.x), derivative(x.y), derivative(x.z), derivative(x.w));
+    let slopes = vec4<f32>(derivative(x.x), derivative(x.y), derivative(x.z), derivative(x.w));
+    return or_nan4(x, slopes);
 }
 
 // What is added to every row of these four columns; anything where they lie outside.

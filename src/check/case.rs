@@ -138,6 +138,17 @@ impl Prepared {
     pub(super) fn kernels(&self) -> Vec<String> {
         self.work.as_ref().map(Work::kernels).unwrap_or_default()
     }
+
+    /// The files that these are made of.
+    #[cfg(test)]
+    pub(super) fn files(&self) -> Vec<crate::kernel::File> {
+        let dispatches = self.work.iter().flat_map(|work| &work.dispatches);
+        let kernels = dispatches.flat_map(Dispatch::kernels);
+        let mut files: Vec<_> = kernels.flat_map(|kernel| kernel.files().unwrap()).collect();
+        files.sort_by_key(|file| file.name);
+        files.dedup();
+        files
+    }
 }
 
 /// Prepared work with what must come of it.

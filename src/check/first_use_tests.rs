@@ -7,7 +7,7 @@ use ndarray::Array2;
 use super::case::Kernels;
 use super::cases::{cases, prepare_next};
 use crate::device::{Gpu, GpuOptions};
-use crate::kernel::{Dispatch, Fault, Matrix, PrepareError};
+use crate::kernel::{Dispatch, Fault, Matrix, PrepareError, ShaderChecks};
 use crate::linear::{Forward, LinearKernels, Operation, Plan, Shape, Tuner};
 use crate::model::{AdamSettings, MlpConfig, Model, ModelError, Optimizer, Targets};
 use crate::nn::{Mlp, NetworkKernels};
@@ -19,6 +19,7 @@ const fn fault(kernel: &'static str, [text, instead]: [&'static str; 2]) -> Faul
         kernel,
         text,
         instead,
+        checks: ShaderChecks::WhereNeeded,
     }
 }
 

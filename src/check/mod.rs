@@ -15,6 +15,8 @@ mod first_use_tests;
 mod layer;
 mod linear;
 mod losses;
+#[cfg(test)]
+mod mutants;
 mod operands;
 mod optimizers;
 mod outcome;

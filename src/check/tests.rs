@@ -6,7 +6,7 @@ use super::case::Kernels;
 use super::cases::{cases, prepare_next, run, selfcheck_of};
 use super::outcome::{Check, CheckName, SelfCheck, Verdict};
 use crate::device::Gpu;
-use crate::kernel::{Fault, PrepareError};
+use crate::kernel::{Fault, PrepareError, ShaderChecks};
 use crate::linear::{Capabilities, LinearKernels};
 use crate::nn::NetworkKernels;
 
@@ -28,6 +28,7 @@ fn planted(
             kernel,
             text,
             instead,
+            checks: ShaderChecks::default(),
         },
         operations,
         shapes,

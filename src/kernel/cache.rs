@@ -46,17 +46,25 @@ pub(crate) struct KernelCache {
 #[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
-    /// The kernel, whatever its variant; with a `/`, how its name begins.
+    /// The kernel, whatever its variant; with a `/`, how its name begins; or [`Self::ANY`].
     pub(crate) kernel: &'static str,
     /// Text of its WGSL.
     pub(crate) text: &'static str,
     /// What stands there instead.
     pub(crate) instead: &'static str,
+    /// Whether the compiler guards what it indexes.
+    pub(crate) checks: ShaderChecks,
 }
 
 #[cfg(test)]
 impl Fault {
+    /// Every kernel that has the text.
+    pub(crate) const ANY: &str = "*";
+
     pub(crate) fn is_in(&self, kernel: &str) -> bool {
+        if self.kernel == Self::ANY {
+            return true;
+        }
         let rest = kernel.strip_prefix(self.kernel);
         let is_any = self.kernel.contains('/');
         rest.is_some_and(|rest| is_any || rest.is_empty() || rest.starts_with('/'))
@@ -98,7 +106,12 @@ impl KernelCache {
     /// The same with a kernel that goes wrong.
     #[cfg(test)]
     pub(crate) fn with_fault(self, fault: Option<Fault>) -> Self {
-        Self { fault, ..self }
+        let checks = fault.map_or(self.checks, |fault| fault.checks.or_from_env());
+        Self {
+            fault,
+            checks,
+            ..self
+        }
     }
 
     /// The same, compiling with what `pipelines` hold and adding to them.
@@ -410,7 +423,8 @@ impl KernelCache {
         let Some(fault) = self.fault.filter(|fault| fault.is_in(&kernel.name())) else {
             return wgsl;
         };
-        assert!(wgsl.contains(fault.text), "no {:?} in\n{wgsl}", fault.text);
+        let is_there = wgsl.contains(fault.text) || fault.kernel == Fault::ANY;
+        assert!(is_there, "no {:?} in\n{wgsl}", fault.text);
         wgsl.replace(fault.text, fault.instead)
     }
 

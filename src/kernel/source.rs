@@ -42,6 +42,7 @@ const PARTS: &[File] = &[
     file!("parts/log_one_plus.wgsl"),
     file!("parts/logistic.wgsl"),
     file!("parts/loss_total.wgsl"),
+    file!("parts/nan.wgsl"),
     file!("parts/ranges.wgsl"),
     file!("parts/whole_blocks.wgsl"),
 ];

@@ -38,23 +38,11 @@ pub(crate) fn value<F: NdFloat>(function: Activation, t: F) -> F {
 /// f′(t).
 #[inline]
 pub(crate) fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
-    let (zero, one) = (F::zero(), F::one());
+    let one = F::one();
     match function {
         Activation::Identity => one,
-        Activation::Relu => {
-            if t > zero {
-                one
-            } else {
-                zero
-            }
-        }
-        Activation::LeakyRelu { slope } => {
-            if t > zero {
-                one
-            } else {
-                cast(slope)
-            }
-        }
+        Activation::Relu => step(t, F::zero()),
+        Activation::LeakyRelu { slope } => step(t, cast(slope)),
         Activation::Tanh => t.cosh().powi(-2),
         Activation::Sigmoid => sigmoid(t) * sigmoid(-t),
         Activation::Gelu => normal_distribution(t) + t * normal_density(t),
@@ -64,6 +52,18 @@ pub(crate) fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
             frequency * (frequency * t).cos()
         }
         Activation::Softplus => sigmoid(t),
+    }
+}
+
+/// 1 for positive numbers, else `otherwise`; NaN for NaN.
+#[inline]
+fn step<F: NdFloat>(t: F, otherwise: F) -> F {
+    if t > F::zero() {
+        F::one()
+    } else if t <= F::zero() {
+        otherwise
+    } else {
+        t
     }
 }
 

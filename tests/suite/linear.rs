@@ -14,35 +14,35 @@ use crate::compare::{hard_bound, magnitude, regression_bound, same, within};
 use crate::support::{Guarded, gpu, integers, linear_kernels, reals, row};
 
 /// One layer with its inputs and an upstream gradient.
-struct Case {
-    x: Array2<f32>,
-    w: Array2<f32>,
-    b: Array1<f32>,
-    dt: Array2<f32>,
+pub(crate) struct Case {
+    pub(crate) x: Array2<f32>,
+    pub(crate) w: Array2<f32>,
+    pub(crate) b: Array1<f32>,
+    pub(crate) dt: Array2<f32>,
 }
 
 /// What comes of a case, on the GPU or in the reference.
-struct Results<F = f32> {
-    t: Array2<F>,
-    t_without_bias: Array2<F>,
-    dx: Array2<F>,
-    dw: Array2<F>,
-    db: Array1<F>,
+pub(crate) struct Results<F = f32> {
+    pub(crate) t: Array2<F>,
+    pub(crate) t_without_bias: Array2<F>,
+    pub(crate) dx: Array2<F>,
+    pub(crate) dw: Array2<F>,
+    pub(crate) db: Array1<F>,
     /// db as weight_grad computes it.
-    db_beside: Array1<F>,
+    pub(crate) db_beside: Array1<F>,
     /// T, f(T) and dT below of the operations with an activation.
-    t_activated: Array2<F>,
-    a: Array2<F>,
+    pub(crate) t_activated: Array2<F>,
+    pub(crate) a: Array2<F>,
     /// f(T) without T.
-    a_alone: Array2<F>,
-    dt_below: Array2<F>,
+    pub(crate) a_alone: Array2<F>,
+    pub(crate) dt_below: Array2<F>,
 }
 
 /// Exact on integers, and its derivative is never 0.
 const LEAKY: Activation = Activation::LeakyRelu { slope: -2.0 };
 
 impl Case {
-    fn new(
+    pub(crate) fn new(
         [batch, inputs, outputs]: [usize; 3],
         mut matrix: impl FnMut(usize, usize) -> Array2<f32>,
     ) -> Self {
@@ -55,7 +55,7 @@ impl Case {
     }
 
     /// All operations in one pass, on views into larger buffers, into outputs that begin as NaN.
-    fn run(&self, kernels: &LinearKernels) -> Results {
+    pub(crate) fn run(&self, kernels: &LinearKernels) -> Results {
         let ((batch, inputs), outputs) = (self.x.dim(), self.w.ncols());
         let [x, w, dt] = [&self.x, &self.w, &self.dt].map(Guarded::input);
         let b = Guarded::input(&self.b);
@@ -154,7 +154,7 @@ impl Case {
         }
     }
 
-    fn expected(&self) -> Results<f64> {
+    pub(crate) fn expected(&self) -> Results<f64> {
         let [x, w, dt] = [&self.x, &self.w, &self.dt].map(|a| a.mapv(f64::from));
         let b = self.b.mapv(f64::from);
         let t = reference::forward(x.view(), w.view(), Some(b.view()));
@@ -174,7 +174,7 @@ impl Case {
         }
     }
 
-    fn check_exact(&self, kernels: &LinearKernels) {
+    pub(crate) fn check_exact(&self, kernels: &LinearKernels) {
         self.check_equals(kernels, &self.expected());
     }
 
@@ -203,7 +203,7 @@ impl Case {
             .unwrap_or_else(|e| panic!("input_grad_activated {shape:?}: {e}"));
     }
 
-    fn check_bounded(&self, kernels: &LinearKernels, bound: impl Fn(usize, f64) -> f64) {
+    pub(crate) fn check_bounded(&self, kernels: &LinearKernels, bound: impl Fn(usize, f64) -> f64) {
         let (actual, expected) = (self.run(kernels), self.expected());
         let ((batch, inputs), outputs) = (self.x.dim(), self.w.ncols());
         let [x, w, dt] = [&self.x, &self.w, &self.dt].map(|a| magnitude(a.view()));
@@ -272,7 +272,7 @@ fn has_subgroups() -> bool {
 }
 
 /// Every kernel that any adapter may get, wherever this runs, whole and in slabs.
-fn all_plans(shape: Shape, operation: Operation) -> Vec<Plan> {
+pub(crate) fn all_plans(shape: Shape, operation: Operation) -> Vec<Plan> {
     let mut without_shuffle = Capabilities::software(2);
     without_shuffle.subgroup_sizes = None;
     let mut adapters = vec![Capabilities::hardware(), without_shuffle];
