@@ -3,9 +3,12 @@
 //! ```text
 //! cargo run --example kernels -- --list
 //! cargo run --example kernels -- --print forward/tiled_64-vec4-add_bias
+//! cargo run --example kernels -- --write FOLDER
 //! ```
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,6 +24,9 @@ struct Arguments {
     /// The WGSL of this kernel.
     #[arg(long, value_name = "NAME")]
     print: Option<String>,
+    /// The WGSL of each kernel in a file of this folder.
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +52,13 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if arguments.list {
         for kernel in kernels() {
             writeln!(out, "{}", line(&kernel)?)?;
+        }
+    }
+    if let Some(folder) = &arguments.write {
+        fs::create_dir_all(folder)?;
+        for kernel in kernels() {
+            let name = format!("{}.wgsl", kernel.name().replace('/', "-"));
+            fs::write(folder.join(name), kernel.wgsl()?)?;
         }
     }
     Ok(out.flush()?)

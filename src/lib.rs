@@ -15,6 +15,7 @@ pub mod reference;
 pub mod train;
 
 mod device;
+mod time;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use check::selfcheck;

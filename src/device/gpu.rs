@@ -16,7 +16,9 @@ use super::readback;
 use super::requirements::Requirements;
 #[cfg(test)]
 use crate::kernel::Fault;
-use crate::kernel::{Dispatch, KernelCache, ShaderChecks, caught, guard, is_lost, watch};
+use crate::kernel::{
+    Dispatch, KernelCache, ShaderChecks, caught, guard, is_lost, is_lost_async, watch,
+};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernel::{FirstUse, Pipelines, Runner, Stopped};
 
@@ -363,11 +365,34 @@ impl Gpu {
         }
     }
 
-    /// Lets wgpu call back for whatever has finished; does not wait. (A browser does so by itself.)
-    pub(crate) fn poll(&self) {
+    /// Lets wgpu call back for whatever has finished; does not wait. (A browser does so by itself,
+    /// and tells here what it has refused before.)
+    pub(crate) fn poll(&self) -> Result<(), GpuError> {
         // Only waiting can fail, or a driver that has lost the device, which whatever comes next will
         // find out.
         let _ = caught(|| self.device.poll(wgpu::PollType::Poll));
+        readback::hear(&self.device)
+    }
+
+    /// Waits until the device has said of everything that this crate has asked of it so far whether
+    /// it could be done.
+    ///
+    /// For browsers, which take no time to refuse: there, whatever makes or prepares something
+    /// returns `Ok` at first, and what was wrong comes back from here, or from whatever next brings
+    /// numbers to the host, be it [`Self::read_range_async`] or a loss. So nothing that follows
+    /// from an error is taken for a result; who reads nothing back asks here. What is recorded in
+    /// passes of yours is for error scopes of yours. Natively each call returns its own errors, and
+    /// this finds out whether the device is lost.
+    ///
+    /// # Errors
+    /// [`GpuError::OutOfMemory`] or [`GpuError::Refused`] for the first call that was refused since
+    /// one was told; [`GpuError::DeviceLost`].
+    pub async fn check_async(&self) -> Result<(), GpuError> {
+        readback::settle(&self.device).await?;
+        match is_lost_async(&self.device).await {
+            true => Err(GpuError::DeviceLost),
+            false => Ok(()),
+        }
     }
 
     /// [`Self::read_range`] over the whole buffer.

@@ -7,9 +7,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::GpuError;
+#[cfg(target_arch = "wasm32")]
+use crate::kernel::{Refusal, heard, settled};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernel::{caught, is_lost};
-use crate::kernel::{guard, is_foreign, watch};
+use crate::kernel::{guard_buffer, is_foreign, watch};
 
 /// Creates a zeroed buffer of at least 4 bytes; see [`crate::Gpu::create_buffer`].
 pub(crate) fn create_buffer(
@@ -34,7 +36,8 @@ pub(crate) fn create_buffer(
             mapped_at_creation: false,
         })
     };
-    guard(device, create).map_err(|failure| GpuError::of(failure, None, (label, bytes)))
+    guard_buffer(device, (label, bytes), create)
+        .map_err(|failure| GpuError::of(failure, None, (label, bytes)))
 }
 
 /// Part of a buffer.
@@ -104,7 +107,10 @@ pub(crate) async fn read<T: bytemuck::Pod>(
         });
     });
     wait(device, submission, timeout)?;
-    mapped.await.map_err(|_| GpuError::DeviceLost)?;
+    let answer = mapped.await;
+    // What a browser has refused before was the cause, whatever is wrong now.
+    settle(device).await?;
+    answer.map_err(|_| GpuError::DeviceLost)?;
     let view = staging
         .get_mapped_range(..)
         .map_err(|_| GpuError::DeviceLost)?;
@@ -162,6 +168,40 @@ fn wait(
     _timeout: Duration,
 ) -> Result<(), GpuError> {
     Ok(())
+}
+
+/// Waits for what a browser has to say of all calls so far: the first that it refused.
+#[cfg(target_arch = "wasm32")]
+pub(crate) async fn settle(device: &wgpu::Device) -> Result<(), GpuError> {
+    settled(device).await.map_err(error_of)
+}
+
+/// The first refusal of a browser that has arrived; does not wait.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn hear(device: &wgpu::Device) -> Result<(), GpuError> {
+    heard(device).map_err(error_of)
+}
+
+/// Natively each call has returned what was wrong with it.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) async fn settle(_device: &wgpu::Device) -> Result<(), GpuError> {
+    Ok(())
+}
+
+/// Natively each call has returned what was wrong with it.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn hear(_device: &wgpu::Device) -> Result<(), GpuError> {
+    Ok(())
+}
+
+#[cfg(target_arch = "wasm32")]
+fn error_of(refusal: Refusal) -> GpuError {
+    match (refusal.source, refusal.buffer) {
+        (wgpu::Error::OutOfMemory { .. }, Some((label, bytes))) => {
+            GpuError::OutOfMemory { label, bytes }
+        }
+        (source, _) => GpuError::Refused { source },
+    }
 }
 
 type MapResult = Result<(), wgpu::BufferAsyncError>;

@@ -1,5 +1,6 @@
 //! From a kernel to a pipeline; with `pipelines.rs` the place of this crate with `unsafe`.
 
+use std::borrow::Cow;
 #[cfg(not(target_arch = "wasm32"))]
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -51,7 +52,7 @@ pub(super) fn compile(
     });
     let source = wgpu::ShaderModuleDescriptor {
         label: Some(kernel.file.name),
-        source: wgpu::ShaderSource::Wgsl(wgsl.into()),
+        source: wgpu::ShaderSource::Wgsl(dialect(wgsl)),
     };
     let module = if kernel.trusted && checks == ShaderChecks::WhereNeeded {
         trusted_module(device, source)
@@ -80,6 +81,21 @@ pub(super) fn compile(
         layout,
         #[cfg(not(target_arch = "wasm32"))]
         is_cleared: Arc::default(),
+    }
+}
+
+/// naga knows subgroups without being told, and no such line.
+#[cfg(not(target_arch = "wasm32"))]
+fn dialect(wgsl: &str) -> Cow<'_, str> {
+    wgsl.into()
+}
+
+/// A browser wants to be told of subgroups.
+#[cfg(target_arch = "wasm32")]
+fn dialect(wgsl: &str) -> Cow<'_, str> {
+    match super::source::uses_subgroups(wgsl) {
+        true => format!("enable subgroups;\n{wgsl}").into(),
+        false => wgsl.into(),
     }
 }
 

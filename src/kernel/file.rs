@@ -16,7 +16,12 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = beside(path, &format!(".{}-{count}.tmp", std::process::id()));
+    // A browser has neither processes nor files, and panics when asked for the former.
+    let process = match cfg!(target_arch = "wasm32") {
+        true => 0,
+        false => std::process::id(),
+    };
+    let temporary = beside(path, &format!(".{process}-{count}.tmp"));
     let write = || {
         let mut file = File::create(&temporary)?;
         file.write_all(contents)?;
@@ -44,6 +49,7 @@ pub(crate) fn replace_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
 }
 
 /// As the platforms document it; a crate for this line would bring one to three more.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn cache_folder(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let home = || std::env::home_dir().filter(|home| home.is_absolute());
     if cfg!(windows) {

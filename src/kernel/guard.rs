@@ -30,6 +30,22 @@ pub(crate) fn guard<T>(device: &wgpu::Device, create: impl FnOnce() -> T) -> Res
     Ok(created)
 }
 
+/// [`guard`] for a buffer with this label and so many bytes: a browser, which refuses it later, has
+/// no other way to say which it was.
+pub(crate) fn guard_buffer(
+    device: &wgpu::Device,
+    buffer: (&str, u64),
+    create: impl FnOnce() -> wgpu::Buffer,
+) -> Result<wgpu::Buffer, Failure> {
+    #[cfg(target_arch = "wasm32")]
+    return Ok(super::deferred::watched(device, Some(buffer), create));
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let _ = buffer;
+        guard(device, create)
+    }
+}
+
 /// [`guard`] for calls that create nothing, or show by themselves whether they did: a lost device
 /// may go unnoticed.
 pub(crate) fn watch<T>(device: &wgpu::Device, call: impl FnOnce() -> T) -> Result<T, Failure> {
@@ -62,20 +78,36 @@ pub(super) fn objection<T>(device: &wgpu::Device, call: impl FnOnce() -> T) -> O
 /// The buffer asked for is none: a device that is there says so, a lost one says nothing.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn is_lost(device: &wgpu::Device) -> bool {
-    let nothing = wgpu::BufferDescriptor {
-        label: None,
-        size: 4,
-        usage: wgpu::BufferUsages::empty(),
-        mapped_at_creation: false,
-    };
-    objection(device, || device.create_buffer(&nothing)).is_none()
+    objection(device, || device.create_buffer(&NOTHING)).is_none()
 }
 
-/// A browser's answers come later than we may wait.
+/// A browser's answer comes later than we may wait; [`is_lost_async`] has the time.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn is_lost(_device: &wgpu::Device) -> bool {
     false
 }
+
+/// [`is_lost`], asked for by those who can wait.
+#[cfg(target_arch = "wasm32")]
+pub(crate) async fn is_lost_async(device: &wgpu::Device) -> bool {
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    drop(device.create_buffer(&NOTHING));
+    scope.pop().await.is_none()
+}
+
+/// [`is_lost`] needs no time natively.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) async fn is_lost_async(device: &wgpu::Device) -> bool {
+    is_lost(device)
+}
+
+/// No device makes it.
+const NOTHING: wgpu::BufferDescriptor<'_> = wgpu::BufferDescriptor {
+    label: None,
+    size: 4,
+    usage: wgpu::BufferUsages::empty(),
+    mapped_at_creation: false,
+};
 
 /// The result of `call`, or its panic.
 pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
@@ -110,9 +142,8 @@ fn at_once<T>(future: impl Future<Output = Option<T>>) -> Option<T> {
     }
 }
 
-/// A browser answers error scopes later than we may wait; there wgpu's uncaptured-error handler
-/// hears of them.
+/// A browser answers error scopes later than we may wait.
 #[cfg(target_arch = "wasm32")]
-fn observe<T>(_device: &wgpu::Device, call: impl FnOnce() -> T) -> Observed<T> {
-    (Ok(call()), None)
+fn observe<T>(device: &wgpu::Device, call: impl FnOnce() -> T) -> Observed<T> {
+    (Ok(super::deferred::watched(device, None, call)), None)
 }

@@ -3,10 +3,12 @@
 
 mod cache;
 mod compile;
+#[cfg(target_arch = "wasm32")]
+mod deferred;
 mod dispatch;
 mod environment;
 mod error;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(feature = "checkpoint", not(target_arch = "wasm32")))]
 mod file;
 #[cfg(not(target_arch = "wasm32"))]
 mod first_use;
@@ -32,15 +34,17 @@ pub use view::{Matrix, Vector};
 #[cfg(test)]
 pub(crate) use cache::Fault;
 pub(crate) use cache::{KernelCache, LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use deferred::{Refusal, heard, settled};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;
-#[cfg(not(target_arch = "wasm32"))]
 #[cfg(feature = "checkpoint")]
 pub(crate) use file::replace_durably;
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) use file::{beside, cache_folder, replace};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use first_use::{FirstUse, Runner, Stopped};
-pub(crate) use guard::{Failure, caught, guard, is_lost, watch};
+pub(crate) use guard::{Failure, caught, guard, guard_buffer, is_lost, is_lost_async, watch};
 pub(crate) use jobs::{Job, side_by_side};
 pub(crate) use operand::{Operand, check_operands, expect_matrix, expect_vector};
 pub(crate) use owner::is_foreign;
@@ -205,5 +209,14 @@ impl Kernel {
     pub fn wgsl(&self) -> Result<String, SourceError> {
         let sources: Vec<_> = self.files()?.iter().map(|file| file.source).collect();
         specialise(&sources.join("\n"), &self.constants)
+    }
+
+    /// Whether it needs [`wgpu::Features::SUBGROUP`]. Compilers of browsers want
+    /// `enable subgroups;` as the first line of such a kernel, which naga 30 refuses.
+    ///
+    /// # Errors
+    /// As [`Self::wgsl`].
+    pub fn uses_subgroups(&self) -> Result<bool, SourceError> {
+        Ok(source::uses_subgroups(&self.wgsl()?))
     }
 }

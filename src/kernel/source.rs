@@ -189,6 +189,12 @@ pub fn specialise(wgsl: &str, constants: &[(&str, Constant)]) -> Result<String, 
 }
 
 /// The line with its value replaced, if it declares `name`.
+/// Whether there is a word of subgroups outside of comments.
+pub(super) fn uses_subgroups(wgsl: &str) -> bool {
+    let code = wgsl.lines().map(|line| line.split("//").next());
+    code.flatten().any(|code| code.contains("subgroup"))
+}
+
 fn replace_value(line: &str, name: &str, value: Constant) -> Option<String> {
     let declaration = line.strip_prefix("const ")?.strip_prefix(name)?;
     if !declaration.starts_with(':') {

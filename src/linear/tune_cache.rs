@@ -341,7 +341,8 @@ impl Entry {
 
     fn decode(line: &str) -> Option<Self> {
         let (line, checksum) = line.rsplit_once('\t')?;
-        if checksum != format!("{:08x}", crc32c::crc32c(line.as_bytes())) {
+        let expected = format!("{:08x}", crc32c::crc32c(line.as_bytes()));
+        if checksum != expected && !cfg!(fuzzing) {
             return None;
         }
         let fields: Vec<_> = line.split('\t').collect();

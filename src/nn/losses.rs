@@ -70,7 +70,7 @@ impl Losses {
     /// # Errors
     /// What the device reports.
     pub fn poll(&mut self) -> Result<Option<MeanLoss>, ModelError> {
-        self.gpu.poll();
+        self.gpu.poll()?;
         Ok(self.ring.poll()?)
     }
 }

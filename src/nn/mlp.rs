@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::device::{Gpu, GpuError};
 use crate::model::{
     LayerHistograms, LayerParameters, MeanLoss, MlpConfig, ModelError, Targets, TrainingState,
-    check_batch, check_inputs,
+    check_batch, check_inputs, check_parameters,
 };
 
 use super::data::with_weights;
@@ -174,6 +174,46 @@ impl Mlp {
         Ok(&self.network)
     }
 
+    /// The step size of the optimizer.
+    #[must_use]
+    pub fn learning_rate(&self) -> f32 {
+        self.config.optimizer.learning_rate()
+    }
+
+    /// Sets the step size from the next update on, without waiting for the device.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] where it is negative or not finite; the old one stays then.
+    pub fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
+        // Steps that wait still take the old one.
+        self.submit()?;
+        self.network.set_learning_rate(learning_rate)?;
+        self.config.optimizer.set_learning_rate(learning_rate)
+    }
+
+    /// Replaces weights and biases for the steps to come, without waiting for the device; see
+    /// [`Model::set_parameters`](crate::model::Model::set_parameters).
+    ///
+    /// # Errors
+    /// As [`Model::set_parameters`](crate::model::Model::set_parameters).
+    pub fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
+        check_parameters(&self.config.layer_sizes, parameters)?;
+        self.submit()?;
+        self.network.set_parameters(parameters)
+    }
+
+    /// Goes on from a state of [`Self::training_state_async`] with the next batch, without waiting
+    /// for the device; see
+    /// [`Model::set_training_state`](crate::model::Model::set_training_state).
+    ///
+    /// # Errors
+    /// As [`Model::set_training_state`](crate::model::Model::set_training_state).
+    pub fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
+        self.submit()?;
+        self.network.set_training_state(state)?;
+        self.set_batches(state.batches)
+    }
+
     /// The mean loss since the last call; see [`Model::take_loss`](crate::model::Model::take_loss).
     ///
     /// # Errors
@@ -322,8 +362,10 @@ impl Mlp {
         }
     }
 
-    /// See [`Model::pending_batches`](crate::model::Model::pending_batches).
-    pub(super) fn pending(&self) -> u32 {
+    /// Batches whose gradients wait for an update; see
+    /// [`Model::pending_batches`](crate::model::Model::pending_batches).
+    #[must_use]
+    pub fn pending_batches(&self) -> u32 {
         self.lock_queue().pending()
     }
 

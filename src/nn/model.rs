@@ -6,7 +6,7 @@ use crate::device::GpuError;
 use crate::kernel::PrepareError;
 use crate::model::{
     LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model, ModelError, ResidentModel,
-    Targets, TrainingState, check_parameters,
+    Targets, TrainingState,
 };
 
 use super::data::DeviceDataset;
@@ -34,7 +34,7 @@ impl Model for Mlp {
     }
 
     fn pending_batches(&self) -> u32 {
-        self.pending()
+        Mlp::pending_batches(self)
     }
 
     fn take_loss(&mut self) -> Result<MeanLoss, ModelError> {
@@ -50,14 +50,11 @@ impl Model for Mlp {
     }
 
     fn learning_rate(&self) -> f32 {
-        self.config.optimizer.learning_rate()
+        Mlp::learning_rate(self)
     }
 
     fn set_learning_rate(&mut self, learning_rate: f32) -> Result<(), ModelError> {
-        // Steps that wait still take the old one.
-        self.submit()?;
-        self.network.set_learning_rate(learning_rate)?;
-        self.config.optimizer.set_learning_rate(learning_rate)
+        Mlp::set_learning_rate(self, learning_rate)
     }
 
     fn parameters(&self) -> Result<Vec<LayerParameters>, ModelError> {
@@ -65,9 +62,7 @@ impl Model for Mlp {
     }
 
     fn set_parameters(&mut self, parameters: &[LayerParameters]) -> Result<(), ModelError> {
-        check_parameters(&self.config.layer_sizes, parameters)?;
-        self.submit()?;
-        self.network.set_parameters(parameters)
+        Mlp::set_parameters(self, parameters)
     }
 
     fn training_state(&self) -> Result<TrainingState, ModelError> {
@@ -75,9 +70,7 @@ impl Model for Mlp {
     }
 
     fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
-        self.submit()?;
-        self.network.set_training_state(state)?;
-        self.set_batches(state.batches)
+        Mlp::set_training_state(self, state)
     }
 
     fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {

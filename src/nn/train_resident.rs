@@ -109,7 +109,7 @@ impl Mlp {
     /// What the device reports.
     pub fn request_loss(&mut self) -> Result<bool, ModelError> {
         if self.losses.is_full() {
-            self.gpu.poll();
+            self.gpu.poll()?;
             self.losses.make_room()?;
         }
         if self.losses.is_full() {
@@ -132,7 +132,7 @@ impl Mlp {
     /// # Errors
     /// What the device reports.
     pub fn poll_loss(&mut self) -> Result<Option<MeanLoss>, ModelError> {
-        self.gpu.poll();
+        self.gpu.poll()?;
         Ok(self.losses.poll()?)
     }
 

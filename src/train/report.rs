@@ -2,7 +2,6 @@
 //! spread.
 
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::confusion::ConfusionMatrix;
 use super::evaluate::LOSS;
@@ -10,6 +9,7 @@ use super::metric::Metric;
 use super::setup::{Setup, TEST, VALIDATION};
 use crate::events::{HParams, Histogram, SessionStatus, Summary};
 use crate::model::{LayerHistograms, Model};
+use crate::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) const BEST_EPOCH: &str = "best_epoch";
 

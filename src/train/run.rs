@@ -1,7 +1,6 @@
 //! The training loop.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use super::batch::Batch;
 use super::checkpoint::{Checkpoint, CheckpointError, Saver};
@@ -16,6 +15,7 @@ use super::setup::{Setup, TEST};
 use super::{Dataset, EpochReport, Evaluation, Progress, Summary, TrainError};
 use crate::events::WriteError;
 use crate::model::{LayerHistograms, Model, ModelError, ResidentModel};
+use crate::time::Instant;
 
 /// The callback of a run.
 pub(super) type OnProgress<'a> = &'a mut dyn FnMut(&Progress, &mut dyn Model) -> ControlFlow<()>;

@@ -256,6 +256,26 @@ fn workgroups_match_the_host_and_the_default_limits() {
     }
 }
 
+/// naga refuses them where subgroups are not allowed, and no others.
+#[test]
+fn kernels_say_whether_they_use_subgroups() {
+    let mut count = 0;
+    for kernel in kernels() {
+        let module = naga::front::wgsl::parse_str(&kernel.wgsl().unwrap()).unwrap();
+        let without = Validator::new(ValidationFlags::all(), Capabilities::SHADER_INT64)
+            .validate(&module)
+            .is_err();
+        assert_eq!(
+            kernel.uses_subgroups().unwrap(),
+            without,
+            "{}",
+            kernel.name()
+        );
+        count += usize::from(without);
+    }
+    assert!(count > 0);
+}
+
 #[test]
 fn specialise_replaces_the_value_alone() {
     let wgsl = "// const A: u32 = 1u;\nconst A: u32 = 1u; // words\nconst AB: bool = false;\n";

@@ -74,8 +74,10 @@ fn every_call_of_a_gpu_reports_the_loss() {
             .map(|(_, dispatch)| dispatch.unwrap())
             .collect();
         let earlier = gpu.run(&dispatches).unwrap();
+        pollster::block_on(gpu.check_async()).unwrap();
         doomed.lose(let_go);
-        let calls: [(&str, Call<'_>); 8] = [
+        let calls: [(&str, Call<'_>); 9] = [
+            ("check", &|gpu| pollster::block_on(gpu.check_async())),
             ("upload", &|gpu| gpu.upload("more", &[1.0]).map(drop)),
             ("upload of nothing", &|gpu| {
                 gpu.upload::<f32>("none", &[]).map(drop)

@@ -300,3 +300,29 @@ fn names_are_followed_to_the_file_that_declares_them() {
     assert_eq!(declared_in("model::Activation"), "linear/activation");
     assert_eq!(declared_in("linear::Plan::new"), "linear/plan");
 }
+
+/// A browser's program panics where the clocks of the standard library are asked.
+#[test]
+fn clocks_are_those_that_browsers_have_too() {
+    // What is not compiled for browsers.
+    let native = ["check", "linear/tune", "nn/queue"];
+    let clocks = ["Instant", "SystemTime", "UNIX_EPOCH"];
+    for folder in ["src", "tfevents/src"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for path in rust_files(&root) {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            if name == "time.rs" || native.iter().any(|native| name.starts_with(native)) {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for (line, rest) in text.match_indices("std::time::").map(|(at, found)| {
+                let line = text[..at].lines().count();
+                (line, &text[at + found.len()..])
+            }) {
+                let named = rest.split_once(';').map_or(rest, |(named, _)| named);
+                let clock = clocks.iter().find(|clock| named.contains(**clock));
+                assert_eq!(clock, None, "{folder}/{name}:{line}: use crate::time");
+            }
+        }
+    }
+}

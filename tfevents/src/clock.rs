@@ -1,9 +1,9 @@
 //! Wall times of events.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::WriteError;
+use super::time::{SystemTime, UNIX_EPOCH};
 
 /// Gives seconds since 1970-01-01 00:00 UTC.
 #[derive(Default)]

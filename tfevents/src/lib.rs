@@ -93,6 +93,7 @@ mod shape;
 mod steps;
 mod stream_writer;
 mod summary;
+mod time;
 mod wire;
 mod writer;
 

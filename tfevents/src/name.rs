@@ -9,10 +9,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, process};
 
 use super::error::CreateError;
+use super::time::{SystemTime, UNIX_EPOCH};
 
 const PREFIX: &str = "events.out.tfevents.";
 /// TensorBoard takes every file with this in its name for an event file.

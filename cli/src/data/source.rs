@@ -8,8 +8,8 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::error::{DataError, Fault, Place};
 
-/// Bytes that are read at once.
-const BUFFER: usize = 1 << 18;
+/// Bytes that are read at once; a fuzzer's files are small, and many.
+pub(super) const BUFFER: usize = if cfg!(fuzzing) { 1 << 12 } else { 1 << 18 };
 /// Bytes by which a format is told.
 const MAGIC: usize = 8;
 

@@ -24,7 +24,7 @@ pub(super) fn wide(values: &[f32]) -> Array1<f64> {
 }
 
 /// The state of an optimizer, in buffers on the device, zero at first.
-pub(in crate::nn) trait OptimizerState: fmt::Debug + Send + Sync {
+pub(in crate::nn) trait OptimizerState: fmt::Debug + wgpu::WasmNotSendSync {
     /// What comes once before the parts of a step.
     fn begin(
         &self,

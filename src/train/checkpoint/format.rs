@@ -96,7 +96,8 @@ impl Checkpoint {
         let head = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
         let head = read_head(head.ok_or(CheckpointError::Foreign)?)?;
         let contents = head.contents.get();
-        if head.crc32c != format!("{:08x}", checksum_in(contents, &file)) {
+        let checksum = format!("{:08x}", checksum_in(contents, &file));
+        if head.crc32c != checksum && !cfg!(fuzzing) {
             return Err(damaged("its checksum is another"));
         }
         let document: Document = serde_json::from_str(contents).map_err(damaged)?;

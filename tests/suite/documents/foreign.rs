@@ -14,6 +14,7 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("textureLoad", "WGSL"),
     ("gemm", "a crate that was not taken"),
     ("nn.Linear", "PyTorch"),
+    ("target/browser/site", "made by scripts/browser"),
     (".wgpu-linear-events.lock", "made by the event writer"),
     ("report.json", "written by the program beside report.html"),
     (

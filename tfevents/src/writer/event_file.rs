@@ -5,12 +5,13 @@ use std::io::{self, Seek, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{CreateError, FileFate, Place, WriteError};
 use crate::identity::{self, Identity};
 use crate::mutex::lock;
 use crate::name;
+use crate::time::Instant;
 
 /// The file, open until the last of its owners has gone.
 #[derive(Debug)]

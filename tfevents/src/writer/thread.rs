@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::event_file::Watch;
 use super::report::Report;
 use super::shared::{AWAKE, Phase, Shared, State};
 use crate::outbox::{CAPACITY_BYTES, Outbox, WRITE_OUT_BYTES, uninterrupted};
+use crate::time::Instant;
 
 /// While events come fast, the thread looks after them by itself, so that no caller has to take the
 /// time to wake it.

@@ -12,7 +12,7 @@ use super::field::{is_missing, number};
 use super::guard::LONGEST_ROW;
 use crate::data::error::{DataError, Fault, unnamed};
 use crate::data::options::ReadOptions;
-use crate::data::source::Source;
+use crate::data::source::{BUFFER, Source};
 
 /// Rows that are looked at.
 const SAMPLE: usize = 1000;
@@ -154,7 +154,7 @@ pub(super) fn reader<R: Read>(reader: R, separator: u8, is_flexible: bool) -> cs
         .has_headers(false)
         .flexible(is_flexible)
         .delimiter(separator)
-        .buffer_capacity(1 << 18)
+        .buffer_capacity(BUFFER)
         .from_reader(reader)
 }
 

@@ -1,0 +1,73 @@
+// Compiles every file of a folder with Tint, Dawn's compiler of WGSL, to the pipelines of a device
+// that computes nothing.
+//
+//     node tint.mjs PACKAGES FOLDER
+//
+// PACKAGES is where npm has installed `webgpu`. A kernel that names subgroups outside of comments
+// gets `enable subgroups;` as its first line, and has to be refused without it. One that names
+// words of 64 bits, which no browser has, has to be refused.
+
+import fs from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [packages, folder] = process.argv.slice(2).map(name => path.resolve(name));
+const { create } = await import(pathToFileURL(path.join(packages, "webgpu/index.js")));
+
+// Kept: it ends the program when it is collected.
+globalThis.gpu = create(["backend=null"]);
+const adapter = await globalThis.gpu.requestAdapter();
+const device = await adapter.requestDevice({ requiredFeatures: ["subgroups"] });
+
+/** What Tint has against a kernel; nothing where it compiles. */
+async function objection(name, code) {
+  device.pushErrorScope("validation");
+  const module = device.createShaderModule({ label: name, code });
+  for (const [, entryPoint] of code.matchAll(/@compute[^{]*?\bfn\s+(\w+)/g)) {
+    device.createComputePipeline({ label: name, layout: "auto", compute: { module, entryPoint } });
+  }
+  const error = await device.popErrorScope();
+  return error?.message;
+}
+
+const failures = [];
+const special = { subgroups: new Map(), u64: new Map() };
+/** Counts a kernel under its operation and algorithm. */
+function note(kind, name) {
+  const family = name.split("-").slice(0, 2).join("/");
+  kind.set(family, (kind.get(family) ?? 0) + 1);
+}
+
+const files = fs.readdirSync(folder).filter(name => name.endsWith(".wgsl")).sort();
+for (const file of files) {
+  const name = path.basename(file, ".wgsl");
+  const code = fs.readFileSync(path.join(folder, file), "utf8");
+  const bare = code.replace(/\/\/.*/g, "");
+  if (/\bu64\b/.test(bare)) {
+    note(special.u64, name);
+    if (!(await objection(name, code))) failures.push(`${name}: browsers know u64 by now`);
+  } else if (/subgroup/.test(bare)) {
+    note(special.subgroups, name);
+    const refused = await objection(name, `enable subgroups;\n${code}`);
+    if (refused) failures.push(`${name}: ${refused}`);
+    if (!(await objection(name, code))) failures.push(`${name}: needs no \`enable subgroups;\``);
+  } else {
+    const refused = await objection(name, code);
+    if (refused) failures.push(`${name}: ${refused}`);
+  }
+}
+// A compiler that takes everything has compiled nothing.
+const nonsense = "@compute @workgroup_size(1) fn main() { x = 1; }";
+if (!(await objection("nonsense", nonsense))) failures.push("nonsense is taken");
+if (files.length < 100) failures.push("there should be more kernels");
+
+for (const failure of failures) console.log(`FAILED  ${failure}`);
+const count = kind => [...kind.values()].reduce((a, b) => a + b, 0);
+const list = kind => [...kind].map(([family, n]) => `${family} (${n})`).join(", ");
+const [subgroups, u64] = [special.subgroups, special.u64];
+const plain = files.length - count(subgroups) - count(u64);
+console.log(`${files.length} kernels: ${plain} are for every browser`);
+console.log(`${count(subgroups)} need the feature \`subgroups\`: ${list(subgroups)}`);
+console.log(`${count(u64)} have words of 64 bits, for native adapters alone: ${list(u64)}`);
+console.log(`${failures.length} failures`);
+process.exit(failures.length ? 1 : 0);
