@@ -1,5 +1,8 @@
 //! Where a model computes.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use wgpu_linear::model::{MlpConfig, Model, ModelError};
 use wgpu_linear::{Gpu, GpuError, GpuOptions, nn, reference};
 
@@ -12,22 +15,12 @@ use crate::output::{Output, wrapped};
 /// # Errors
 /// [`CliError::Failure`] where a GPU is asked for and there is none.
 pub fn open(device: Device, output: Output) -> Result<Option<Gpu>, CliError> {
-    let is_named = std::env::var("WGPU_ADAPTER_NAME").is_ok_and(|name| !name.is_empty());
-    let hardware = || {
-        Gpu::open(&GpuOptions {
-            allow_software: false,
-            ..GpuOptions::default()
-        })
-    };
-    let opened = match device {
-        Device::Cpu => return Ok(None),
-        Device::Gpu => Gpu::new(),
-        // Whoever names an adapter means it, be it software or missing.
-        Device::Auto if is_named => Gpu::new(),
-        Device::Auto => hardware(),
-    };
+    if device == Device::Cpu {
+        return Ok(None);
+    }
+    let opened = find(device);
     match opened {
-        Err(GpuError::NoAdapter { seen, .. }) if device == Device::Auto && !is_named => {
+        Err(GpuError::NoAdapter { seen, .. }) if device == Device::Auto && !is_named() => {
             let seen = match seen.is_empty() {
                 true => "no adapter at all".to_owned(),
                 false => seen.join(", "),
@@ -41,6 +34,97 @@ pub fn open(device: Device, output: Output) -> Result<Option<Gpu>, CliError> {
         Err(error) => Err(CliError::failure(&error)),
         Ok(gpu) => Ok(Some(gpu)),
     }
+}
+
+/// Whether an adapter is named; who does so means it, be it software or missing.
+fn is_named() -> bool {
+    std::env::var("WGPU_ADAPTER_NAME").is_ok_and(|name| !name.is_empty())
+}
+
+fn find(device: Device) -> Result<Gpu, GpuError> {
+    Gpu::open(&GpuOptions {
+        allow_software: device == Device::Gpu || is_named(),
+        ..GpuOptions::default()
+    })
+}
+
+/// Where networks compute: on a GPU, which is opened anew where it fails, or on the CPU.
+#[derive(Debug)]
+pub struct Place {
+    device: Device,
+    gpu: Option<Gpu>,
+}
+
+impl Place {
+    /// As [`open`].
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(device: Device, output: Output) -> Result<Self, CliError> {
+        let gpu = open(device, output)?;
+        Ok(Self { device, gpu })
+    }
+
+    /// The GPU, if it is one.
+    #[must_use]
+    pub fn gpu(&self) -> Option<&Gpu> {
+        self.gpu.as_ref()
+    }
+
+    /// A network there.
+    ///
+    /// # Errors
+    /// As [`model()`].
+    pub fn network(&self, config: MlpConfig) -> Result<Box<dyn Model>, CliError> {
+        model(self.gpu.as_ref(), config)
+    }
+
+    /// A network on the same adapter, opened anew after this error.
+    ///
+    /// # Errors
+    /// [`ModelError::Gpu`] where it cannot be opened: another adapter would compute other bits.
+    pub fn reopened(
+        &mut self,
+        error: &ModelError,
+        config: MlpConfig,
+    ) -> Result<Box<dyn Model>, ModelError> {
+        let Some(failed) = &self.gpu else {
+            return Ok(Box::new(reference::Mlp::<f32>::new(config)?));
+        };
+        let gpu = patiently(|| find_again(self.device, failed))?;
+        let model = nn::Mlp::new(&gpu, config)?;
+        let failed = self.gpu.replace(gpu);
+        if let ModelError::Gpu(GpuError::Timeout { .. }) = error {
+            // To drop it would be to wait for what it computes.
+            std::mem::forget(failed);
+        }
+        Ok(Box::new(model))
+    }
+}
+
+/// The adapter of a device that has failed.
+fn find_again(device: Device, failed: &Gpu) -> Result<Gpu, GpuError> {
+    let (gpu, wanted) = (find(device)?, failed.description());
+    let found = gpu.description();
+    if found == wanted {
+        return Ok(gpu);
+    }
+    Err(GpuError::NoAdapter {
+        wanted,
+        seen: vec![found],
+        hint: "Its driver may take a while to come back",
+    })
+}
+
+/// The result of `open`, which is tried some times: drivers that have reset a GPU take a moment.
+fn patiently<T>(open: impl Fn() -> Result<T, GpuError>) -> Result<T, GpuError> {
+    for _ in 0..3 {
+        if let Ok(opened) = open() {
+            return Ok(opened);
+        }
+        sleep(Duration::from_secs(1));
+    }
+    open()
 }
 
 /// A network on the GPU, or its twin.

@@ -167,3 +167,27 @@ pub enum ModelError {
     #[error(transparent)]
     Histogram(#[from] HistogramError),
 }
+
+impl ModelError {
+    /// Whether the device has failed at what it could do before: it was lost, did not finish in
+    /// time, or ran out of memory. The same work may go through on a device that is opened anew;
+    /// see [`Trainer::run_recovering`](crate::train::Trainer::run_recovering).
+    #[must_use]
+    pub fn is_device_failure(&self) -> bool {
+        match self {
+            Self::Gpu(
+                GpuError::DeviceLost | GpuError::Timeout { .. } | GpuError::OutOfMemory { .. },
+            )
+            | Self::Prepare(PrepareError::DeviceLost { .. }) => true,
+            Self::Prepare(PrepareError::Refused { source, .. }) => {
+                matches!(source, wgpu::Error::OutOfMemory { .. })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the device does not answer: what waits for it may wait as long again.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self, Self::Gpu(GpuError::Timeout { .. }))
+    }
+}

@@ -29,10 +29,11 @@ impl Mlp {
     /// # Errors
     /// What the device reports.
     pub fn unload(&mut self) -> Result<(), ModelError> {
-        self.submit()?;
+        let submitted = self.submit();
+        // Also where the device has failed: others may need the memory.
         self.steps.forget_gathers();
         self.resident = None;
-        Ok(())
+        submitted
     }
 
     /// One optimizer step for every `batch` indices of [`Self::load_dataset`]'s examples, in this

@@ -55,6 +55,23 @@ pub enum TrainError {
     /// The model reports an error.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The device has failed, and the run could not go on on another one, which failed in its turn,
+    /// could not be had, or would compute something else; see
+    /// [`Trainer::run_recovering`](super::Trainer::run_recovering).
+    #[error(
+        "the device failed after step {step} ({failure}), and the training could not go on on another; recoveries: {recoveries}"
+    )]
+    NotRecovered {
+        /// Steps done when the failure was noticed that the run recovered from last, or was to
+        /// recover from.
+        step: u64,
+        /// How often the run has gone on on another device.
+        recoveries: u32,
+        /// That failure.
+        failure: Box<ModelError>,
+        /// What ended the run.
+        source: Box<TrainError>,
+    },
     /// The training went through, but its last checkpoint, or the best, could not be written.
     #[error("the model is trained, but the checkpoints in {} are incomplete", folder.display())]
     Checkpoints {
@@ -84,6 +101,23 @@ impl TrainError {
         match self {
             Self::Checkpoints { summary, .. } | Self::Events { summary, .. } => Some(summary),
             _ => None,
+        }
+    }
+
+    /// Whether a device has failed: on another one the run may go on from its last checkpoint.
+    #[must_use]
+    pub fn is_device_failure(&self) -> bool {
+        match self {
+            Self::Model(error) => error.is_device_failure(),
+            error => matches!(error, Self::NotRecovered { .. }),
+        }
+    }
+
+    /// The error of a device that has failed, if it is one.
+    pub(super) fn into_device_failure(self) -> Result<ModelError, Self> {
+        match self {
+            Self::Model(error) if error.is_device_failure() => Ok(error),
+            error => Err(error),
         }
     }
 }

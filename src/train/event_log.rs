@@ -1,5 +1,6 @@
 //! What a run tells on its way to an event file, which may fail without ending the training.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::events::{Graph, Summary, WriteError, Writer};
@@ -9,11 +10,20 @@ use crate::events::{Graph, Summary, WriteError, Writer};
 #[derive(Debug)]
 pub(super) struct EventLog {
     events: Option<Writer>,
+    /// Up to which step there are points, by tag; `None` where no step is ever repeated.
+    reached: Option<HashMap<String, u64>>,
+    /// Whether the file says how the run began.
+    is_begun: bool,
 }
 
 impl EventLog {
-    pub(super) fn new(events: Option<Writer>) -> Self {
-        Self { events }
+    /// `repeats` for a run that may repeat steps: what is there of them already is left out then.
+    pub(super) fn new(events: Option<Writer>, repeats: bool) -> Self {
+        Self {
+            reached: (repeats && events.is_some()).then(HashMap::new),
+            events,
+            is_begun: false,
+        }
     }
 
     /// The event file, for messages.
@@ -27,25 +37,55 @@ impl EventLog {
         self.events.is_some()
     }
 
-    /// Adds the graph of the model.
-    pub(super) fn graph(&self, graph: &Graph) {
-        if let Some(events) = &self.events {
-            events.graph(graph);
+    /// How a run begins: said once.
+    pub(super) fn begin(&mut self, step: u64, beginning: &Summary, graph: Option<&Graph>) {
+        if let Some(events) = self.events.as_ref().filter(|_| !self.is_begun) {
+            events.summary(step as i64, beginning);
+            if let Some(graph) = graph {
+                events.graph(graph);
+            }
+        }
+        self.is_begun = true;
+    }
+
+    /// How it ends, if it has begun.
+    pub(super) fn end(&self, step: u64, ending: &Summary) {
+        if let Some(events) = self.events.as_ref().filter(|_| self.is_begun) {
+            events.summary(step as i64, ending);
         }
     }
 
-    /// Adds values of one step.
-    pub(super) fn summary(&self, step: u64, summary: &Summary) {
-        if let Some(events) = &self.events {
+    /// Adds values of one step, which together go by this name.
+    pub(super) fn summary(&mut self, step: u64, name: &str, summary: &Summary) {
+        if self.is_new(step, name)
+            && let Some(events) = &self.events
+        {
             events.summary(step as i64, summary);
         }
     }
 
     /// Adds a point.
-    pub(super) fn scalar(&self, step: u64, tag: &str, value: f32) {
-        if let Some(events) = &self.events {
+    pub(super) fn scalar(&mut self, step: u64, tag: &str, value: f32) {
+        if self.is_new(step, tag)
+            && let Some(events) = &self.events
+        {
             events.scalar(tag, step as i64, value);
         }
+    }
+
+    /// Whether there is nothing of this step yet.
+    fn is_new(&mut self, step: u64, tag: &str) -> bool {
+        let Some(reached) = &mut self.reached else {
+            return true;
+        };
+        match reached.get_mut(tag) {
+            Some(last) if step <= *last => return false,
+            Some(last) => *last = step,
+            None => {
+                reached.insert(tag.to_owned(), step);
+            }
+        }
+        true
     }
 
     /// Writes out everything so far. An error is reported by the writer, and counts only if it

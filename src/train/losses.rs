@@ -24,7 +24,7 @@ impl Losses {
         &mut self,
         step: u64,
         model: &mut dyn Model,
-        log: &EventLog,
+        log: &mut EventLog,
     ) -> Result<(), TrainError> {
         self.log_arrived(model, log)?;
         self.awaited.push_back((step, model.learning_rate()));
@@ -40,7 +40,7 @@ impl Losses {
         &mut self,
         step: u64,
         model: &mut dyn Model,
-        log: &EventLog,
+        log: &mut EventLog,
     ) -> Result<(), TrainError> {
         self.last = Some(((step, model.learning_rate()), model.take_loss()?));
         self.log_arrived(model, log)?;
@@ -52,7 +52,7 @@ impl Losses {
         &mut self,
         step: u64,
         model: &mut dyn Model,
-        log: &EventLog,
+        log: &mut EventLog,
     ) -> Result<(), TrainError> {
         let loss = model.take_loss()?;
         self.log_arrived(model, log)?;
@@ -62,10 +62,15 @@ impl Losses {
         self.log_last(log)
     }
 
+    /// Whether all that were asked for have arrived.
+    pub(super) fn is_settled(&self) -> bool {
+        self.awaited.is_empty() && self.last.is_none()
+    }
+
     pub(super) fn log_arrived(
         &mut self,
         model: &mut dyn Model,
-        log: &EventLog,
+        log: &mut EventLog,
     ) -> Result<(), TrainError> {
         while !self.awaited.is_empty() {
             let Some(loss) = model.poll_loss()? else {
@@ -76,13 +81,13 @@ impl Losses {
         Ok(())
     }
 
-    fn log_oldest(&mut self, loss: MeanLoss, log: &EventLog) -> Result<(), TrainError> {
+    fn log_oldest(&mut self, loss: MeanLoss, log: &mut EventLog) -> Result<(), TrainError> {
         let moment = self.awaited.pop_front();
         moment.map_or(Ok(()), |moment| log_loss(moment, loss, log))
     }
 
     /// The one behind all that were awaited.
-    fn log_last(&mut self, log: &EventLog) -> Result<(), TrainError> {
+    fn log_last(&mut self, log: &mut EventLog) -> Result<(), TrainError> {
         // All have arrived that the callback has not taken for itself.
         self.awaited.clear();
         let last = self.last.take();
@@ -90,9 +95,8 @@ impl Losses {
     }
 
     /// After an error: the losses before it, as far as the model still has them.
-    pub(super) fn log_what_is_left(&mut self, model: &mut dyn Model, log: &EventLog) {
-        let is_complete = self.awaited.is_empty() && self.last.is_none();
-        if is_complete || model.take_loss().is_err() {
+    pub(super) fn log_what_is_left(&mut self, model: &mut dyn Model, log: &mut EventLog) {
+        if self.is_settled() || model.take_loss().is_err() {
             return;
         }
         let logged = self.log_arrived(model, log);
@@ -102,7 +106,7 @@ impl Losses {
     }
 }
 
-fn log_loss((step, rate): Moment, loss: MeanLoss, log: &EventLog) -> Result<(), TrainError> {
+fn log_loss((step, rate): Moment, loss: MeanLoss, log: &mut EventLog) -> Result<(), TrainError> {
     let loss = loss.mean;
     log.scalar(step, "loss/train", loss);
     log.scalar(step, "learning_rate", rate);

@@ -1,7 +1,7 @@
 //! Where in the data a run is.
 
-/// Where in the data a run is, between two steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where in the data a run is, between two steps; of two, the later one is the larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
     /// Epochs done, evaluation included.
     pub(super) epochs: u32,

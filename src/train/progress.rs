@@ -22,7 +22,8 @@ pub struct EpochReport {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
-    /// A step was handed to the model, which may hand several to the device together.
+    /// A step was handed to the model, which may hand several to the device together. A run that
+    /// [recovers](super::Trainer::run_recovering) takes some steps again, and tells of them again.
     Step {
         /// Steps so far.
         step: u64,
@@ -50,6 +51,9 @@ pub struct Summary {
     pub best_epoch: Option<u32>,
     /// Whether the callback has ended the run.
     pub stopped: bool,
+    /// How often the run has gone on on another device, see
+    /// [`Trainer::run_recovering`](super::Trainer::run_recovering).
+    pub recoveries: u32,
     /// The last of the checkpoints that were written.
     pub checkpoint: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ use crate::model::{LayerHistograms, Model};
 use crate::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) const BEST_EPOCH: &str = "best_epoch";
+pub(super) const RECOVERY: &str = "recovery";
 
 /// The tag of a metric on a data set.
 pub(super) fn tag(metric: &str, set: &str) -> String {
@@ -35,6 +36,11 @@ pub(super) fn ending(success: bool) -> Summary {
         SessionStatus::Failure
     };
     Summary::new().hparams_end_at(status, now())
+}
+
+/// That the run goes on on another device.
+pub(super) fn recovery(text: &str) -> Summary {
+    Summary::new().text(RECOVERY, text)
 }
 
 /// Seconds since 1970-01-01 00:00 UTC; a clock that is set before 1970 says nothing.

@@ -48,7 +48,7 @@ fn check_stopping(progress: &RunState, setup: &Setup<'_>) -> Result<(), Checkpoi
 }
 
 /// Learning rates may differ: that of the checkpoint counts.
-fn check_config(before: &MlpConfig, now: &MlpConfig) -> Result<(), CheckpointError> {
+pub(super) fn check_config(before: &MlpConfig, now: &MlpConfig) -> Result<(), CheckpointError> {
     let plain = |config: &MlpConfig| MlpConfig {
         optimizer: without_rate(config.optimizer),
         ..config.clone()

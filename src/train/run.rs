@@ -3,29 +3,28 @@
 use std::ops::ControlFlow;
 
 use super::batch::Batch;
-use super::checkpoint::{Checkpoint, CheckpointError, Saver};
+use super::checkpoint::Saver;
 use super::early_stopping::{BestEpoch, Judge};
 use super::evaluate::{LOSS, evaluate_with_confusion, measure};
-use super::event_log::EventLog;
+use super::kept::Kept;
 use super::losses::Losses;
 use super::plateau::PlateauState;
 use super::position::Position;
 use super::report;
 use super::setup::{Setup, TEST};
 use super::{Dataset, EpochReport, Evaluation, Progress, Summary, TrainError};
-use crate::events::WriteError;
-use crate::model::{LayerHistograms, Model, ModelError, ResidentModel};
+use crate::model::{LayerHistograms, MlpConfig, Model, ModelError, ResidentModel};
 use crate::time::Instant;
 
 /// The callback of a run.
 pub(super) type OnProgress<'a> = &'a mut dyn FnMut(&Progress, &mut dyn Model) -> ControlFlow<()>;
 
-/// A run under way.
+/// A run under way on one device.
 pub(super) struct Run<'a> {
-    pub(super) setup: Setup<'a>,
+    pub(super) setup: &'a Setup<'a>,
     pub(super) model: &'a mut (dyn Model + 'a),
     on_progress: OnProgress<'a>,
-    log: EventLog,
+    pub(super) kept: &'a mut Kept,
     pub(super) judge: Option<Judge>,
     pub(super) plateau: PlateauState,
     pub(super) position: Position,
@@ -34,28 +33,25 @@ pub(super) struct Run<'a> {
     /// Whether the model has the training set where it computes.
     loaded: bool,
     batch: Batch,
-    losses: Losses,
+    pub(super) losses: Losses,
     /// Whether the weights are those of the best epoch.
     is_best: bool,
     /// Of the last epoch, on the set that epochs are judged by.
-    last: Option<Evaluation>,
+    pub(super) last: Option<Evaluation>,
     /// The smallest loss on that set, for a saver without early stopping.
     pub(super) best_loss: Option<f32>,
-    /// What the run goes on from.
-    pub(super) start: Option<Checkpoint>,
-    pub(super) saver: Option<Saver>,
     /// Where the last regular checkpoint was, or would have been, written.
     pub(super) saved: Option<Position>,
-    /// Whether the callback has ended the run.
-    stopped: bool,
+    /// Whether the model was given back as it should be, or that was tried.
+    is_restored: bool,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(
-        setup: Setup<'a>,
+        setup: &'a Setup<'a>,
         model: &'a mut (dyn Model + 'a),
         on_progress: OnProgress<'a>,
-        log: EventLog,
+        kept: &'a mut Kept,
     ) -> Self {
         Self {
             judge: setup.stopping.clone().map(Judge::new),
@@ -69,55 +65,60 @@ impl<'a> Run<'a> {
             is_best: false,
             last: None,
             best_loss: None,
-            start: None,
-            saver: None,
             saved: None,
-            stopped: false,
+            is_restored: false,
             setup,
             model,
             on_progress,
-            log,
+            kept,
         }
     }
 
-    /// The same, going on from a checkpoint and writing others.
-    pub(super) fn with(self, start: Option<Checkpoint>, saver: Option<Saver>) -> Self {
-        Self {
-            start,
-            saver,
-            ..self
-        }
-    }
-
-    /// From the first event to the last, but for the closing of the file.
+    /// From the first event to the last but for [`Self::end`].
     pub(super) fn run(&mut self) -> Result<Summary, TrainError> {
         self.take_up()?;
         self.log_beginning();
-        let trained = self.train();
-        if let Err(TrainError::Model(_)) = &trained {
-            self.losses.log_what_is_left(self.model, &self.log);
+        self.keep_beginning()?;
+        self.train()?;
+        self.restore()?;
+        self.conclude()
+    }
+
+    /// The end of the run with this result: what is left to be done after an error, as far as the
+    /// model lets us, and the last event.
+    pub(super) fn end(
+        mut self,
+        result: Result<Summary, TrainError>,
+    ) -> Result<Summary, TrainError> {
+        if let Err(error) = &result {
+            self.give_up(error);
         }
-        let restored = self.restore();
-        let result = trained
-            .and_then(|()| Ok(restored?))
-            .and_then(|()| self.conclude());
         let ending = report::ending(result.is_ok());
-        self.log.summary(self.position.step, &ending);
+        self.kept.log.end(self.position.step, &ending);
         result
     }
 
-    /// Closes the event file; what became of it, and of the checkpoints.
-    pub(super) fn close(self) -> (Result<(), WriteError>, Result<(), CheckpointError>) {
-        let saved = self.saver.map_or(Ok(()), Saver::close);
-        (self.log.close(), saved)
+    fn give_up(&mut self, error: &TrainError) {
+        // Of a device that does not answer they would be waited for as long again.
+        if let TrainError::Model(error) = error
+            && !error.is_timeout()
+        {
+            let log = &mut self.kept.log;
+            self.losses.log_what_is_left(self.model, log);
+        }
+        if !self.is_restored {
+            let _ = self.restore();
+        }
+        if error.is_device_failure() {
+            self.save_snapshot();
+        }
     }
 
-    fn log_beginning(&self) {
-        let beginning = report::beginning(&self.setup, self.model);
-        self.log.summary(self.position.step, &beginning);
-        if let Some(config) = self.model.config() {
-            self.log.graph(&config.graph());
-        }
+    fn log_beginning(&mut self) {
+        let beginning = report::beginning(self.setup, self.model);
+        let graph = self.model.config().map(MlpConfig::graph);
+        let log = &mut self.kept.log;
+        log.begin(self.position.step, &beginning, graph.as_ref());
     }
 
     fn train(&mut self) -> Result<(), TrainError> {
@@ -177,7 +178,10 @@ impl<'a> Run<'a> {
     }
 
     fn tell(&mut self, progress: &Progress) {
-        self.stopped |= (self.on_progress)(progress, self.model).is_break();
+        if (self.on_progress)(progress, self.model).is_break() {
+            let stop_at = self.kept.stop_at.unwrap_or(self.position);
+            self.kept.stop_at = Some(stop_at.min(self.position));
+        }
     }
 
     /// Whether no gradients wait for those of further batches: no checkpoint knows of them.
@@ -185,9 +189,16 @@ impl<'a> Run<'a> {
         self.model.pending_batches() == 0
     }
 
+    /// Whether the callback has ended the run.
+    fn is_stopped(&self) -> bool {
+        self.kept.stop_at.is_some()
+    }
+
     /// Whether to go on. A run that was told to end does so between two updates.
     fn flow(&self) -> ControlFlow<()> {
-        if self.stopped && self.is_between_updates() {
+        let stop_at = self.kept.stop_at;
+        let is_stopped = stop_at.is_some_and(|stop_at| self.position >= stop_at);
+        if is_stopped && self.is_between_updates() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -214,6 +225,7 @@ impl<'a> Run<'a> {
     /// Gives the model back as it should be, as far as it lets us: each of these is tried, and the
     /// first error returned.
     fn restore(&mut self) -> Result<(), ModelError> {
+        self.is_restored = true;
         let unloaded = match self.model.resident() {
             Some(resident) => resident.unload(),
             None => Ok(()),
@@ -234,13 +246,15 @@ impl<'a> Run<'a> {
         let best = best.map(|best| best.evaluation.clone());
         if let Some(epoch) = best_epoch {
             let step = self.position.step;
-            self.log.scalar(step, report::BEST_EPOCH, epoch as f32);
+            self.kept.log.scalar(step, report::BEST_EPOCH, epoch as f32);
         }
         let is_last = best_epoch.is_none() || self.is_best;
         let (judging, last) = (self.setup.judging().0, self.last.take());
         let (test, validation) = match last.clone().filter(|_| judging == TEST && is_last) {
             Some(test) => (test, None),
-            None if self.stopped && self.setup.quick_stop => (Evaluation::unknown(), best.or(last)),
+            None if self.is_stopped() && self.setup.quick_stop => {
+                (Evaluation::unknown(), best.or(last))
+            }
             None => (self.evaluate_test(judging)?, best.or(last)),
         };
         Ok(Summary {
@@ -248,15 +262,16 @@ impl<'a> Run<'a> {
             test,
             validation: validation.filter(|_| judging != TEST),
             best_epoch,
-            stopped: self.stopped,
-            checkpoint: self.saver.as_ref().and_then(Saver::last),
+            stopped: self.is_stopped(),
+            recoveries: self.kept.recoveries,
+            checkpoint: self.kept.saver.as_ref().and_then(Saver::last),
         })
     }
 
     /// How the model that the run ends with does on the test set.
     fn evaluate_test(&mut self, judging: &str) -> Result<Evaluation, TrainError> {
         let (set, metrics) = (self.setup.test, &self.setup.metrics);
-        let is_seen = self.log.is_on() && self.setup.options.histograms_every > 0;
+        let is_seen = self.kept.log.is_on() && self.setup.options.histograms_every > 0;
         let (evaluation, confusion) = if is_seen {
             evaluate_with_confusion(self.model, set, metrics)?
         } else {
@@ -265,10 +280,8 @@ impl<'a> Run<'a> {
         // Where epochs are judged by it, the curves have their points.
         if judging != TEST {
             self.log_evaluation(TEST, &evaluation);
-            self.log.summary(
-                self.position.step,
-                &report::look(&[], TEST, confusion.as_ref()),
-            );
+            let look = report::look(&[], TEST, confusion.as_ref());
+            self.kept.log.summary(self.position.step, TEST, &look);
         }
         self.check_finite(set, &evaluation)?;
         Ok(evaluation)
@@ -278,15 +291,13 @@ impl<'a> Run<'a> {
     /// confusion of classes go to the event file.
     fn evaluate_epoch(&mut self, epoch: u32) -> Result<Evaluation, TrainError> {
         let ((name, set), metrics) = (self.setup.judging(), &self.setup.metrics);
-        if !self.log.is_on() || !self.setup.options.has_histograms(epoch) {
+        if !self.kept.log.is_on() || !self.setup.options.has_histograms(epoch) {
             return Ok(measure(self.model, set, metrics, |_| ())?.0);
         }
         let (evaluation, confusion) = evaluate_with_confusion(self.model, set, metrics)?;
         let layers = self.histograms()?;
-        self.log.summary(
-            self.position.step,
-            &report::look(&layers, name, confusion.as_ref()),
-        );
+        let look = report::look(&layers, name, confusion.as_ref());
+        self.kept.log.summary(self.position.step, name, &look);
         Ok(evaluation)
     }
 
@@ -329,22 +340,23 @@ impl<'a> Run<'a> {
             examples += indices.len();
             let Position { step, .. } = self.position;
             let is_last = self.position.batches == batches;
+            let is_reported = step.is_multiple_of(self.setup.options.report_every);
             if is_last {
-                self.losses.take(step, self.model, &self.log)?;
-            } else if step.is_multiple_of(self.setup.options.report_every) {
-                self.losses.request(step, self.model, &self.log)?;
+                self.losses.take(step, self.model, &mut self.kept.log)?;
+            } else if is_reported {
+                self.losses.request(step, self.model, &mut self.kept.log)?;
             }
             self.tell(&Progress::Step { step, steps });
             flow = self.flow();
             if flow.is_break() {
                 if !is_last {
-                    self.losses.settle(step, self.model, &self.log)?;
+                    self.losses.settle(step, self.model, &mut self.kept.log)?;
                 }
                 // Before the epoch is judged by what there is of it.
                 self.save()?;
                 break;
             }
-            self.save_after_step(is_last)?;
+            self.save_after_step(is_last, is_reported)?;
         }
         self.order = order;
         Ok((examples, flow))
@@ -373,20 +385,20 @@ impl<'a> Run<'a> {
         self.model.resident().filter(|_| loaded)
     }
 
-    fn log_epoch(&self, evaluation: &Evaluation, examples_per_second: f64) {
+    fn log_epoch(&mut self, evaluation: &Evaluation, examples_per_second: f64) {
         self.log_evaluation(self.setup.judging().0, evaluation);
         let speed = examples_per_second as f32;
         let step = self.position.step;
-        self.log.scalar(step, "examples_per_second", speed);
-        self.log.flush();
+        self.kept.log.scalar(step, "examples_per_second", speed);
+        self.kept.log.flush();
     }
 
     /// `loss/test`, `accuracy/test` and so on.
-    fn log_evaluation(&self, set: &str, evaluation: &Evaluation) {
+    fn log_evaluation(&mut self, set: &str, evaluation: &Evaluation) {
         let loss = [(LOSS, evaluation.loss)].into_iter();
         for (name, value) in loss.chain(evaluation.metrics()) {
             let step = self.position.step;
-            self.log.scalar(step, &report::tag(name, set), value);
+            self.kept.log.scalar(step, &report::tag(name, set), value);
         }
     }
 }

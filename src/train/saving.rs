@@ -1,40 +1,44 @@
 //! A run on its way to a checkpoint, and back.
 
-use super::checkpoint::{Checkpoint, Saver};
+use super::checkpoint::Saver;
 use super::position::Position;
 use super::run::Run;
 use super::run_state::RunState;
+use super::snapshot::Snapshot;
 use super::{Evaluation, TrainError};
 use crate::model::ModelError;
 
 impl Run<'_> {
-    /// Goes on from the checkpoint, if there is one: it has been checked.
+    /// Goes on from the last state, if there is one: it has been checked.
     pub(super) fn take_up(&mut self) -> Result<(), TrainError> {
-        let Some(start) = self.start.take() else {
+        let Some(start) = &self.kept.snapshot else {
             return Ok(());
         };
         start.restore(self.model)?;
-        let Some(progress) = start.progress else {
-            return Ok(());
-        };
+        let progress = &start.progress;
         self.base_rate = progress.base_learning_rate;
-        self.model.set_learning_rate(self.base_rate)?;
-        self.position = Position {
-            epochs: progress.epochs_done,
-            batches: progress.batches_done,
-            step: progress.step,
-        };
+        self.position = start.position();
         self.best_loss = progress.best_loss;
         self.plateau = progress.plateau;
-        if let (Some(judge), Some(state)) = (&mut self.judge, progress.stopping) {
+        self.last.clone_from(&start.last);
+        if let (Some(judge), Some(state)) = (&mut self.judge, progress.stopping.clone()) {
             judge.resume(state);
+        }
+        if self.kept.recovery.is_none() {
+            self.kept.snapshot = None;
         }
         Ok(())
     }
 
+    /// Before the first step, for a run that recovers.
+    pub(super) fn keep_beginning(&mut self) -> Result<(), TrainError> {
+        let is_wanted = self.wants_snapshot();
+        self.keep([false, false], is_wanted)
+    }
+
     /// Whether the loss is the smallest so far, where nobody else looks for the best epoch.
     pub(super) fn is_lowest(&mut self, evaluation: &Evaluation) -> bool {
-        let is_asked = self.judge.is_none() && self.saver.is_some();
+        let is_asked = self.judge.is_none() && self.kept.saver.is_some();
         let is_lower = self.best_loss.is_none_or(|best| evaluation.loss < best);
         if is_asked && is_lower && evaluation.loss.is_finite() {
             self.best_loss = Some(evaluation.loss);
@@ -45,26 +49,40 @@ impl Run<'_> {
 
     /// What writes checkpoints, where there may be one now.
     fn open_saver(&self) -> Option<&Saver> {
-        self.saver.as_ref().filter(|_| self.is_between_updates())
+        let saver = self.kept.saver.as_ref();
+        saver.filter(|_| self.is_between_updates())
     }
 
-    /// Whatever is due in the midst of an epoch; at the end of one, evaluating comes first.
-    pub(super) fn save_after_step(&mut self, is_last: bool) -> Result<(), TrainError> {
-        let saver = self.open_saver().filter(|_| !is_last);
-        match saver {
-            Some(saver) if saver.is_due_after_step(self.position.step) => self.save(),
-            _ => Ok(()),
+    /// Whether the state is to be taken for a recovery, and may be.
+    fn wants_snapshot(&self) -> bool {
+        self.kept.wants_snapshot(self.position) && self.is_between_updates()
+    }
+
+    /// Whatever is due in the midst of an epoch, where the loss was asked for just now or not; at
+    /// the end of one, evaluating comes first.
+    pub(super) fn save_after_step(
+        &mut self,
+        is_last: bool,
+        is_reported: bool,
+    ) -> Result<(), TrainError> {
+        if is_last {
+            return Ok(());
         }
+        let saver = self.open_saver();
+        let is_due = saver.is_some_and(|saver| saver.is_due_after_step(self.position.step));
+        // Losses that nobody has asked for are not in it.
+        let is_wanted = is_reported && self.wants_snapshot();
+        self.keep([is_due, false], is_wanted)
     }
 
     pub(super) fn save_after_epoch(&mut self, is_best: bool) -> Result<(), TrainError> {
-        let Some(saver) = self.open_saver() else {
-            return Ok(());
-        };
         let Position { epochs, step, .. } = self.position;
-        let is_due = saver.is_due_after_epoch(epochs) || saver.is_due_after_step(step);
-        let is_best = is_best && saver.keeps_best();
-        Ok(self.save_as([is_due, is_best])?)
+        let kinds = self.open_saver().map_or([false, false], |saver| {
+            let is_due = saver.is_due_after_epoch(epochs) || saver.is_due_after_step(step);
+            [is_due, is_best && saver.keeps_best()]
+        });
+        let is_wanted = self.wants_snapshot();
+        self.keep(kinds, is_wanted)
     }
 
     /// The last checkpoint of a run, unless it is there already.
@@ -77,36 +95,50 @@ impl Run<'_> {
 
     /// A regular checkpoint.
     pub(super) fn save(&mut self) -> Result<(), TrainError> {
-        Ok(self.save_as([true, false])?)
+        self.keep([true, false], false)
     }
 
-    fn save_as(&mut self, [is_regular, is_best]: [bool; 2]) -> Result<(), ModelError> {
-        if self.saver.is_none() || !(is_regular || is_best) {
+    /// Reads the model once: for a regular checkpoint, for the best, and for a recovery.
+    fn keep(&mut self, kinds: [bool; 2], is_wanted: bool) -> Result<(), TrainError> {
+        let is_saved = self.kept.saver.is_some() && kinds.contains(&true);
+        if !is_saved && !is_wanted {
             return Ok(());
         }
-        let checkpoint = self.checkpoint()?;
-        let step = self.position.step;
-        if let (Some(saver), Some(checkpoint)) = (&mut self.saver, checkpoint) {
-            saver.save(checkpoint, step, [is_regular, is_best]);
+        let snapshot = Snapshot::of(self.model, self.state(), self.last.clone())?;
+        if is_wanted {
+            // Reading has waited for them.
+            self.losses.log_arrived(self.model, &mut self.kept.log)?;
         }
-        if is_regular {
-            self.saved = Some(self.position);
+        if is_wanted && self.losses.is_settled() {
+            self.kept.snapshot = Some(snapshot.clone());
+        }
+        if is_saved {
+            self.write(snapshot, kinds)?;
         }
         Ok(())
     }
 
-    /// `None` for a model without a configuration, which has been refused.
-    fn checkpoint(&self) -> Result<Option<Checkpoint>, ModelError> {
-        let Some(config) = self.model.config() else {
-            return Ok(None);
-        };
-        let mut config = config.clone();
-        config.optimizer.set_learning_rate(self.base_rate)?;
-        Ok(Some(Checkpoint {
-            state: Some(self.model.training_state()?),
-            progress: Some(self.state()),
-            ..Checkpoint::new(config, self.model.parameters()?)
-        }))
+    /// Has a checkpoint written; a model without a configuration has been refused.
+    fn write(&mut self, snapshot: Snapshot, kinds: [bool; 2]) -> Result<(), ModelError> {
+        let position = snapshot.position();
+        let (saver, config) = (&mut self.kept.saver, self.model.config());
+        if let (Some(saver), Some(config)) = (saver, config) {
+            saver.save(snapshot.into_checkpoint(config)?, position.step, kinds);
+        }
+        if kinds[0] {
+            self.saved = Some(position);
+        }
+        Ok(())
+    }
+
+    /// A checkpoint of the last state in memory, where a run ends that could not recover.
+    pub(super) fn save_snapshot(&mut self) {
+        let snapshot = self.kept.snapshot.take();
+        let snapshot = snapshot.filter(|snapshot| self.saved < Some(snapshot.position()));
+        let saved = snapshot.map_or(Ok(()), |snapshot| self.write(snapshot, [true, false]));
+        if let Err(error) = saved {
+            log::warn!("the last state could not be saved: {error}");
+        }
     }
 
     fn state(&self) -> RunState {

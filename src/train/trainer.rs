@@ -5,14 +5,16 @@ use std::ops::ControlFlow;
 use super::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Saver};
 use super::curve::Curve;
 use super::event_log::EventLog;
-use super::resume;
+use super::kept::Kept;
 use super::run::Run;
 use super::setup::Setup;
+use super::snapshot::Snapshot;
 use super::{
-    Dataset, EarlyStopping, Metric, Progress, ReduceOnPlateau, Summary, TrainError, TrainOptions,
+    Dataset, DeviceFailure, EarlyStopping, Metric, Progress, Recovery, ReduceOnPlateau, Summary,
+    TrainError, TrainOptions, recovering, resume,
 };
 use crate::events::Writer;
-use crate::model::Model;
+use crate::model::{Model, ModelError};
 
 /// Trains any [`Model`], on classes or values as its loss takes them.
 ///
@@ -32,6 +34,7 @@ use crate::model::Model;
 /// | `gradients/layer1/w`, `gradients/layer1/b`, … | the same | histograms, of the last step |
 /// | `non_finite/weights/layer1/w`, … | the same, where there are such numbers | how many NaN and infinities |
 /// | `confusion/test` or `confusion/validation` | the same; of the test set, also at the end of a run with a validation set | image: true classes downwards, predicted ones to the right; up to 1,024 classes |
+/// | `recovery` | where the run goes on on [another device](Trainer::run_recovering) | text: what failed, and where it goes on |
 /// | `best_epoch` | at the end, with [`EarlyStopping`] | the epoch whose weights the model has |
 /// | `config` | at the start | text: settings, data, device |
 /// | | at the start | graph of the model, where it has a [`config`](Model::config) |
@@ -88,6 +91,7 @@ pub struct Trainer<'a> {
     quick_stop: bool,
     checkpoints: Option<Checkpoints>,
     start: Option<Checkpoint>,
+    recovery: Recovery,
 }
 
 impl<'a> Trainer<'a> {
@@ -105,6 +109,7 @@ impl<'a> Trainer<'a> {
             quick_stop: false,
             checkpoints: None,
             start: None,
+            recovery: Recovery::default(),
         }
     }
 
@@ -219,6 +224,13 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// The same, recovering as `recovery` says where it is run by [`Self::run_recovering`].
+    #[must_use]
+    pub fn with_recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
     /// The same, with a function in the place of [`TrainOptions::schedule`]: what the learning rate
     /// is multiplied by at a step, from the step and the number of steps, both counted behind the
     /// warm-up, and the epoch, from 0; as [`Schedule::factor`](super::Schedule::factor).
@@ -305,6 +317,87 @@ impl<'a> Trainer<'a> {
         test: &Dataset,
         mut on_progress: impl FnMut(&Progress, &mut dyn Model) -> ControlFlow<()>,
     ) -> Result<Summary, TrainError> {
+        let (setup, mut kept) = self.begin(model, train, test, None)?;
+        let mut run = Run::new(&setup, model, &mut on_progress, &mut kept);
+        let result = run.run();
+        let result = run.end(result);
+        kept.close(result)
+    }
+
+    /// [`Self::run_with`] for a device that may fail: where it is lost, does not answer in time or
+    /// runs out of memory ([`ModelError::is_device_failure`]), `rebuild` makes a model like the
+    /// first one on a new device, and the run goes on there from its last state in memory. On the
+    /// same adapter the weights, and all points of the event file but times, are in the end those of
+    /// a run without failures, bit for bit.
+    ///
+    /// [`Recovery`] says how often at most, and how often the state is taken. Steps since then are
+    /// taken again, and the callback hears of them again; the event file has each of their points
+    /// once. A failure that comes back before the run has got any further than where it was noticed
+    /// is the end.
+    ///
+    /// - `rebuild` opens the device anew; where a driver takes its time to come back, it waits. Its
+    ///   model has the configuration of the first. Its weights do not matter, unless the first
+    ///   device fails before its state could be read ([`DeviceFailure::back_to`]).
+    /// - `model` is the one that is trained in the end. One whose device has failed lets go of its
+    ///   data set, and is dropped when the next is there; one whose device does not answer is
+    ///   leaked, since drivers wait for a device that is dropped. So keep the
+    ///   [`Gpu`](crate::Gpu) of such a device, too, as long as you do not want to wait.
+    /// - With [checkpoints](super::checkpoint), a run that cannot recover leaves its last state as a
+    ///   checkpoint, to [`resume`](Self::resume) later.
+    ///
+    /// ```no_run
+    /// use std::ops::ControlFlow;
+    /// use wgpu_linear::model::{MlpConfig, Model, ModelError};
+    /// use wgpu_linear::{Gpu, nn};
+    /// # use wgpu_linear::train::{Dataset, TrainOptions, Trainer};
+    /// # let data = Dataset::new(ndarray::array![[0.0], [1.0]], vec![0, 1])?;
+    ///
+    /// let make = || -> Result<Box<dyn Model>, ModelError> {
+    ///     Ok(Box::new(nn::Mlp::new(&Gpu::new()?, MlpConfig::new(&[1, 8, 2]))?))
+    /// };
+    /// let mut model = make()?;
+    /// let summary = Trainer::new(TrainOptions::default()).run_recovering(
+    ///     &mut model,
+    ///     |failure| {
+    ///         eprintln!("after step {}: {}", failure.step, failure.error);
+    ///         make()
+    ///     },
+    ///     &data,
+    ///     &data,
+    ///     |_, _| ControlFlow::Continue(()),
+    /// )?;
+    /// println!("{} recoveries, accuracy {}", summary.recoveries, summary.test.accuracy);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::run`]; [`TrainError::NotRecovered`] where the next device fails at the same place
+    /// or too often, `rebuild` has an error, or its model has another configuration.
+    pub fn run_recovering<'m>(
+        self,
+        model: &mut Box<dyn Model + 'm>,
+        mut rebuild: impl FnMut(&DeviceFailure<'_>) -> Result<Box<dyn Model + 'm>, ModelError>,
+        train: &Dataset,
+        test: &Dataset,
+        mut on_progress: impl FnMut(&Progress, &mut dyn Model) -> ControlFlow<()>,
+    ) -> Result<Summary, TrainError> {
+        let recovery = Some(self.recovery).filter(|recovery| recovery.most_times > 0);
+        let (setup, mut kept) = self.begin(model.as_ref(), train, test, recovery)?;
+        let result = recovering::run(&setup, &mut kept, model, &mut rebuild, &mut on_progress);
+        kept.close(result)
+    }
+
+    /// Checks everything that can be checked before the first step, and opens files.
+    fn begin<'s>(
+        self,
+        model: &dyn Model,
+        train: &'s Dataset,
+        test: &'s Dataset,
+        recovery: Option<Recovery>,
+    ) -> Result<(Setup<'s>, Kept), TrainError>
+    where
+        'a: 's,
+    {
         let setup = Setup {
             options: self.options,
             curve: self.curve,
@@ -320,32 +413,15 @@ impl<'a> Trainer<'a> {
         if let Some(start) = &self.start {
             resume::check(start, &setup, model)?;
         }
-        let saver = open_saver(self.checkpoints, self.start.is_none(), model)?;
-        let folder = saver.as_ref().map(Saver::folder).unwrap_or_default();
-        let log = EventLog::new(self.events);
-        let path = log.path();
-        let run = Run::new(setup, model, &mut on_progress, log);
-        let mut run = run.with(self.start, saver);
-        let result = run.run();
-        let (logged, saved) = run.close();
-        let is_last = result.is_err() || saved.is_err();
-        if let (true, Err(error)) = (is_last, &logged) {
-            log::warn!("{}: incomplete: {error}", path.display());
-        }
-        let summary = result?;
-        match (saved, logged) {
-            (Ok(()), Ok(())) => Ok(summary),
-            (Err(source), _) => Err(TrainError::Checkpoints {
-                folder,
-                summary: Box::new(summary),
-                source: Box::new(source),
-            }),
-            (_, Err(source)) => Err(TrainError::Events {
-                path,
-                summary: Box::new(summary),
-                source,
-            }),
-        }
+        let kept = Kept {
+            saver: open_saver(self.checkpoints, self.start.is_none(), model)?,
+            log: EventLog::new(self.events, recovery.is_some()),
+            recovery,
+            snapshot: self.start.and_then(Snapshot::of_checkpoint),
+            stop_at: None,
+            recoveries: 0,
+        };
+        Ok((setup, kept))
     }
 }
 

@@ -1109,6 +1109,75 @@ fn a_disk_that_fails_does_not_end_the_training() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+const SMALL_DISK: &str = "WGPU_LINEAR_SMALL_DISK";
+
+/// Fills what is left of a disk.
+fn fill(disk: &Path) -> PathBuf {
+    use std::io::Write;
+    let path = disk.join("filler");
+    let mut file = fs::File::create(&path).unwrap();
+    while file.write_all(&[1; 1024]).is_ok() {}
+    path
+}
+
+/// A run on a disk that is full after two epochs, and has room again after `until`, if ever.
+fn run_on_a_full_disk(disk: &Path, until: Option<u32>) -> Result<Summary, TrainError> {
+    let mut model = Counting::new();
+    let checkpoints = Checkpoints::new(disk.join(format!("{until:?}")));
+    let trainer = Trainer::new(options()).with_checkpoints(checkpoints);
+    trainer.run(&mut model, &train_set(), &test_set(), |progress| {
+        if let Progress::Epoch(report) = progress {
+            if report.epoch == 2 {
+                fill(disk);
+            }
+            if Some(report.epoch) == until {
+                fs::remove_file(disk.join("filler")).unwrap();
+            }
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+#[test]
+#[ignore = "the test below starts it on a disk of its own"]
+fn child_on_a_small_disk() {
+    let disk = PathBuf::from(std::env::var_os(SMALL_DISK).unwrap());
+    let summary = run_on_a_full_disk(&disk, Some(4)).unwrap();
+    let latest = disk.join("Some(4)/checkpoint-30.safetensors");
+    assert_eq!(summary.checkpoint, Some(latest));
+
+    let error = run_on_a_full_disk(&disk, None).unwrap_err();
+    let TrainError::Checkpoints { source, .. } = error else {
+        panic!("{error}");
+    };
+    let CheckpointError::Write { source, .. } = *source else {
+        panic!("{source}");
+    };
+    assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+    // The one before is there, and nothing that was begun.
+    let (path, _) = Checkpoints::latest(disk.join("None")).unwrap().unwrap();
+    assert_eq!(path, disk.join("None/checkpoint-5.safetensors"));
+    let begun = names(&disk.join("None"));
+    assert!(
+        !begun.iter().any(|name| name.ends_with(".tmp")),
+        "{begun:?}"
+    );
+}
+
+#[test]
+#[ignore = "mounts a file system, for which it needs a mount namespace; scripts/test runs it"]
+fn full_tmpfs_leaves_the_checkpoint_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = "mount -t tmpfs -o size=256k none \"$WGPU_LINEAR_SMALL_DISK\" && exec \"$@\"";
+    let status = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "bash", "-c", mount, "bash"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "checkpoint::child_on_a_small_disk"])
+        .env(SMALL_DISK, folder.path())
+        .status();
+    assert!(status.unwrap().success());
+}
+
 /// A model that cannot be made again.
 struct Foreign {
     twin: reference::Mlp,

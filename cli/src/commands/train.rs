@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
-use wgpu_linear::Gpu;
 use wgpu_linear::model::Model;
 use wgpu_linear::train::checkpoint::Checkpoint;
 
 pub use self::arguments::Arguments;
 use self::begin::{SETTINGS_FILE, begin_with, check_data, claim, new_folder, resumed, settings};
 use crate::config::Settings;
+use crate::device::Place;
 use crate::output::{Output, wrapped};
 use crate::stop::Stop;
 use crate::training::{
-    Finished, MODEL_FILE, Outcome, Prepared, SavedModel, Story, Trial, curves, extra, network,
-    options, prepare, search, spelled_out, train, with_split, write_predictions,
+    Finished, MODEL_FILE, Outcome, Prepared, SavedModel, Story, Trained, Trial, curves, extra,
+    network, options, prepare, search, spelled_out, train, with_split, write_predictions,
 };
-use crate::{CliError, clock, device, file};
+use crate::{CliError, clock, file};
 
 /// What the network says of the test rows, in the folder of the run.
 const PREDICTIONS_FILE: &str = "predictions.csv";
@@ -52,10 +52,10 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
     if settings.training.has_idle_momentum() {
         output.note("--momentum and --nesterov are for --optimizer sgd; the others go without.");
     }
-    let gpu = device::open(settings.run.device.unwrap_or_default(), output)?;
+    let place = Place::open(settings.run.device.unwrap_or_default(), output)?;
     // What is wrong is found before anything is written.
     options(&settings)?;
-    let mut model = device::model(gpu.as_ref(), network(&settings, &data)?)?;
+    let mut model = place.network(network(&settings, &data)?)?;
     let initial = settings.network.initial.as_deref();
     if let Some(path) = initial.filter(|_| resumed.is_none()) {
         let names = settings.network.initial_names.as_deref();
@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), CliError> {
         arguments,
         settings,
         data,
-        gpu,
+        place,
         out,
         stop,
         output,
@@ -108,7 +108,7 @@ struct Training<'a> {
     arguments: &'a Arguments,
     settings: Settings,
     data: Prepared,
-    gpu: Option<Gpu>,
+    place: Place,
     out: PathBuf,
     stop: Stop,
     output: Output,
@@ -126,14 +126,17 @@ impl Training<'_> {
                 return self.say_that_nothing_is_done();
             }
             let config = network(&self.settings, &self.data)?;
-            model = device::model(self.gpu.as_ref(), config)?;
+            model = self.place.network(config)?;
         }
         self.write(SETTINGS_FILE, self.settings.to_toml().as_bytes())?;
         self.introduce(model.as_ref());
         let finished = train(
             &self.settings,
             &self.data,
-            model.as_mut(),
+            Trained {
+                model: &mut model,
+                place: &mut self.place,
+            },
             &self.out,
             resumed,
             &self.stop,
@@ -151,7 +154,7 @@ impl Training<'_> {
         let found = search(
             &self.settings,
             &self.data,
-            self.gpu.as_ref(),
+            &mut self.place,
             &self.out,
             trials,
             &self.stop,

@@ -37,6 +37,9 @@ pub struct RunSettings {
     /// How many checkpoints are kept, beside the best [default: 2]
     #[arg(long, value_name = "N")]
     pub keep: Option<usize>,
+    /// How often a GPU that fails is opened anew and the training goes on; 0 for never [default: 3]
+    #[arg(long, value_name = "N")]
+    pub recover: Option<u32>,
     /// Seconds in which a run that is told to end must have ended [default: 10]
     #[arg(long, value_name = "SECONDS")]
     pub grace: Option<f64>,
@@ -54,6 +57,7 @@ impl RunSettings {
             device,
             checkpoint_every,
             keep,
+            recover,
             grace,
             report
         )

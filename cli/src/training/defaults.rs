@@ -59,6 +59,7 @@ pub fn spelled_out(settings: Settings, data: &Prepared) -> Settings {
         device: Some(Device::Auto),
         checkpoint_every: Some(10),
         keep: Some(2),
+        recover: Some(3),
         grace: Some(10.0),
         report: Some(true),
     };

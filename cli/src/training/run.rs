@@ -9,11 +9,12 @@ use wgpu_linear::events::Writer;
 use wgpu_linear::model::Model;
 use wgpu_linear::train::checkpoint::Checkpoints;
 use wgpu_linear::train::{
-    EarlyStopping, EpochReport, Metric, Progress, ReduceOnPlateau, Schedule, Summary, TrainOptions,
-    Trainer,
+    DeviceFailure, EarlyStopping, EpochReport, Metric, Progress, ReduceOnPlateau, Schedule,
+    Summary, TrainError, TrainOptions, Trainer,
 };
 
 use super::Prepared;
+use super::recovery::{Trained, failure, rebuild, recovery, what_failed};
 use super::saved::{CHECKPOINTS, SavedModel, extra};
 use crate::CliError;
 use crate::config::Settings;
@@ -34,14 +35,14 @@ pub struct Finished {
     pub examples: u64,
 }
 
-/// Trains `model` in the folder `out`, on from `resumed` if there is one.
+/// Trains a model in the folder `out`, on from `resumed` if there is one.
 ///
 /// # Errors
 /// [`CliError::Failure`] where the training fails; what it has written until then stays.
 pub fn train(
     settings: &Settings,
     data: &Prepared,
-    model: &mut dyn Model,
+    trained: Trained<'_>,
     out: &Path,
     resumed: Option<&SavedModel>,
     stop: &Stop,
@@ -49,7 +50,67 @@ pub fn train(
 ) -> Result<Finished, CliError> {
     let begin = Instant::now();
     let options = options(settings)?;
-    let mut trainer = Trainer::new(options)
+    let Trained { model, place } = trained;
+    let mut trainer = trainer(settings, data, out)?.with_recovery(recovery(settings, place));
+    if let Some(resumed) = resumed {
+        trainer = trainer.resume(resumed.checkpoint.clone());
+    }
+    stop.set_missing(&["the step at hand", "its checkpoint", "the last events"]);
+    let bar = bar(output);
+    let progress = resumed.and_then(|saved| saved.checkpoint.progress.as_ref());
+    let before = progress.map_or(0, |progress| progress.step);
+    let mut rebuild = rebuild(settings, data, model.as_ref(), place)?;
+    let again = |failure: &DeviceFailure<'_>| {
+        bar.suspend(|| output.note(&what_failed(failure)));
+        rebuild(failure)
+    };
+    let on_progress = |progress: &Progress, _: &mut dyn Model| {
+        show(&bar, progress);
+        match stop.is_asked() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    };
+    let ended = trainer.run_recovering(model, again, &data.train, &data.test, on_progress);
+    bar.finish_and_clear();
+    let summary = summary(ended, out, output)?;
+    stop.set_missing(&[]);
+    let steps = summary.steps.saturating_sub(before);
+    Ok(Finished {
+        time: begin.elapsed(),
+        steps,
+        examples: steps * options.batch.min(data.train.len()) as u64,
+        summary,
+    })
+}
+
+/// What a training has brought, also where only files are incomplete.
+fn summary(
+    ended: Result<Summary, TrainError>,
+    out: &Path,
+    output: Output,
+) -> Result<Summary, CliError> {
+    let error = match ended {
+        Ok(summary) => return Ok(summary),
+        Err(error) => error,
+    };
+    match error.summary() {
+        // The training went through: what is missing on the disk is said, and the rest goes on.
+        Some(summary) if !summary.stopped => {
+            output.note(&with_causes(&error));
+            Ok(summary.clone())
+        }
+        _ => Err(failure(&error, out)),
+    }
+}
+
+/// A trainer with everything that the settings say.
+fn trainer<'a>(
+    settings: &Settings,
+    data: &'a Prepared,
+    out: &Path,
+) -> Result<Trainer<'a>, CliError> {
+    let mut trainer = Trainer::new(options(settings)?)
         .with_events(Writer::create(out).map_err(|error| CliError::failure(&error))?);
     if let Some(validation) = &data.validation {
         trainer = trainer.with_validation(validation);
@@ -68,43 +129,9 @@ pub fn train(
         };
         trainer = trainer.with_plateau(plateau);
     }
-    trainer = trainer
+    Ok(trainer
         .with_checkpoints(checkpoints(settings, data, out))
-        .with_quick_stop();
-    if let Some(resumed) = resumed {
-        trainer = trainer.resume(resumed.checkpoint.clone());
-    }
-    stop.set_missing(&["the step at hand", "its checkpoint", "the last events"]);
-    let bar = bar(output);
-    let progress = resumed.and_then(|saved| saved.checkpoint.progress.as_ref());
-    let before = progress.map_or(0, |progress| progress.step);
-    let ended = trainer.run(model, &data.train, &data.test, |progress| {
-        show(&bar, progress);
-        match stop.is_asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    });
-    bar.finish_and_clear();
-    let summary = match ended {
-        Ok(summary) => summary,
-        Err(error) => match error.summary() {
-            // The training went through: what is missing on the disk is said, and the rest goes on.
-            Some(summary) if !summary.stopped => {
-                output.note(&with_causes(&error));
-                summary.clone()
-            }
-            _ => return Err(CliError::failure(&error)),
-        },
-    };
-    stop.set_missing(&[]);
-    let steps = summary.steps.saturating_sub(before);
-    Ok(Finished {
-        time: begin.elapsed(),
-        steps,
-        examples: steps * options.batch.min(data.train.len()) as u64,
-        summary,
-    })
+        .with_quick_stop())
 }
 
 /// What the trainer is told.

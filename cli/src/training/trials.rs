@@ -4,13 +4,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Finished, Prepared, network, train};
+use super::{Finished, Prepared, Trained, network, train};
 use crate::CliError;
 use crate::config::Settings;
-use crate::device;
+use crate::device::Place;
 use crate::output::Output;
 use crate::stop::Stop;
-use wgpu_linear::Gpu;
 
 /// Widths of the hidden layer that are tried.
 const WIDTHS: [usize; 5] = [32, 64, 128, 256, 512];
@@ -39,7 +38,7 @@ pub struct Trial {
 pub fn search(
     settings: &Settings,
     data: &Prepared,
-    gpu: Option<&Gpu>,
+    place: &mut Place,
     out: &Path,
     trials: u32,
     stop: &Stop,
@@ -50,7 +49,7 @@ pub fn search(
     for number in 1..=trials {
         let tried = draw(settings, &mut random);
         let folder = out.join("trials").join(format!("trial-{number:03}"));
-        let loss = match one(&tried, data, gpu, &folder, stop, output) {
+        let loss = match one(&tried, data, place, &folder, stop, output) {
             Ok(finished) => finished.summary.validation.map_or(f32::NAN, |v| v.loss),
             // Another trial may do.
             Err(CliError::Failure(why)) => {
@@ -113,11 +112,13 @@ fn describe(number: u32, settings: &Settings, loss: f32) -> Trial {
 fn one(
     settings: &Settings,
     data: &Prepared,
-    gpu: Option<&Gpu>,
+    place: &mut Place,
     folder: &Path,
     stop: &Stop,
     output: Output,
 ) -> Result<Finished, CliError> {
-    let mut model = device::model(gpu, network(settings, data)?)?;
-    train(settings, data, model.as_mut(), folder, None, stop, output)
+    let mut model = place.network(network(settings, data)?)?;
+    let model = &mut model;
+    let trained = Trained { model, place };
+    train(settings, data, trained, folder, None, stop, output)
 }
