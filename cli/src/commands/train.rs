@@ -195,8 +195,8 @@ impl Training<'_> {
 
     /// Kernels that the driver has got wrong; others were in their place.
     fn say_what_is_not_used(&self) {
-        let condemned = self.gpu.as_ref().map(Gpu::condemned_kernels);
-        for kernel in condemned.unwrap_or_default() {
+        let gpu = self.place.gpu().into_iter();
+        for kernel in gpu.flat_map(|gpu| gpu.condemned_kernels()) {
             let text = format!(
                 "The driver has got a kernel wrong, so another was used: {kernel}. See wgpu-linear doctor."
             );
