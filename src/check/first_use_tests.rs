@@ -515,26 +515,23 @@ fn checks_change_no_bit_of_a_result() {
 mod slow {
     use super::*;
 
-    /// What the checks add to a first network, compiling aside, which the driver's cache spares.
-    /// Medians, in turn; the bound has room for a busy machine.
+    /// What the checks add to a first network once the driver's cache is filled. The least times,
+    /// taken in turn, since the machine may be busy.
     #[test]
-    fn a_first_network_pays_less_than_a_tenth_of_a_second() {
-        let mut times = [Vec::new(), Vec::new()];
+    fn a_first_network_pays_less_than_fifty_milliseconds() {
+        let mut least = [Duration::MAX; 2];
         for round in 0..6 {
-            for (times, checks) in times.iter_mut().zip([false, true]) {
+            for (least, checks) in least.iter_mut().zip([false, true]) {
                 let gpu = Gpu::new().unwrap().with_first_use_checks(checks);
                 let (time, _) = first_step(&gpu);
                 // The first fills the caches.
                 if round > 0 {
-                    times.push(time);
+                    *least = time.min(*least);
                 }
             }
         }
-        let [without, with] = times.map(|mut times| {
-            times.sort_unstable();
-            times[times.len() / 2]
-        });
+        let [without, with] = least;
         println!("first step {without:?} without checks, {with:?} with them");
-        assert!(with.saturating_sub(without) <= Duration::from_millis(100));
+        assert!(with.saturating_sub(without) <= Duration::from_millis(50));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::compile::{Compiled, compile};
 use super::dispatch::{Dispatch, Grid, fold};
 #[cfg(not(target_arch = "wasm32"))]
-use super::first_use::{FirstUse, Placed, Stopped, Verdict};
+use super::first_use::{FirstUse, Placed, Stopped, Verdict, required_bytes};
 use super::guard::{Failure, guard, unheard};
 use super::limits::check_limits;
 use super::operand::{Operand, check_operands};
@@ -263,7 +263,11 @@ impl KernelCache {
         let verdict = match known.verdict(kernel, self.checks) {
             Some(verdict) => verdict,
             None => {
-                let verdict = self.first_run(known, kernel, compiled, &probe())?;
+                let probe = probe();
+                if required_bytes(&probe) > self.largest_buffer() {
+                    return Ok(());
+                }
+                let verdict = self.first_run(known, kernel, compiled, &probe)?;
                 if let Verdict::Wrong(found) = &verdict {
                     log::warn!("{}", self.miscompiled(kernel, found));
                 }
@@ -289,6 +293,15 @@ impl KernelCache {
         _: &dyn Fn() -> Probe,
     ) -> Result<(), PrepareError> {
         Ok(())
+    }
+
+    /// In bytes. Some who try things out have devices with room for next to nothing.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn largest_buffer(&self) -> u64 {
+        let limits = &self.limits;
+        limits
+            .max_buffer_size
+            .min(limits.max_storage_buffer_binding_size)
     }
 
     #[cfg(not(target_arch = "wasm32"))]

@@ -48,7 +48,7 @@ pub(super) enum Verdict {
 
 /// A turn is waited for so long. It only spares wgpu several threads that wait for one device; a
 /// callback of the application, called while a run is waited for, may want a turn itself.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl FirstUse {
     pub(crate) fn new(runner: Box<dyn Runner>) -> Self {
@@ -188,7 +188,8 @@ impl Placed {
 
     /// What came of the probe, from the words of `written`.
     pub(super) fn judge(&self, kernel: &Kernel, probe: &Probe, words: &[u32]) -> Verdict {
-        let names = kernel.bindings[kernel.bindings.len() - probe.operands.len()..].iter();
+        let before = kernel.bindings.len().saturating_sub(probe.operands.len());
+        let names = kernel.bindings.iter().skip(before);
         let mut end = 0;
         for ((given, place), binding) in probe.operands.iter().zip(&self.places).zip(names) {
             let (Given::Written { wanted, .. }, [first, len]) = (given, *place) else {
@@ -207,6 +208,15 @@ impl Placed {
             None => Verdict::Right,
         }
     }
+}
+
+/// What the operands of a probe take at most, all of them together, in bytes.
+pub(super) fn required_bytes(probe: &Probe) -> u64 {
+    let words = |given: &Given| match given {
+        Given::Absent | Given::Settings(_) => 0,
+        Given::Read(words) | Given::Written { before: words, .. } => words.len() + ALIGNMENT_WORDS,
+    };
+    4 * probe.operands.iter().map(words).sum::<usize>() as u64
 }
 
 /// Behind what is there, with guards behind it.
