@@ -232,3 +232,44 @@ fn disturbed(guards: &[u32]) -> Option<String> {
     let disturbed = guards.iter().any(|word| *word != GUARD);
     disturbed.then(|| "it writes outside of its results".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Binding, File, Wanted};
+
+    const BINDINGS: &[Binding] = &[Binding::write(1, "sum"), Binding::write(2, "mean")];
+
+    #[test]
+    fn what_is_written_beside_the_results_is_seen() {
+        let (name, source) = ("adds", "");
+        let kernel = Kernel::new(name, (File { name, source }, name), &[], 1, BINDINGS);
+        let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let filled = |usage, contents: &[u8]| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: contents.len() as u64,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let probe = Probe::without_dims(1)
+            .writes(Wanted::exactly([1.0, 2.0]))
+            .writes(Wanted::exactly([3.0]));
+        let placed = Placed::new(&probe, filled);
+        let mut words = vec![GUARD; 2 * ALIGNMENT_WORDS];
+        for (place, value) in [(0, 1.0_f32), (1, 2.0), (ALIGNMENT_WORDS, 3.0)] {
+            words[place] = value.to_bits();
+        }
+        assert_eq!(placed.judge(&kernel, &probe, &words), Verdict::Right);
+        for place in 0..words.len() {
+            let mut words = words.clone();
+            words[place] = 0;
+            let verdict = placed.judge(&kernel, &probe, &words);
+            assert!(matches!(verdict, Verdict::Wrong(_)), "{place}");
+        }
+        words[ALIGNMENT_WORDS] = 0;
+        let told = Verdict::Wrong("mean[0] is 0 instead of 3".into());
+        assert_eq!(placed.judge(&kernel, &probe, &words), told);
+    }
+}
