@@ -486,15 +486,16 @@ fn error_scopes_and_handlers_of_the_application_hear_nothing() {
     assert!(!heard.load(std::sync::atomic::Ordering::SeqCst));
 }
 
-/// A network of 64-128-10 with Adam, on a batch; how long it takes to its first step's end.
-fn first_step(gpu: &Gpu) -> (Duration, Vec<f32>) {
+/// A network of 64-128-10 with Adam, on a batch of so many rows; how long it takes to its first
+/// step's end.
+fn first_step(gpu: &Gpu, rows: usize) -> (Duration, Vec<f32>) {
     let optimizer = Optimizer::Adam(AdamSettings::default());
     let config = MlpConfig {
         optimizer,
         ..MlpConfig::new(&[64, 128, 10])
     };
-    let x = Array2::from_shape_fn((64, 64), |(i, j)| ((i * 3 + j * 5) % 17) as f32 / 17.0);
-    let labels: Vec<u32> = (0..64).map(|i| i % 10).collect();
+    let x = Array2::from_shape_fn((rows, 64), |(i, j)| ((i * 3 + j * 5) % 17) as f32 / 17.0);
+    let labels: Vec<u32> = (0..rows as u32).map(|i| i % 10).collect();
     let begin = Instant::now();
     let mut mlp = Mlp::new(gpu, config).unwrap();
     mlp.train_batch(x.view(), Targets::Classes(&labels))
@@ -510,32 +511,29 @@ fn first_step(gpu: &Gpu) -> (Duration, Vec<f32>) {
 fn checks_change_no_bit_of_a_result() {
     let gpu = Gpu::new().unwrap();
     let unchecked = gpu.clone().with_first_use_checks(false);
-    assert_eq!(first_step(&gpu).1, first_step(&unchecked).1);
+    assert_eq!(first_step(&gpu, 300).1, first_step(&unchecked, 300).1);
 }
 
 mod slow {
     use super::*;
 
-    /// What the checks add to a first network, compiling aside, which the driver's cache spares.
-    /// Medians, in turn; the bound has room for a busy machine.
+    /// What the checks add to a first network once the driver's cache is filled. The least times,
+    /// taken in turn, since the machine may be busy.
     #[test]
-    fn a_first_network_pays_less_than_a_tenth_of_a_second() {
-        let mut times = [Vec::new(), Vec::new()];
+    fn a_first_network_pays_less_than_fifty_milliseconds() {
+        let mut least = [Duration::MAX; 2];
         for round in 0..6 {
-            for (times, checks) in times.iter_mut().zip([false, true]) {
+            for (least, checks) in least.iter_mut().zip([false, true]) {
                 let gpu = Gpu::new().unwrap().with_first_use_checks(checks);
-                let (time, _) = first_step(&gpu);
+                let (time, _) = first_step(&gpu, 64);
                 // The first fills the caches.
                 if round > 0 {
-                    times.push(time);
+                    *least = time.min(*least);
                 }
             }
         }
-        let [without, with] = times.map(|mut times| {
-            times.sort_unstable();
-            times[times.len() / 2]
-        });
+        let [without, with] = least;
         println!("first step {without:?} without checks, {with:?} with them");
-        assert!(with.saturating_sub(without) <= Duration::from_millis(100));
+        assert!(with.saturating_sub(without) <= Duration::from_millis(50));
     }
 }

@@ -135,17 +135,24 @@ impl Gpu {
     /// # }
     /// ```
     #[must_use]
-    pub fn with_first_use_checks(mut self, checks: bool) -> Self {
-        #[cfg(not(target_arch = "wasm32"))]
-        {
-            self.first_use = None;
-            // A device that computes nothing is right in nothing.
-            let computes = self.device.adapter_info().backend != wgpu::Backend::Noop;
-            let runner = Box::new(self.clone());
-            self.first_use = (checks && computes).then(|| Arc::new(FirstUse::new(runner)));
-        }
-        #[cfg(target_arch = "wasm32")]
-        let _ = checks;
+    pub fn with_first_use_checks(self, checks: bool) -> Self {
+        self.checking(checks)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn checking(self, checks: bool) -> Self {
+        let first_use = None;
+        let bare = Self { first_use, ..self };
+        // A device that computes nothing is right in nothing.
+        let computes = bare.device.adapter_info().backend != wgpu::Backend::Noop;
+        let runner = (checks && computes).then(|| Box::new(bare.clone()));
+        let first_use = runner.map(|runner| Arc::new(FirstUse::new(runner)));
+        Self { first_use, ..bare }
+    }
+
+    /// A browser does not allow to wait for results.
+    #[cfg(target_arch = "wasm32")]
+    fn checking(self, _: bool) -> Self {
         self
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::compile::{Compiled, compile};
 use super::dispatch::{Dispatch, Grid, fold};
 #[cfg(not(target_arch = "wasm32"))]
-use super::first_use::{FirstUse, Placed, Stopped, Verdict};
+use super::first_use::{FirstUse, Placed, Stopped, Verdict, required_bytes};
 use super::guard::{Failure, guard, unheard};
 use super::limits::check_limits;
 use super::operand::{Operand, check_operands};
@@ -276,7 +276,11 @@ impl KernelCache {
         let verdict = match known.verdict(kernel, self.checks) {
             Some(verdict) => verdict,
             None => {
-                let verdict = self.first_run(known, kernel, compiled, &probe())?;
+                let probe = probe();
+                if required_bytes(&probe) > self.largest_buffer() {
+                    return Ok(());
+                }
+                let verdict = self.first_run(known, kernel, compiled, &probe)?;
                 if let Verdict::Wrong(found) = &verdict {
                     log::warn!("{}", self.miscompiled(kernel, found));
                 }
@@ -302,6 +306,15 @@ impl KernelCache {
         _: &dyn Fn() -> Probe,
     ) -> Result<(), PrepareError> {
         Ok(())
+    }
+
+    /// In bytes. Some who try things out have devices with room for next to nothing.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn largest_buffer(&self) -> u64 {
+        let limits = &self.limits;
+        limits
+            .max_buffer_size
+            .min(limits.max_storage_buffer_binding_size)
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -594,12 +607,13 @@ fn filled_buffer(
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    use std::sync::atomic::AtomicU32;
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
 
     use super::*;
-    use crate::kernel::File;
+    use crate::kernel::{File, Runner};
 
     fn cache() -> KernelCache {
         let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
@@ -649,6 +663,38 @@ mod tests {
                 .collect()
         });
         assert!(pipelines.iter().all(|pipeline| *pipeline == pipelines[0]));
+    }
+
+    /// Never has results, and counts how often it was asked for some.
+    #[derive(Clone, Debug, Default)]
+    struct Broken(Arc<AtomicU32>);
+
+    impl Runner for Broken {
+        fn run(&self, _: &Dispatch, _: &wgpu::Buffer) -> Result<Vec<u32>, Stopped> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Err(Stopped::Lost),
+                1 => Err(Stopped::Timeout(Duration::from_secs(1))),
+                _ => Err(Stopped::Other("broken".into())),
+            }
+        }
+    }
+
+    #[test]
+    fn a_first_run_that_fails_is_no_verdict() {
+        let broken = Broken::default();
+        let first_use = FirstUse::new(Box::new(broken.clone()));
+        let cache = cache().with_first_use(Some(Arc::new(first_use)));
+        let probe = || Probe::without_dims(1);
+        let errors = [(); 3].map(|()| {
+            let result = cache.prepare_without_dims(&kernel("new"), &[], 1, &probe);
+            result.unwrap_err()
+        });
+        let [lost, late, other] = errors;
+        assert!(matches!(lost, PrepareError::DeviceLost { .. }), "{lost:?}");
+        assert!(matches!(late, PrepareError::Timeout { .. }), "{late:?}");
+        assert!(matches!(other, PrepareError::FirstUse { .. }), "{other:?}");
+        assert!(cache.condemned().is_empty());
+        assert_eq!(broken.0.load(Ordering::SeqCst), 3);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) enum Verdict {
 
 /// A turn is waited for so long. It only spares wgpu several threads that wait for one device; a
 /// callback of the application, called while a run is waited for, may want a turn itself.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl FirstUse {
     pub(crate) fn new(runner: Box<dyn Runner>) -> Self {
@@ -188,7 +188,8 @@ impl Placed {
 
     /// What came of the probe, from the words of `written`.
     pub(super) fn judge(&self, kernel: &Kernel, probe: &Probe, words: &[u32]) -> Verdict {
-        let names = kernel.bindings[kernel.bindings.len() - probe.operands.len()..].iter();
+        let before = kernel.bindings.len().saturating_sub(probe.operands.len());
+        let names = kernel.bindings.iter().skip(before);
         let mut end = 0;
         for ((given, place), binding) in probe.operands.iter().zip(&self.places).zip(names) {
             let (Given::Written { wanted, .. }, [first, len]) = (given, *place) else {
@@ -209,6 +210,15 @@ impl Placed {
     }
 }
 
+/// What the operands of a probe take at most, all of them together, in bytes.
+pub(super) fn required_bytes(probe: &Probe) -> u64 {
+    let words = |given: &Given| match given {
+        Given::Absent | Given::Settings(_) => 0,
+        Given::Read(words) | Given::Written { before: words, .. } => words.len() + ALIGNMENT_WORDS,
+    };
+    4 * probe.operands.iter().map(words).sum::<usize>() as u64
+}
+
 /// Behind what is there, with guards behind it.
 fn place(all: &mut Vec<u32>, words: &[u32]) -> [usize; 2] {
     let first = all.len();
@@ -221,4 +231,45 @@ fn place(all: &mut Vec<u32>, words: &[u32]) -> [usize; 2] {
 fn disturbed(guards: &[u32]) -> Option<String> {
     let disturbed = guards.iter().any(|word| *word != GUARD);
     disturbed.then(|| "it writes outside of its results".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Binding, File, Wanted};
+
+    const BINDINGS: &[Binding] = &[Binding::write(1, "sum"), Binding::write(2, "mean")];
+
+    #[test]
+    fn what_is_written_beside_the_results_is_seen() {
+        let (name, source) = ("adds", "");
+        let kernel = Kernel::new(name, (File { name, source }, name), &[], 1, BINDINGS);
+        let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let filled = |usage, contents: &[u8]| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: contents.len() as u64,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let probe = Probe::without_dims(1)
+            .writes(Wanted::exactly([1.0, 2.0]))
+            .writes(Wanted::exactly([3.0]));
+        let placed = Placed::new(&probe, filled);
+        let mut words = vec![GUARD; 2 * ALIGNMENT_WORDS];
+        for (place, value) in [(0, 1.0_f32), (1, 2.0), (ALIGNMENT_WORDS, 3.0)] {
+            words[place] = value.to_bits();
+        }
+        assert_eq!(placed.judge(&kernel, &probe, &words), Verdict::Right);
+        for place in 0..words.len() {
+            let mut words = words.clone();
+            words[place] = 0;
+            let verdict = placed.judge(&kernel, &probe, &words);
+            assert!(matches!(verdict, Verdict::Wrong(_)), "{place}");
+        }
+        words[ALIGNMENT_WORDS] = 0;
+        let told = Verdict::Wrong("mean[0] is 0 instead of 3".into());
+        assert_eq!(placed.judge(&kernel, &probe, &words), told);
+    }
 }

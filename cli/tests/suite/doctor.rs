@@ -68,6 +68,8 @@ mod slow {
         assert_eq!(check["is_right"], true, "{check}");
         assert!(check["checks"].as_array().unwrap().len() > 150);
         assert!(check["kernels"].as_u64().unwrap() > 100);
+        let condemned = report["device"]["condemned"].as_array().unwrap();
+        assert!(condemned.is_empty(), "{condemned:?}");
         assert!(report["device"]["peaks"]["gflops"].as_f64().unwrap() > 0.1);
         assert!(
             report["device"]["peaks"]["gigabytes_per_s"]

@@ -26,7 +26,7 @@ impl NetworkKernels {
         }
     }
 
-    /// The same, kept as [`LinearKernels::of`](crate::LinearKernels::of) says.
+    /// The same, kept and checked as [`LinearKernels::of`](crate::LinearKernels::of) says.
     #[must_use]
     pub fn of(gpu: &Gpu) -> Self {
         Self {
