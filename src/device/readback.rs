@@ -1,15 +1,9 @@
 //! Buffers and their way back to the host, with errors instead of panics and a bound on every wait.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
-
 use super::GpuError;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::kernel::{caught, is_lost};
-use crate::kernel::{guard, is_foreign, watch};
+use super::mapped::mapping;
+use super::patience::Patience;
+use crate::kernel::{create, is_foreign, watch};
 
 /// Creates a zeroed buffer of at least 4 bytes; see [`crate::Gpu::create_buffer`].
 pub(crate) fn create_buffer(
@@ -26,15 +20,16 @@ pub(crate) fn create_buffer(
             allowed,
         });
     }
-    let create = || {
+    let size = bytes.next_multiple_of(4).max(4);
+    let make = || {
         device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
-            size: bytes.next_multiple_of(4).max(4),
+            size,
             usage,
             mapped_at_creation: false,
         })
     };
-    guard(device, create).map_err(|failure| GpuError::of(failure, None, (label, bytes)))
+    create(device, make).map_err(|failure| GpuError::of(failure, None, (label, size)))
 }
 
 /// Part of a buffer.
@@ -74,7 +69,7 @@ pub(crate) async fn read<T: bytemuck::Pod>(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
     range: BufferRange<'_>,
-    timeout: Duration,
+    patience: &Patience,
 ) -> Result<Vec<T>, GpuError> {
     range.check()?;
     if range.bytes == 0 {
@@ -95,16 +90,13 @@ pub(crate) async fn read<T: bytemuck::Pod>(
         return Err(GpuError::Foreign { what: "buffer" });
     }
 
-    let mapped = Mapped::default();
-    let answer = mapped.clone();
+    let (answer, mapped) = mapping();
     // What is wrong here is what the callback hears.
     let _ = watch(device, || {
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            answer.complete(result)
-        });
+        staging.map_async(wgpu::MapMode::Read, .., move |result| answer.give(result));
     });
-    wait(device, submission, timeout)?;
-    mapped.await.map_err(|_| GpuError::DeviceLost)?;
+    patience.wait(device, submission, (format_args!("reading"), range.bytes))?;
+    mapped.arrived(patience, range.bytes).await?;
     let view = staging
         .get_mapped_range(..)
         .map_err(|_| GpuError::DeviceLost)?;
@@ -114,83 +106,4 @@ pub(crate) async fn read<T: bytemuck::Pod>(
         .map(bytemuck::pod_read_unaligned)
         .collect();
     Ok(elements)
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn wait(
-    device: &wgpu::Device,
-    submission: wgpu::SubmissionIndex,
-    timeout: Duration,
-) -> Result<(), GpuError> {
-    let poll = || {
-        device.poll(wgpu::PollType::Wait {
-            submission_index: Some(submission.clone()),
-            timeout: Some(timeout),
-        })
-    };
-    match untroubled(device, poll)? {
-        Ok(_) => Ok(()),
-        Err(wgpu::PollError::Timeout) => Err(GpuError::Timeout { waited: timeout }),
-        Err(wgpu::PollError::WrongSubmissionIndex(..)) if is_lost(device) => {
-            Err(GpuError::DeviceLost)
-        }
-        Err(wgpu::PollError::WrongSubmissionIndex(..)) => Err(GpuError::ForeignSubmission),
-    }
-}
-
-/// The result of `poll`, in which wgpu 30 panics where the driver says that the device is lost, and
-/// now and then where another thread polls at the same time: it takes the queue for empty that the
-/// other one has just emptied. The second time all is well.
-#[cfg(not(target_arch = "wasm32"))]
-fn untroubled<T>(device: &wgpu::Device, poll: impl Fn() -> T) -> Result<T, GpuError> {
-    const TIMES: usize = 10;
-    for _ in 1..TIMES {
-        match caught(&poll) {
-            Ok(result) => return Ok(result),
-            Err(_) if is_lost(device) => return Err(GpuError::DeviceLost),
-            Err(_) => {}
-        }
-    }
-    Ok(poll())
-}
-
-/// The browser polls by itself.
-#[cfg(target_arch = "wasm32")]
-fn wait(
-    _device: &wgpu::Device,
-    _submission: wgpu::SubmissionIndex,
-    _timeout: Duration,
-) -> Result<(), GpuError> {
-    Ok(())
-}
-
-type MapResult = Result<(), wgpu::BufferAsyncError>;
-
-/// The answer of `map_async` as a future.
-#[derive(Clone, Debug, Default)]
-struct Mapped(Arc<Mutex<(Option<MapResult>, Option<Waker>)>>);
-
-impl Mapped {
-    fn complete(&self, result: MapResult) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 = Some(result);
-        if let Some(waker) = state.1.take() {
-            waker.wake();
-        }
-    }
-}
-
-impl Future for Mapped {
-    type Output = MapResult;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<MapResult> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.0.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                state.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
 }

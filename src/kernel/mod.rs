@@ -6,6 +6,7 @@ mod compile;
 mod dispatch;
 mod environment;
 mod error;
+mod estimate;
 #[cfg(not(target_arch = "wasm32"))]
 mod file;
 mod guard;
@@ -15,7 +16,10 @@ mod operand;
 mod owner;
 #[cfg(not(target_arch = "wasm32"))]
 mod pipelines;
+mod portions;
 mod source;
+#[cfg(test)]
+pub(crate) mod starved;
 pub(crate) mod uniform;
 mod view;
 
@@ -31,16 +35,20 @@ pub(crate) use cache::Fault;
 pub(crate) use cache::{KernelCache, LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;
+pub(crate) use estimate::slowness;
 #[cfg(not(target_arch = "wasm32"))]
 #[cfg(feature = "checkpoint")]
 pub(crate) use file::replace_durably;
 pub(crate) use file::{beside, cache_folder, replace};
-pub(crate) use guard::{Failure, caught, guard, is_lost, watch};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use guard::is_lost;
+pub(crate) use guard::{Failure, caught, create, guard, watch};
 pub(crate) use jobs::{Job, side_by_side};
 pub(crate) use operand::{Operand, check_operands, expect_matrix, expect_vector};
 pub(crate) use owner::is_foreign;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use pipelines::Pipelines;
+pub(crate) use portions::Portions;
 pub(crate) use source::file;
 pub(crate) use uniform::{Contents, Uniform, uniform};
 

@@ -4,6 +4,7 @@
 mod activation;
 mod adapters;
 mod algorithms;
+mod bound;
 mod capabilities;
 mod dims;
 mod kernels;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::device::{Gpu, Requirements};
 use crate::kernel::{
@@ -11,6 +12,7 @@ use crate::kernel::{
 
 use super::activation::Activation;
 use super::algorithms::{BIAS_GRAD, prepare_sum_rows};
+use super::bound::{Bound, LONGEST_DISPATCH};
 use super::capabilities::Capabilities;
 use super::kernels;
 use super::operands::{
@@ -62,6 +64,7 @@ use super::windows::Factors;
 pub struct LinearKernels {
     pub(super) cache: KernelCache,
     capabilities: Capabilities,
+    longest_dispatch: Duration,
     chosen: Mutex<HashMap<(Shape, Operation), Plan>>,
 }
 
@@ -103,6 +106,7 @@ impl LinearKernels {
         Self {
             cache,
             capabilities: Capabilities::of(device),
+            longest_dispatch: LONGEST_DISPATCH,
             chosen: Mutex::default(),
         }
     }
@@ -132,6 +136,27 @@ impl LinearKernels {
         self.capabilities.parallel_workgroups = known.parallel_workgroups.max(1);
         self.capabilities.processor = known.processor;
         self
+    }
+
+    /// The same kernels, whose matrix products are cut into dispatches that should take no longer
+    /// than this each: for applications that want the device in between, such as for the frames of
+    /// a game. Results have the same bits. Default: 200 ms.
+    ///
+    /// The estimate is rough, and a tile of results is never cut.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use wgpu_linear::{Gpu, LinearKernels};
+    /// let gpu = Gpu::new()?;
+    /// let kernels = LinearKernels::new(gpu.device()).with_longest_dispatch(Duration::from_millis(4));
+    /// # Ok::<(), wgpu_linear::GpuError>(())
+    /// ```
+    #[must_use]
+    pub fn with_longest_dispatch(self, longest_dispatch: Duration) -> Self {
+        Self {
+            longest_dispatch,
+            ..self
+        }
     }
 
     /// What the plans know of the device.
@@ -279,7 +304,20 @@ impl LinearKernels {
             activated_alone: alone,
             db: None,
         };
-        product.prepare(&self.cache, &self.plan(shape, Operation::Forward))
+        self.prepare_product(&product, shape, Operation::Forward)
+    }
+
+    fn prepare_product(
+        &self,
+        product: &Product<'_>,
+        shape: Shape,
+        operation: Operation,
+    ) -> Result<Dispatch, PrepareError> {
+        let bound = Bound {
+            capabilities: &self.capabilities,
+            longest: self.longest_dispatch,
+        };
+        product.prepare(&self.cache, &self.plan(shape, operation), bound)
     }
 
     /// dX = dT·Wᵀ: dx_mn = Σ_j dt_mj w_nj, the gradient of a loss with respect to X.
@@ -352,7 +390,7 @@ impl LinearKernels {
             activated_alone: None,
             db: None,
         };
-        product.prepare(&self.cache, &self.plan(shape, Operation::InputGrad))
+        self.prepare_product(&product, shape, Operation::InputGrad)
     }
 
     /// dW = Xᵀ·dT: dw_mn = Σ_i x_im dt_in, the gradient of a loss with respect to W; and db = Σ_i
@@ -392,7 +430,7 @@ impl LinearKernels {
             activated_alone: None,
             db: db.map(|db| Operand::vector("db", db)),
         };
-        let dispatch = product.prepare(&self.cache, &self.plan(shape, Operation::WeightGrad))?;
+        let dispatch = self.prepare_product(&product, shape, Operation::WeightGrad)?;
         match db {
             // Without inputs there is no product to sum the columns beside.
             Some(db) if shape.inputs == 0 => self.bias_grad(BiasGrad { dt, db }),
