@@ -77,11 +77,22 @@ pub enum GpuError {
     /// A submission of another device was waited for.
     #[error("the submission belongs to another device")]
     ForeignSubmission,
-    /// The device did not finish its work in time.
-    #[error("the GPU did not finish within {waited:?}")]
+    /// The device did not finish its work in time. It goes on with it, and whatever is submitted
+    /// later comes behind: device, queue and objects serve on.
+    #[error(
+        "the GPU did not finish {operation}{} within {waited:?}{}",
+        of_bytes(*.bytes),
+        behind_what(.behind.as_deref())
+    )]
     Timeout {
+        /// What was waited for, such as `reading`, with how much of it there is.
+        operation: String,
+        /// How many bytes were to come back; 0 where nothing was to be copied.
+        bytes: u64,
         /// How long was waited.
         waited: Duration,
+        /// What has timed out before and is still under way, in front of this.
+        behind: Option<String>,
     },
     /// The device was lost: destroyed, or given up by its driver.
     #[error("the GPU device was lost; open a new one")]
@@ -107,6 +118,19 @@ impl GpuError {
             (Failure::Panicked(panic), None) => std::panic::resume_unwind(panic),
         }
     }
+}
+
+fn of_bytes(bytes: u64) -> String {
+    match bytes {
+        0 => String::new(),
+        bytes => format!(" {bytes} bytes"),
+    }
+}
+
+fn behind_what(behind: Option<&str>) -> String {
+    behind.map_or(String::new(), |operation| {
+        format!("; {operation}, for which the wait was given up before, still runs in front of it")
+    })
 }
 
 fn seen_list(seen: &[String]) -> String {

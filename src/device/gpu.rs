@@ -5,19 +5,25 @@
 //! [`wgpu::Device`].
 
 #[cfg(not(target_arch = "wasm32"))]
+use std::fmt;
+#[cfg(not(target_arch = "wasm32"))]
 use std::sync::Arc;
+#[cfg(not(target_arch = "wasm32"))]
 use std::time::Duration;
 
 use wgpu::DeviceType;
 
 use super::GpuError;
 use super::adapter::{GpuOptions, choose, describe, describe_request, enumerate, install_hint};
+use super::patience::Patience;
+#[cfg(not(target_arch = "wasm32"))]
+use super::patience::is_done;
 use super::readback;
 use super::requirements::Requirements;
 #[cfg(test)]
 use crate::kernel::Fault;
 use crate::kernel::{
-    Dispatch, KernelCache, ShaderChecks, caught, guard, is_lost, is_lost_async, watch,
+    Dispatch, Failure, KernelCache, Portions, ShaderChecks, caught, guard, is_lost_async, watch,
 };
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernel::{FirstUse, Pipelines, Runner, Stopped};
@@ -27,7 +33,7 @@ use crate::kernel::{FirstUse, Pipelines, Runner, Stopped};
 pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
-    timeout: Duration,
+    patience: Patience,
     #[cfg(not(target_arch = "wasm32"))]
     pipelines: Option<Pipelines>,
     #[cfg(not(target_arch = "wasm32"))]
@@ -93,7 +99,7 @@ impl Gpu {
         let gpu = Self {
             #[cfg(not(target_arch = "wasm32"))]
             pipelines: folder.and_then(|folder| Pipelines::open(&device, folder)),
-            timeout: options.timeout,
+            patience: Patience::new(options.timeout),
             ..Self::unchecked(device, queue)
         };
         Ok(gpu.with_first_use_checks(options.first_use_checks))
@@ -115,7 +121,7 @@ impl Gpu {
         Self {
             device,
             queue,
-            timeout: GpuOptions::default().timeout,
+            patience: Patience::new(GpuOptions::default().timeout),
             #[cfg(not(target_arch = "wasm32"))]
             pipelines: None,
             #[cfg(not(target_arch = "wasm32"))]
@@ -305,7 +311,9 @@ impl Gpu {
         written.ok_or(GpuError::DeviceLost)
     }
 
-    /// Runs the dispatches in order, in one compute pass of one submission. Does not wait for them.
+    /// Runs the dispatches in order, in one compute pass of one submission, or in several where
+    /// they should take longer than a second ([`Dispatch::estimates`]). Does not wait for them; the
+    /// submission that it returns is the last.
     ///
     /// # Errors
     /// [`GpuError::Refused`] where a dispatch was prepared for another device, or one of its buffers
@@ -316,21 +324,21 @@ impl Gpu {
         &self,
         dispatches: impl IntoIterator<Item = &'a Dispatch>,
     ) -> Result<wgpu::SubmissionIndex, GpuError> {
-        let submit = || {
-            let mut encoder = self.encoder("wgpu_linear::run");
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                    label: Some("wgpu_linear::run"),
-                    timestamp_writes: None,
-                });
-                for dispatch in dispatches {
-                    dispatch.record(&mut pass);
-                }
+        let grids = dispatches.into_iter().flat_map(|dispatch| &dispatch.grids);
+        let mut work = Portions::of(grids.map(|grid| (grid, 0)));
+        loop {
+            let submit = || {
+                let mut encoder = self.encoder("wgpu_linear::run");
+                work.record(&mut encoder, "wgpu_linear::run");
+                self.queue.submit([encoder.finish()])
+            };
+            let submission = guard(&self.device, submit).map_err(|failure| {
+                GpuError::of(failure, Some("dispatch"), ("wgpu_linear::run", 0))
+            })?;
+            if work.is_done() {
+                return Ok(submission);
             }
-            self.queue.submit([encoder.finish()])
-        };
-        guard(&self.device, submit)
-            .map_err(|failure| GpuError::of(failure, Some("dispatch"), ("wgpu_linear::run", 0)))
+        }
     }
 
     pub(crate) fn encoder(&self, label: &str) -> wgpu::CommandEncoder {
@@ -344,32 +352,40 @@ impl Gpu {
         &self,
         encoder: wgpu::CommandEncoder,
     ) -> Result<wgpu::SubmissionIndex, GpuError> {
-        // Where memory runs out, wgpu loses the device and tells its handler, which may panic.
-        let submission = caught(|| self.queue.submit([encoder.finish()]));
-        // A lost device accepts nothing, and does not say so.
-        match submission {
-            Ok(submission) if !is_lost(&self.device) => Ok(submission),
-            _ => Err(GpuError::DeviceLost),
+        // A lost device accepts nothing, and does not say so. Where memory runs out, wgpu loses the
+        // device and tells its handler, which may panic.
+        match guard(&self.device, || self.queue.submit([encoder.finish()])) {
+            Err(Failure::Panicked(_)) => Err(GpuError::DeviceLost),
+            result => {
+                result.map_err(|failure| GpuError::of(failure, None, ("wgpu_linear::submit", 0)))
+            }
         }
     }
 
-    /// Waits until `submission` has been executed.
+    /// Waits until `submission` has been executed, with all that was submitted before it.
     ///
     /// # Errors
     /// [`GpuError::Timeout`], [`GpuError::DeviceLost`], or [`GpuError::ForeignSubmission`] where it
     /// was another device's.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
-        readback::wait(&self.device, submission, self.timeout)
+        self.wait_for(submission, format_args!("the submission"))
+    }
+
+    /// [`Self::wait`] under another name.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn wait_for(
+        &self,
+        submission: wgpu::SubmissionIndex,
+        operation: fmt::Arguments<'_>,
+    ) -> Result<(), GpuError> {
+        self.patience.wait(&self.device, submission, (operation, 0))
     }
 
     /// Whether `submission` has been executed; does not wait.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn is_done(&self, submission: &wgpu::SubmissionIndex) -> Result<bool, GpuError> {
-        match readback::wait(&self.device, submission.clone(), Duration::ZERO) {
-            Err(GpuError::Timeout { .. }) => Ok(false),
-            result => result.map(|()| true),
-        }
+        is_done(&self.device, submission, Duration::ZERO)
     }
 
     /// Lets wgpu call back for whatever has finished; does not wait. (A browser does so by itself,
@@ -450,7 +466,7 @@ impl Gpu {
             offset_bytes,
             bytes,
         };
-        readback::read(&self.device, &self.queue, range, self.timeout).await
+        readback::read(&self.device, &self.queue, range, &self.patience).await
     }
 }
 
@@ -460,7 +476,7 @@ impl Runner for Gpu {
         let words = self.run([dispatch]).and_then(|_| self.read(buffer));
         words.map_err(|error| match error {
             GpuError::DeviceLost => Stopped::Lost,
-            GpuError::Timeout { waited } => Stopped::Timeout(waited),
+            GpuError::Timeout { waited, .. } => Stopped::Timeout(waited),
             error => Stopped::Other(Box::new(error)),
         })
     }

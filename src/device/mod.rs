@@ -3,6 +3,8 @@
 mod adapter;
 mod error;
 mod gpu;
+mod mapped;
+mod patience;
 mod readback;
 mod requirements;
 

@@ -1,17 +1,11 @@
 //! Buffers and their way back to the host, with errors instead of panics and a bound on every wait.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
-
 use super::GpuError;
+use super::mapped::mapping;
+use super::patience::Patience;
 #[cfg(target_arch = "wasm32")]
 use crate::kernel::{Refusal, heard, settled};
-#[cfg(not(target_arch = "wasm32"))]
-use crate::kernel::{caught, is_lost};
-use crate::kernel::{guard_buffer, is_foreign, watch};
+use crate::kernel::{create_buffer as create, is_foreign, watch};
 
 /// Creates a zeroed buffer of at least 4 bytes; see [`crate::Gpu::create_buffer`].
 pub(crate) fn create_buffer(
@@ -28,16 +22,17 @@ pub(crate) fn create_buffer(
             allowed,
         });
     }
-    let create = || {
+    let size = bytes.next_multiple_of(4).max(4);
+    let make = || {
         device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
-            size: bytes.next_multiple_of(4).max(4),
+            size,
             usage,
             mapped_at_creation: false,
         })
     };
-    guard_buffer(device, (label, bytes), create)
-        .map_err(|failure| GpuError::of(failure, None, (label, bytes)))
+    create(device, (label, size), make)
+        .map_err(|failure| GpuError::of(failure, None, (label, size)))
 }
 
 /// Part of a buffer.
@@ -77,7 +72,7 @@ pub(crate) async fn read<T: bytemuck::Pod>(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
     range: BufferRange<'_>,
-    timeout: Duration,
+    patience: &Patience,
 ) -> Result<Vec<T>, GpuError> {
     range.check()?;
     if range.bytes == 0 {
@@ -98,19 +93,16 @@ pub(crate) async fn read<T: bytemuck::Pod>(
         return Err(GpuError::Foreign { what: "buffer" });
     }
 
-    let mapped = Mapped::default();
-    let answer = mapped.clone();
+    let (answer, mapped) = mapping();
     // What is wrong here is what the callback hears.
     let _ = watch(device, || {
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            answer.complete(result)
-        });
+        staging.map_async(wgpu::MapMode::Read, .., move |result| answer.give(result));
     });
-    wait(device, submission, timeout)?;
-    let answer = mapped.await;
+    patience.wait(device, submission, (format_args!("reading"), range.bytes))?;
+    let arrived = mapped.arrived(patience, range.bytes).await;
     // What a browser has refused before was the cause, whatever is wrong now.
     settle(device).await?;
-    answer.map_err(|_| GpuError::DeviceLost)?;
+    arrived?;
     let view = staging
         .get_mapped_range(..)
         .map_err(|_| GpuError::DeviceLost)?;
@@ -120,54 +112,6 @@ pub(crate) async fn read<T: bytemuck::Pod>(
         .map(bytemuck::pod_read_unaligned)
         .collect();
     Ok(elements)
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn wait(
-    device: &wgpu::Device,
-    submission: wgpu::SubmissionIndex,
-    timeout: Duration,
-) -> Result<(), GpuError> {
-    let poll = || {
-        device.poll(wgpu::PollType::Wait {
-            submission_index: Some(submission.clone()),
-            timeout: Some(timeout),
-        })
-    };
-    match untroubled(device, poll)? {
-        Ok(_) => Ok(()),
-        Err(wgpu::PollError::Timeout) => Err(GpuError::Timeout { waited: timeout }),
-        Err(wgpu::PollError::WrongSubmissionIndex(..)) if is_lost(device) => {
-            Err(GpuError::DeviceLost)
-        }
-        Err(wgpu::PollError::WrongSubmissionIndex(..)) => Err(GpuError::ForeignSubmission),
-    }
-}
-
-/// The result of `poll`, in which wgpu 30 panics where the driver says that the device is lost, and
-/// now and then where another thread polls at the same time: it takes the queue for empty that the
-/// other one has just emptied. The second time all is well.
-#[cfg(not(target_arch = "wasm32"))]
-fn untroubled<T>(device: &wgpu::Device, poll: impl Fn() -> T) -> Result<T, GpuError> {
-    const TIMES: usize = 10;
-    for _ in 1..TIMES {
-        match caught(&poll) {
-            Ok(result) => return Ok(result),
-            Err(_) if is_lost(device) => return Err(GpuError::DeviceLost),
-            Err(_) => {}
-        }
-    }
-    Ok(poll())
-}
-
-/// The browser polls by itself.
-#[cfg(target_arch = "wasm32")]
-fn wait(
-    _device: &wgpu::Device,
-    _submission: wgpu::SubmissionIndex,
-    _timeout: Duration,
-) -> Result<(), GpuError> {
-    Ok(())
 }
 
 /// Waits for what a browser has to say of all calls so far: the first that it refused.
@@ -201,36 +145,5 @@ fn error_of(refusal: Refusal) -> GpuError {
             GpuError::OutOfMemory { label, bytes }
         }
         (source, _) => GpuError::Refused { source },
-    }
-}
-
-type MapResult = Result<(), wgpu::BufferAsyncError>;
-
-/// The answer of `map_async` as a future.
-#[derive(Clone, Debug, Default)]
-struct Mapped(Arc<Mutex<(Option<MapResult>, Option<Waker>)>>);
-
-impl Mapped {
-    fn complete(&self, result: MapResult) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 = Some(result);
-        if let Some(waker) = state.1.take() {
-            waker.wake();
-        }
-    }
-}
-
-impl Future for Mapped {
-    type Output = MapResult;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<MapResult> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.0.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                state.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
     }
 }

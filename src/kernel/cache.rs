@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 #[cfg(not(target_arch = "wasm32"))]
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::compile::{Compiled, compile};
 use super::dispatch::{Dispatch, Grid, fold};
+use super::estimate::Speed;
 #[cfg(not(target_arch = "wasm32"))]
 use super::first_use::{FirstUse, Placed, Stopped, Verdict, required_bytes};
-use super::guard::{Failure, guard, unheard};
+use super::guard::{Failure, create};
 use super::limits::check_limits;
 use super::operand::{Operand, check_operands};
 use super::owner::is_foreign;
@@ -25,6 +27,7 @@ use super::{Access, Kernel, PrepareError, ShaderChecks, SourceError};
 pub(crate) struct KernelCache {
     device: wgpu::Device,
     limits: wgpu::Limits,
+    speed: Speed,
     checks: ShaderChecks,
     wide_loads: bool,
     #[cfg(not(target_arch = "wasm32"))]
@@ -35,8 +38,9 @@ pub(crate) struct KernelCache {
     /// A lock for each kernel, so that several are compiled side by side, and none of them twice.
     compiled: Mutex<HashMap<Arc<Kernel>, Arc<Slot>>>,
     /// Bound in place of operands that are absent or without elements, which WebGPU does not allow
-    /// to be bound. One for each binding, since what is written must not be bound twice.
-    placeholders: [wgpu::Buffer; MOST_BINDINGS],
+    /// to be bound. One for each binding, since what is written must not be bound twice. Made when
+    /// first needed: where there was no memory for one, there may be some the next time.
+    placeholders: OnceLock<[wgpu::Buffer; MOST_BINDINGS]>,
     /// What goes wrong on purpose.
     #[cfg(test)]
     fault: Option<Fault>,
@@ -60,6 +64,8 @@ pub(crate) struct Fault {
 impl Fault {
     /// Every kernel that has the text.
     pub(crate) const ANY: &str = "*";
+    /// Instead of any text: what loses the device while it is compiled.
+    pub(crate) const LOSES_THE_DEVICE: &str = "// loses the device";
 
     pub(crate) fn is_in(&self, kernel: &str) -> bool {
         if self.kernel == Self::ANY {
@@ -79,17 +85,11 @@ const MOST_BINDINGS: usize = 8;
 
 impl KernelCache {
     pub(crate) fn new(device: &wgpu::Device, checks: ShaderChecks) -> Self {
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("wgpu_linear::placeholder"),
-            size: 16,
-            usage: wgpu::BufferUsages::STORAGE,
-            mapped_at_creation: false,
-        };
-        // What is wrong with one is reported when it is bound.
-        let placeholder = |_| unheard(device, || device.create_buffer(&descriptor));
+        let info = device.adapter_info();
         Self {
             device: device.clone(),
             limits: device.limits(),
+            speed: Speed::of(info.device_type, loop_iterations(&info)),
             checks: checks.or_from_env(),
             wide_loads: has_wide_loads(device),
             #[cfg(not(target_arch = "wasm32"))]
@@ -97,7 +97,7 @@ impl KernelCache {
             #[cfg(not(target_arch = "wasm32"))]
             first_use: None,
             compiled: Mutex::default(),
-            placeholders: std::array::from_fn(placeholder),
+            placeholders: OnceLock::new(),
             #[cfg(test)]
             fault: None,
         }
@@ -167,6 +167,11 @@ impl KernelCache {
         Vec::new()
     }
 
+    /// How long a dispatch takes that moves so many bytes, in ns.
+    pub(crate) fn moving(&self, bytes: u64) -> f64 {
+        self.speed.moving(bytes)
+    }
+
     /// Checks the operands, then binds them once for each of `passes`, whose contents become the
     /// uniform at binding 0; `operands` fill the remaining bindings in order. No workgroups means
     /// no work: a dispatch that records nothing.
@@ -215,7 +220,8 @@ impl KernelCache {
 
     /// One dispatch of operands that have been checked; `None` for those that the kernel does not
     /// use. `workgroups` are folded into x and y, `layers` go into z. `probe` shows whether the
-    /// kernel is right, where it has not been used on this device before.
+    /// kernel is right, where it has not been used on this device before. The estimate is that of
+    /// moving all operands.
     pub(crate) fn grid(
         &self,
         kernel: &Kernel,
@@ -228,9 +234,9 @@ impl KernelCache {
         let workgroups = self.folded(kernel, workgroups, layers)?;
         let (shared, compiled) = self.compiled(kernel)?;
         self.try_out(&shared, &compiled, probe)?;
-        let bindings = guard(&self.device, || {
-            self.bind(kernel, &compiled.layout, dims, operands)
-        });
+        let placeholders = self.placeholders(kernel.label)?;
+        let bind = || self.bind(kernel, &compiled.layout, dims, (operands, placeholders));
+        let bindings = create(&self.device, bind);
         // What wgpu binds, or does not know, may be of another instance.
         if matches!(bindings, Ok(_) | Err(Failure::Panicked(_)))
             && let Some(operand) = self.foreign(operands)
@@ -238,8 +244,10 @@ impl KernelCache {
             let operation = kernel.label;
             return Err(PrepareError::Foreign { operation, operand });
         }
-        let bindings = bindings.map_err(|failure| refusal(kernel.label, failure))?;
-        Ok(grid(shared, compiled, bindings, workgroups))
+        let bytes_of_dims = dims.map_or(0, Contents::bytes);
+        let refused = |failure| refusal(kernel.label, bytes_of_dims, failure);
+        let grid = grid(shared, compiled, bindings.map_err(refused)?, workgroups);
+        Ok(grid.taking(self.speed.moving(bytes(operands))))
     }
 
     /// Workgroups in x, y and z.
@@ -327,13 +335,15 @@ impl KernelCache {
     ) -> Result<Verdict, PrepareError> {
         let operation = kernel.label;
         let workgroups = self.folded(kernel, probe.workgroups, probe.layers.into())?;
-        let (placed, bindings) = self.guard(operation, || {
+        let placeholders = self.placeholders(operation)?;
+        let (placed, bindings) = self.guard(operation, required_bytes(probe), || {
             let placed = Placed::new(probe, |usage, contents| {
                 filled_buffer(&self.device, "wgpu_linear::first_use", usage, contents)
             });
             let operands = placed.operands(probe);
             let layout = &compiled.layout;
-            let bindings = self.bind(kernel, layout, probe.dims.as_ref(), &operands);
+            let dims = probe.dims.as_ref();
+            let bindings = self.bind(kernel, layout, dims, (&operands, placeholders));
             (placed, bindings)
         })?;
         let grids = vec![grid(kernel.clone(), compiled.clone(), bindings, workgroups)];
@@ -375,7 +385,7 @@ impl KernelCache {
         operation: &'static str,
         bytes: u64,
     ) -> Result<wgpu::Buffer, PrepareError> {
-        self.guard(operation, || {
+        self.guard(operation, bytes, || {
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("wgpu_linear::scratch"),
                 size: bytes,
@@ -392,8 +402,8 @@ impl KernelCache {
         words: &[u32],
     ) -> Result<wgpu::Buffer, PrepareError> {
         let (label, usage) = ("wgpu_linear::table", wgpu::BufferUsages::STORAGE);
-        let contents = bytemuck::cast_slice(words);
-        self.guard(operation, || {
+        let contents: &[u8] = bytemuck::cast_slice(words);
+        self.guard(operation, contents.len() as u64, || {
             filled_buffer(&self.device, label, usage, contents)
         })
     }
@@ -401,9 +411,31 @@ impl KernelCache {
     fn guard<T>(
         &self,
         operation: &'static str,
-        create: impl FnOnce() -> T,
+        bytes: u64,
+        make: impl FnOnce() -> T,
     ) -> Result<T, PrepareError> {
-        guard(&self.device, create).map_err(|failure| refusal(operation, failure))
+        create(&self.device, make).map_err(|failure| refusal(operation, bytes, failure))
+    }
+
+    fn placeholders(
+        &self,
+        operation: &'static str,
+    ) -> Result<&[wgpu::Buffer; MOST_BINDINGS], PrepareError> {
+        if let Some(placeholders) = self.placeholders.get() {
+            return Ok(placeholders);
+        }
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("wgpu_linear::placeholder"),
+            size: 16,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        };
+        let bytes = descriptor.size * MOST_BINDINGS as u64;
+        let placeholders = self.guard(operation, bytes, || {
+            std::array::from_fn(|_| self.device.create_buffer(&descriptor))
+        })?;
+        // Another thread may have been quicker.
+        Ok(self.placeholders.get_or_init(|| placeholders))
     }
 
     fn compiled(&self, kernel: &Kernel) -> Result<(Arc<Kernel>, Compiled), PrepareError> {
@@ -417,7 +449,9 @@ impl KernelCache {
         let wgsl = kernel.wgsl()?;
         #[cfg(test)]
         let wgsl = self.sabotaged(kernel, wgsl);
-        let fresh = self.guard(kernel.label, || {
+        let fresh = self.guard(kernel.label, 0, || {
+            #[cfg(test)]
+            self.lose_for(kernel);
             compile(
                 &self.device,
                 kernel,
@@ -425,10 +459,25 @@ impl KernelCache {
                 self.checks,
                 self.pipeline_cache(),
             )
-        })?;
+        });
+        // wgpu gives up the whole device where a driver refuses a pipeline for a reason of its own.
+        if let Err(PrepareError::DeviceLost { .. }) = &fresh {
+            let name = kernel.name();
+            log::error!("the device is lost, and may be for the kernel {name}, just compiled");
+        }
+        let fresh = fresh?;
         self.note_news();
         *slot = Some(fresh.clone());
         Ok((shared, fresh))
+    }
+
+    /// As wgpu does where the driver refuses the pipeline.
+    #[cfg(test)]
+    fn lose_for(&self, kernel: &Kernel) {
+        let fault = self.fault.filter(|fault| fault.is_in(&kernel.name()));
+        if fault.is_some_and(|fault| fault.instead == Fault::LOSES_THE_DEVICE) {
+            self.device.destroy();
+        }
     }
 
     #[cfg(test)]
@@ -478,7 +527,7 @@ impl KernelCache {
         kernel: &Kernel,
         layout: &wgpu::BindGroupLayout,
         dims: Option<&Contents>,
-        operands: &[Option<Operand<'_>>],
+        (operands, placeholders): (&[Option<Operand<'_>>], &[wgpu::Buffer; MOST_BINDINGS]),
     ) -> wgpu::BindGroup {
         let dims = dims.map(|dims| {
             let (label, usage) = ("wgpu_linear::uniform", wgpu::BufferUsages::UNIFORM);
@@ -487,7 +536,7 @@ impl KernelCache {
         let dims = dims.iter().map(wgpu::Buffer::as_entire_binding);
         let operands = operands
             .iter()
-            .zip(&self.placeholders)
+            .zip(placeholders)
             .map(|(operand, placeholder)| resource(operand.as_ref(), placeholder));
         let resources = dims.chain(operands);
         let entries: Vec<_> = kernel
@@ -519,7 +568,14 @@ fn grid(
         bindings,
         pipeline: compiled.pipeline,
         workgroups,
+        estimate: Duration::default(),
     }
+}
+
+/// Of all operands together.
+fn bytes(operands: &[Option<Operand<'_>>]) -> u64 {
+    let operands = operands.iter().flatten();
+    operands.map(|operand| operand.size_bytes).sum()
 }
 
 fn resource<'a>(
@@ -575,10 +631,14 @@ fn check_dims(kernel: &Kernel, dims: Option<&Contents>) -> Result<(), SourceErro
     fits.then_some(()).ok_or(SourceError::Uniform { kernel })
 }
 
-/// A failure as an error of `operation`. Panics that are none of wgpu's business go on.
-fn refusal(operation: &'static str, failure: Failure) -> PrepareError {
+/// A failure as an error of `operation`, which has asked for so many bytes. Panics that are none of
+/// wgpu's business go on.
+fn refusal(operation: &'static str, bytes: u64, failure: Failure) -> PrepareError {
     match failure {
         Failure::Lost => PrepareError::DeviceLost { operation },
+        Failure::Refused(wgpu::Error::OutOfMemory { .. }) => {
+            PrepareError::OutOfMemory { operation, bytes }
+        }
         Failure::Refused(source) => PrepareError::Refused { operation, source },
         Failure::Panicked(panic) => std::panic::resume_unwind(panic),
     }
@@ -607,13 +667,12 @@ fn filled_buffer(
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::{AtomicU32, AtomicUsize};
     use std::sync::mpsc;
     use std::thread;
-    use std::time::Duration;
 
     use super::*;
-    use crate::kernel::{File, Runner};
+    use crate::kernel::{File, Runner, is_lost};
 
     fn cache() -> KernelCache {
         let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
@@ -649,6 +708,61 @@ mod tests {
         drop(compiling);
         assert_eq!(receive.recv_timeout(long), Ok("slow"));
         waits.join().unwrap();
+    }
+
+    /// A cache with a kernel that is `broken`, and how much the application has heard.
+    fn broken(instead: &'static str) -> (KernelCache, Arc<AtomicUsize>) {
+        let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let heard = Arc::new(AtomicUsize::new(0));
+        let counter = heard.clone();
+        device.on_uncaptured_error(Arc::new(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }));
+        let fault = Fault {
+            kernel: "broken",
+            text: "fn nothing",
+            instead,
+            checks: ShaderChecks::default(),
+        };
+        let cache = KernelCache::new(&device, ShaderChecks::default());
+        (cache.with_fault(Some(fault)), heard)
+    }
+
+    #[test]
+    fn a_kernel_that_is_refused_takes_nothing_with_it() {
+        for instead in ["fn no thing", "fn otherwise", "fn nothing_at_all"] {
+            let (cache, heard) = broken(instead);
+            for _ in 0..2 {
+                let refused = cache.compiled(&kernel("broken"));
+                assert!(
+                    matches!(
+                        refused,
+                        Err(PrepareError::Refused {
+                            operation: "broken",
+                            source: wgpu::Error::Validation { .. }
+                        })
+                    ),
+                    "{refused:?}"
+                );
+                assert!(cache.compiled(&kernel("other")).is_ok());
+            }
+            assert!(!is_lost(&cache.device));
+            assert_eq!(heard.load(Ordering::SeqCst), 0);
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_takes_the_device_with_it_does_not_do_so_unnoticed() {
+        let (cache, heard) = broken(Fault::LOSES_THE_DEVICE);
+        assert!(cache.compiled(&kernel("before")).is_ok());
+        for label in ["broken", "broken", "other"] {
+            let lost = cache.compiled(&kernel(label));
+            assert!(
+                matches!(lost, Err(PrepareError::DeviceLost { operation }) if operation == label),
+                "{lost:?}"
+            );
+        }
+        assert_eq!(heard.load(Ordering::SeqCst), 0);
     }
 
     #[test]

@@ -114,10 +114,10 @@ fn trusted_module(
     // or `SumRowsDims` in `linear/algorithms/sum_rows.rs`. Members are set by name, and the
     // contract test `kernel_uniforms_match_the_shader` holds names, order, types and offsets
     // against the shader, so no value can arrive in the place of another.
-    // * Storage buffers: every operand has been checked to hold its shape. What is bound is
-    //   exactly the stored rows from `left_base`, `right_base` and `product_base` on that the
-    //   ranges `first_row..end_row`, `first_column..end_column` and `first_k..end_k` name
-    //   (`windows.rs`), none of them empty but the last. Loads replace an index outside these
+    // * Storage buffers: every operand has been checked to hold its shape. What is bound are the
+    //   stored rows from `left_base`, `right_base` and `product_base` on (`windows.rs`), among them
+    //   all that the ranges `first_row..end_row`, `first_column..end_column` and `first_k..end_k`
+    //   name (`bound.rs`), none of which is empty but the last. Loads replace an index outside these
     //   ranges by 0, and a binding holds at least one element. Those of `whole_blocks.wgsl` are
     //   made of whole blocks of terms inside `first_k..end_k` alone, and replace a row or column
     //   outside its range by the last inside; what they add to an address behind the last block is

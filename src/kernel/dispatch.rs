@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Kernel;
 
@@ -28,6 +29,25 @@ pub(crate) struct Grid {
     pub(crate) workgroups: [u32; 3],
     /// Whether one of the bindings takes its offset when recorded.
     pub(crate) dynamic: bool,
+    /// How long it should take.
+    pub(crate) estimate: Duration,
+}
+
+impl Grid {
+    /// The same with another estimate, in ns.
+    pub(crate) fn taking(self, nanoseconds: f64) -> Self {
+        let estimate = Duration::from_nanos(nanoseconds as u64);
+        Self { estimate, ..self }
+    }
+
+    /// Records it, with the dynamic binding, where there is one, moved on by `offset_bytes`.
+    pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>, offset_bytes: u32) {
+        pass.set_pipeline(&self.pipeline);
+        let offsets = [offset_bytes];
+        pass.set_bind_group(0, &self.bindings, &offsets[..usize::from(self.dynamic)]);
+        let [x, y, z] = self.workgroups;
+        pass.dispatch_workgroups(x, y, z);
+    }
 }
 
 /// Without the sources of the kernel.
@@ -47,18 +67,46 @@ impl Dispatch {
     ///
     /// Within one pass, wgpu makes each dispatch see the writes of those before it.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
-        self.record_at(pass, 0);
+        for grid in &self.grids {
+            grid.record(pass, 0);
+        }
     }
 
-    /// [`Self::record`] with the dynamic binding, where there is one, moved on by `offset_bytes`.
-    pub(crate) fn record_at(&self, pass: &mut wgpu::ComputePass<'_>, offset_bytes: u32) {
-        for grid in &self.grids {
-            pass.set_pipeline(&grid.pipeline);
-            let offsets = [offset_bytes];
-            pass.set_bind_group(0, &grid.bindings, &offsets[..usize::from(grid.dynamic)]);
-            let [x, y, z] = grid.workgroups;
-            pass.dispatch_workgroups(x, y, z);
+    /// Each of its grids as a dispatch of its own, for those who spread them over several passes or
+    /// frames. They are recorded in order, with nothing between them that uses their operands.
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = Self> {
+        let label = self.label;
+        self.grids.iter().map(move |grid| Self {
+            label,
+            grids: vec![grid.clone()],
+        })
+    }
+
+    /// How long each of its grids should take on this adapter: a rough figure, meant to keep
+    /// submissions short. Operating systems reset a GPU that works on one for longer than they
+    /// allow, Windows for 2 s; [`Gpu::run`](crate::Gpu::run) submits no more at a time than should
+    /// take one.
+    ///
+    /// ```
+    /// # use wgpu_linear::{BiasGrad, Gpu, LinearKernels, Matrix, Vector};
+    /// # let gpu = Gpu::new()?;
+    /// # let (dt, db) = (gpu.zeros("dt", 6)?, gpu.zeros("db", 3)?);
+    /// # let (dt, db) = (Matrix::new(&dt, 2, 3), Vector::new(&db, 3));
+    /// let dispatch = LinearKernels::new(gpu.device()).bias_grad(BiasGrad { dt, db })?;
+    /// assert!(dispatch.estimates().sum::<std::time::Duration>().as_millis() < 500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn estimates(&self) -> impl ExactSizeIterator<Item = Duration> {
+        self.grids.iter().map(|grid| grid.estimate)
+    }
+
+    /// The same, each grid of which takes so many ns at most.
+    pub(crate) fn taking_at_most(mut self, nanoseconds: f64) -> Self {
+        let most = Duration::from_nanos(nanoseconds as u64);
+        for grid in &mut self.grids {
+            grid.estimate = grid.estimate.min(most);
         }
+        self
     }
 
     /// Full label of the operation, for example `wgpu_linear::forward`.

@@ -100,6 +100,15 @@ pub enum PrepareError {
         /// Name of the operand.
         operand: &'static str,
     },
+    /// The device has not enough memory for what the operation needs beside its operands: partial
+    /// results, tables, sizes.
+    #[error("{operation}: out of GPU memory, {bytes} bytes could not be had")]
+    OutOfMemory {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// How many bytes were asked for; 0 where the driver asked, for the kernel itself.
+        bytes: u64,
+    },
     /// The device is lost: destroyed, or given up by its driver.
     #[error("{operation}: the GPU device was lost; open a new one")]
     DeviceLost {

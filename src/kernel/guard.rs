@@ -30,9 +30,16 @@ pub(crate) fn guard<T>(device: &wgpu::Device, create: impl FnOnce() -> T) -> Res
     Ok(created)
 }
 
-/// [`guard`] for a buffer with this label and so many bytes: a browser, which refuses it later, has
-/// no other way to say which it was.
-pub(crate) fn guard_buffer(
+/// [`guard`] for what creates objects and does nothing else: after a failure it may be tried again.
+pub(crate) fn create<T>(device: &wgpu::Device, create: impl FnOnce() -> T) -> Result<T, Failure> {
+    #[cfg(test)]
+    super::starved::check(device).map_err(Failure::Refused)?;
+    guard(device, create)
+}
+
+/// [`create()`] for a buffer with this label and so many bytes: a browser, which refuses it later,
+/// has no other way to say which it was.
+pub(crate) fn create_buffer(
     device: &wgpu::Device,
     buffer: (&str, u64),
     create: impl FnOnce() -> wgpu::Buffer,
@@ -42,7 +49,7 @@ pub(crate) fn guard_buffer(
     #[cfg(not(target_arch = "wasm32"))]
     {
         let _ = buffer;
-        guard(device, create)
+        self::create(device, create)
     }
 }
 
@@ -125,10 +132,13 @@ fn observe<T>(device: &wgpu::Device, call: impl FnOnce() -> T) -> Observed<T> {
     // A driver that cannot compile a shader reports an internal error.
     let scopes = [Internal, OutOfMemory, Validation].map(|filter| device.push_error_scope(filter));
     let result = caught(call);
-    // All of them have to be popped, the last one first.
-    let errors = scopes.into_iter().rev().map(|scope| at_once(scope.pop()));
-    let error = errors.fold(None, |first, error| first.or(error));
-    (result, error)
+    let [internal, memory, validation] = scopes;
+    // All of them have to be popped, the last one first. What could not be made for want of memory,
+    // or compiled, is used all the same, which is a mistake that follows from it.
+    let validation = at_once(validation.pop());
+    let memory = at_once(memory.pop());
+    let internal = at_once(internal.pop());
+    (result, memory.or(internal).or(validation))
 }
 
 /// Natively wgpu's futures are ready at once; waiting for them would allocate.
@@ -146,4 +156,106 @@ fn at_once<T>(future: impl Future<Output = Option<T>>) -> Option<T> {
 #[cfg(target_arch = "wasm32")]
 fn observe<T>(device: &wgpu::Device, call: impl FnOnce() -> T) -> Observed<T> {
     (Ok(super::deferred::watched(device, None, call)), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device whose memory is the host's, and which validates no size.
+    fn boundless() -> wgpu::Device {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = wgpu::Backends::NOOP;
+        descriptor.backend_options.noop.enable = true;
+        descriptor.flags = wgpu::InstanceFlags::empty();
+        let limits = wgpu::Limits {
+            max_buffer_size: 1 << 60,
+            ..wgpu::Limits::default()
+        };
+        descriptor.backend_options.noop.limits = Some(limits.clone());
+        let instance = wgpu::Instance::new(descriptor);
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::NOOP));
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: limits,
+            ..Default::default()
+        };
+        pollster::block_on(adapters[0].request_device(&descriptor))
+            .unwrap()
+            .0
+    }
+
+    fn buffer(device: &wgpu::Device, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// What is made with a buffer that there was no memory for is a mistake as well.
+    #[test]
+    fn memory_that_ran_out_is_told_before_what_follows_from_it() {
+        let device = boundless();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: None,
+            entries: &[wgpu::BindGroupLayoutEntry {
+                binding: 0,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Uniform,
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            }],
+        });
+        let bind = |bytes: u64| {
+            let uniform = buffer(&device, bytes, wgpu::BufferUsages::UNIFORM);
+            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &uniform,
+                offset: 0,
+                size: wgpu::BufferSize::new(16),
+            });
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: None,
+                layout: &layout,
+                entries: &[wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource,
+                }],
+            })
+        };
+        let failed = guard(&device, || bind(1 << 50));
+        assert!(
+            matches!(
+                failed,
+                Err(Failure::Refused(wgpu::Error::OutOfMemory { .. }))
+            ),
+            "{failed:?}"
+        );
+        assert!(guard(&device, || bind(16)).is_ok());
+    }
+
+    /// The application's scopes, open around ours, hear nothing of ours and are left balanced.
+    #[test]
+    fn scopes_of_the_application_hear_nothing() {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        let device = boundless();
+        let scopes =
+            [Internal, OutOfMemory, Validation].map(|filter| device.push_error_scope(filter));
+        let huge = |usage| move |device: &wgpu::Device| buffer(device, 1 << 50, usage);
+        for usage in [wgpu::BufferUsages::STORAGE, wgpu::BufferUsages::empty()] {
+            assert!(guard(&device, || huge(usage)(&device)).is_err());
+        }
+        assert!(!is_lost(&device));
+        let theirs = buffer(&device, 4, wgpu::BufferUsages::empty());
+        drop(theirs);
+        let [internal, memory, validation] = scopes;
+        let heard = [validation, memory, internal].map(|scope| pollster::block_on(scope.pop()));
+        assert!(
+            matches!(heard, [Some(wgpu::Error::Validation { .. }), None, None]),
+            "{heard:?}"
+        );
+    }
 }

@@ -8,6 +8,7 @@ mod deferred;
 mod dispatch;
 mod environment;
 mod error;
+mod estimate;
 #[cfg(any(feature = "checkpoint", not(target_arch = "wasm32")))]
 mod file;
 #[cfg(not(target_arch = "wasm32"))]
@@ -19,8 +20,11 @@ mod operand;
 mod owner;
 #[cfg(not(target_arch = "wasm32"))]
 mod pipelines;
+mod portions;
 mod probe;
 mod source;
+#[cfg(test)]
+pub(crate) mod starved;
 pub(crate) mod uniform;
 mod view;
 
@@ -38,18 +42,22 @@ pub(crate) use cache::{KernelCache, LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
 pub(crate) use deferred::{Refusal, heard, settled};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;
+pub(crate) use estimate::slowness;
 #[cfg(feature = "checkpoint")]
 pub(crate) use file::replace_durably;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use file::{beside, cache_folder, replace};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use first_use::{FirstUse, Runner, Stopped};
-pub(crate) use guard::{Failure, caught, guard, guard_buffer, is_lost, is_lost_async, watch};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use guard::is_lost;
+pub(crate) use guard::{Failure, caught, create_buffer, guard, is_lost_async, watch};
 pub(crate) use jobs::{Job, side_by_side};
 pub(crate) use operand::{Operand, check_operands, expect_matrix, expect_vector};
 pub(crate) use owner::is_foreign;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use pipelines::Pipelines;
+pub(crate) use portions::Portions;
 pub(crate) use probe::{Probe, Wanted, quarters};
 pub(crate) use source::file;
 pub(crate) use uniform::{Contents, Uniform, uniform};

@@ -55,6 +55,11 @@ impl Contents {
         self.members == members
     }
 
+    /// Size of the uniform buffer.
+    pub(crate) fn bytes(&self) -> u64 {
+        bytes(self.members)
+    }
+
     /// The bytes of the uniform buffer: as many as [`bytes`] says.
     pub(crate) fn padded(&self) -> Vec<u8> {
         let mut contents: Vec<u8> = bytemuck::cast_slice(&self.words).to_vec();

@@ -4,7 +4,7 @@ use wgpu::DeviceType;
 
 use super::adapters::processors;
 use super::processor::Processor;
-use crate::kernel::{LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
+use crate::kernel::{LLVMPIPE_LOOP_ITERATIONS, loop_iterations, slowness};
 
 /// The properties of an adapter and its device that decide which kernel is fast there.
 #[non_exhaustive]
@@ -103,6 +103,11 @@ impl Capabilities {
             loop_iterations: Some(LLVMPIPE_LOOP_ITERATIONS),
             ..Self::hardware()
         }
+    }
+
+    /// How many times as long it takes as what its estimates were fitted to.
+    pub(super) fn slowness(&self) -> f64 {
+        slowness(self.device_type, self.loop_iterations)
     }
 
     pub(super) fn is_software(&self) -> bool {

@@ -5,6 +5,7 @@ mod activation;
 mod activation_formula;
 mod adapters;
 mod algorithms;
+mod bound;
 mod capabilities;
 mod dims;
 mod kernels;

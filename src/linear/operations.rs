@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::device::{Gpu, Requirements};
 use crate::kernel::{
@@ -11,6 +12,7 @@ use crate::kernel::{
 
 use super::activation::Activation;
 use super::algorithms::{BIAS_GRAD, prepare_sum_rows};
+use super::bound::{Bound, LONGEST_DISPATCH};
 use super::capabilities::Capabilities;
 use super::kernels;
 use super::operands::{
@@ -62,6 +64,7 @@ use super::windows::Factors;
 pub struct LinearKernels {
     pub(super) cache: KernelCache,
     capabilities: Capabilities,
+    longest_dispatch: Duration,
     chosen: Mutex<HashMap<(Shape, Operation), Plan>>,
 }
 
@@ -108,6 +111,7 @@ impl LinearKernels {
         Self {
             cache,
             capabilities: Capabilities::of(device),
+            longest_dispatch: LONGEST_DISPATCH,
             chosen: Mutex::default(),
         }
     }
@@ -130,6 +134,27 @@ impl LinearKernels {
         self.capabilities.parallel_workgroups = known.parallel_workgroups.max(1);
         self.capabilities.processor = known.processor;
         self
+    }
+
+    /// The same kernels, whose matrix products are cut into dispatches that should take no longer
+    /// than this each: for applications that want the device in between, such as for the frames of
+    /// a game. Results have the same bits. Default: 200 ms.
+    ///
+    /// The estimate is rough, and a tile of results is never cut.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use wgpu_linear::{Gpu, LinearKernels};
+    /// let gpu = Gpu::new()?;
+    /// let kernels = LinearKernels::new(gpu.device()).with_longest_dispatch(Duration::from_millis(4));
+    /// # Ok::<(), wgpu_linear::GpuError>(())
+    /// ```
+    #[must_use]
+    pub fn with_longest_dispatch(self, longest_dispatch: Duration) -> Self {
+        Self {
+            longest_dispatch,
+            ..self
+        }
     }
 
     /// What the plans know of the device.
@@ -330,8 +355,21 @@ impl LinearKernels {
             activated_alone: alone,
             db: None,
         };
-        self.by_plan(shape, Operation::Forward, |plan| {
-            product.prepare(&self.cache, plan)
+        self.prepare_product(&product, shape, Operation::Forward)
+    }
+
+    fn prepare_product(
+        &self,
+        product: &Product<'_>,
+        shape: Shape,
+        operation: Operation,
+    ) -> Result<Dispatch, PrepareError> {
+        let bound = Bound {
+            capabilities: &self.capabilities,
+            longest: self.longest_dispatch,
+        };
+        self.by_plan(shape, operation, |plan| {
+            product.prepare(&self.cache, plan, bound)
         })
     }
 
@@ -405,9 +443,7 @@ impl LinearKernels {
             activated_alone: None,
             db: None,
         };
-        self.by_plan(shape, Operation::InputGrad, |plan| {
-            product.prepare(&self.cache, plan)
-        })
+        self.prepare_product(&product, shape, Operation::InputGrad)
     }
 
     /// dW = Xᵀ·dT: dw_mn = Σ_i x_im dt_in, the gradient of a loss with respect to W; and db = Σ_i
@@ -447,9 +483,7 @@ impl LinearKernels {
             activated_alone: None,
             db: db.map(|db| Operand::vector("db", db)),
         };
-        let dispatch = self.by_plan(shape, Operation::WeightGrad, |plan| {
-            product.prepare(&self.cache, plan)
-        })?;
+        let dispatch = self.prepare_product(&product, shape, Operation::WeightGrad)?;
         match db {
             // Without inputs there is no product to sum the columns beside.
             Some(db) if shape.inputs == 0 => self.bias_grad(BiasGrad { dt, db }),

@@ -35,11 +35,11 @@ impl Plan {
     fn new(algorithm: Algorithm, slabs: u32, capabilities: &Capabilities) -> Self {
         let loops = algorithm.room().loops();
         let terms_per_pass = loops.terms_per_pass(capabilities.loop_iterations);
-        // Software is slow, and what it computes cannot be interrupted.
-        let most = if capabilities.is_software() {
-            1 << 18
-        } else {
-            u32::MAX
+        // What a workgroup computes cannot be interrupted, and software is slow.
+        let most = match capabilities.is_software() {
+            true if capabilities.slowness() > 1.0 => 1 << 10,
+            true => 1 << 18,
+            false => 1 << 21,
         };
         Self {
             algorithm,
@@ -80,6 +80,29 @@ impl Plan {
         self.algorithm.room().name()
     }
 
+    /// Estimated time of one dispatch, which adds up all k terms in so many slabs.
+    pub(super) fn dispatch_nanoseconds(
+        &self,
+        product: [u32; 3],
+        slabs: u32,
+        capabilities: &Capabilities,
+    ) -> f64 {
+        let estimate = self.algorithm.room().nanoseconds(&Work {
+            product,
+            slabs,
+            terms_per_pass: u32::MAX,
+            capabilities,
+        });
+        let terms: f64 = product.map(f64::from).iter().product();
+        // A kernel for hardware on software, or the other way round.
+        let estimate = if estimate.is_finite() {
+            estimate
+        } else {
+            terms * UNFITTED / f64::from(capabilities.parallel_workgroups.max(1))
+        };
+        estimate * capabilities.slowness()
+    }
+
     /// Estimated time for an m × n product of k terms.
     fn nanoseconds(&self, product: [u32; 3], capabilities: &Capabilities) -> f64 {
         self.algorithm.room().nanoseconds(&Work {
@@ -91,8 +114,13 @@ impl Plan {
     }
 }
 
+/// What a processor takes for a multiply-add by a kernel that is not made for it, in ns.
+const UNFITTED: f64 = 2.0;
+
 /// At most so many slabs on software, and on hardware, where loads overlap.
 const MOST_SLABS: [u32; 2] = [64, 1024];
+/// On software that is slow: all of them are multiplied in one dispatch.
+const MOST_SLOW_SLABS: u32 = 4;
 /// A slab takes at least this many terms, on software and on hardware: with fewer, the second pass
 /// costs more than the split gains.
 const LEAST_TERMS_PER_SLAB: [u32; 2] = [128, 64];
@@ -139,7 +167,10 @@ fn slabs(
     capabilities: &Capabilities,
 ) -> impl Iterator<Item = u32> {
     let kind = usize::from(!capabilities.is_software());
-    let (most, least_terms) = (MOST_SLABS[kind], LEAST_TERMS_PER_SLAB[kind]);
+    let (mut most, least_terms) = (MOST_SLABS[kind], LEAST_TERMS_PER_SLAB[kind]);
+    if capabilities.slowness() > 1.0 {
+        most = MOST_SLOW_SLABS;
+    }
     let needed = if capabilities.is_software() {
         u64::MAX
     } else {
@@ -334,7 +365,7 @@ mod tests {
         let sizes = shape([64, 65_536, 64]);
         for operation in [Operation::Forward, Operation::BiasGrad] {
             for plan in candidates(sizes, operation, &Capabilities::hardware()) {
-                assert!(plan.terms_per_pass >= 1 << 30, "{plan:?}");
+                assert!(plan.terms_per_pass >= 1 << 21, "{plan:?}");
             }
         }
         let llvmpipe = Capabilities::software(2);
@@ -350,7 +381,7 @@ mod tests {
         });
         let terms =
             [&llvmpipe, &other].map(|software| Plan::new(narrow, 1, software).terms_per_pass);
-        assert_eq!(terms, [1 << 15, 1 << 18]);
+        assert_eq!(terms, [1 << 15, 1 << 10]);
     }
 
     #[test]

@@ -4,11 +4,13 @@
 use std::ops::Range;
 
 use crate::kernel::{
-    Binding, Dispatch, Grid, KernelCache, Operand, PrepareError, Uniform, check_operands, passes,
+    Binding, Dispatch, Grid, Kernel, KernelCache, Operand, PrepareError, Probe, Uniform,
+    check_operands, passes,
 };
 
 use super::activation::Activation;
 use super::algorithms::sum_slabs;
+use super::bound::Bound;
 use super::dims::ProductDims;
 use super::kernels::{BINDINGS, Variant};
 use super::plan::Plan;
@@ -49,13 +51,14 @@ impl<'a> Product<'a> {
         &self,
         cache: &KernelCache,
         plan: &Plan,
+        bound: Bound<'_>,
     ) -> Result<Dispatch, PrepareError> {
         let label = self.label;
         self.check(cache)?;
         let mut grids = Vec::new();
         if self.factors.m > 0 && self.factors.n > 0 {
             for chunk in chunks(label, self.factors, cache.limits())? {
-                self.prepare_chunk(cache, plan, &chunk, &mut grids)?;
+                self.prepare_chunk(cache, (plan, bound), &chunk, &mut grids)?;
             }
         }
         Ok(Dispatch { label, grids })
@@ -126,7 +129,7 @@ impl<'a> Product<'a> {
     fn prepare_chunk(
         &self,
         cache: &KernelCache,
-        plan: &Plan,
+        (plan, bound): (&Plan, Bound<'_>),
         chunk: &Chunk,
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
@@ -146,9 +149,9 @@ impl<'a> Product<'a> {
                 slab_terms: if slabs > 1 { slab_terms } else { u32::MAX / 2 },
             };
             if slabs > 1 {
-                self.prepare_slabs(cache, plan, &pass, grids)?;
+                self.prepare_slabs(cache, (plan, bound), &pass, grids)?;
             } else {
-                self.prepare_directly(cache, plan, &pass, grids)?;
+                self.prepare_directly(cache, (plan, bound), &pass, grids)?;
             }
         }
         Ok(())
@@ -157,7 +160,7 @@ impl<'a> Product<'a> {
     fn prepare_directly(
         &self,
         cache: &KernelCache,
-        plan: &Plan,
+        (plan, bound): (&Plan, Bound<'_>),
         pass: &Pass,
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
@@ -176,17 +179,41 @@ impl<'a> Product<'a> {
             activated.map(of_product),
             db,
         ];
-        let workgroups = plan.algorithm.workgroups(
-            chunk.rows.end - chunk.rows.start,
-            chunk.columns.end - chunk.columns.start,
-        );
-        grids.push(cache.grid(
-            &kernel,
-            Some(&self.dims(pass, 0).contents()),
-            &operands,
-            [workgroups, 1],
-            &|| probe::multiply(&variant, plan.algorithm, false),
-        )?);
+        let probe = || probe::multiply(&variant, plan.algorithm, false);
+        let kernel = (&kernel, &probe as &dyn Fn() -> Probe);
+        self.multiply(cache, (plan, bound), pass, kernel, (&operands, 0), grids)
+    }
+
+    /// The products of a pass, in as many dispatches as the bound asks for, all of which have the
+    /// same operands.
+    fn multiply(
+        &self,
+        cache: &KernelCache,
+        (plan, bound): (&Plan, Bound<'_>),
+        pass: &Pass,
+        (kernel, probe): (&Kernel, &dyn Fn() -> Probe),
+        (operands, slab_rows): (&[Option<Operand<'_>>], u32),
+        grids: &mut Vec<Grid>,
+    ) -> Result<(), PrepareError> {
+        let Chunk { rows, columns, .. } = &pass.chunk;
+        let sums = (pass.terms.end - pass.terms.start, pass.slabs);
+        for piece in bound.pieces(plan, (rows, columns), sums) {
+            let dims = ProductDims {
+                first_row: piece.rows.start,
+                end_row: piece.rows.end,
+                first_column: piece.columns.start,
+                end_column: piece.columns.end,
+                ..self.dims(pass, slab_rows)
+            };
+            let workgroups = plan.algorithm.workgroups(
+                piece.rows.end - piece.rows.start,
+                piece.columns.end - piece.columns.start,
+            );
+            let workgroups = [workgroups, pass.slabs.into()];
+            let contents = dims.contents();
+            let grid = cache.grid(kernel, Some(&contents), operands, workgroups, probe)?;
+            grids.push(grid.taking(piece.nanoseconds));
+        }
         Ok(())
     }
 
@@ -194,7 +221,7 @@ impl<'a> Product<'a> {
     fn prepare_slabs(
         &self,
         cache: &KernelCache,
-        plan: &Plan,
+        (plan, bound): (&Plan, Bound<'_>),
         pass: &Pass,
         grids: &mut Vec<Grid>,
     ) -> Result<(), PrepareError> {
@@ -206,7 +233,7 @@ impl<'a> Product<'a> {
         let scratch = Operand::buffer("slabs", &scratch, elements * 4);
         // Slabs are taken of whole products, but maybe of a part of the terms.
         let [left, right, bias, t, product, activated, db] = self.operands();
-        let bound = [
+        let operands = [
             left.map(|left| left.rows(factors.left()[1], &pass.chunk.left)),
             right.map(|right| right.rows(factors.right()[1], &pass.chunk.right)),
             None,
@@ -216,11 +243,10 @@ impl<'a> Product<'a> {
             None,
         ];
         let multiply = variant.multiply(plan.algorithm, true);
-        let workgroups = plan.algorithm.workgroups(factors.m, factors.n);
-        let sizes = self.dims(pass, slab_rows).contents();
-        let workgroups = [workgroups, pass.slabs.into()];
         let probe = || probe::multiply(&variant, plan.algorithm, true);
-        grids.push(cache.grid(&multiply, Some(&sizes), &bound, workgroups, &probe)?);
+        let to_slabs = (&operands[..], slab_rows);
+        let multiply = (&multiply, &probe as &dyn Fn() -> Probe);
+        self.multiply(cache, (plan, bound), pass, multiply, to_slabs, grids)?;
 
         let operands = [Some(scratch), bias, t, product, activated, db];
         let sizes = self.dims_of_sum(pass, slab_rows).contents();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::device::{Gpu, GpuError};
+use crate::kernel::watch;
 use crate::model::MeanLoss;
 
 use super::ops::{TOTAL_WORDS, mean_loss};
@@ -69,13 +70,13 @@ impl LossRing {
     }
 
     /// Asks for the slot that was recorded, after its submission.
-    pub(super) fn request(&mut self) {
+    pub(super) fn request(&mut self, device: &wgpu::Device) {
         let Slot { staging, state } = self.next();
         state.store(WAITING, Ordering::Release);
-        let state = state.clone();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            let state_now = if result.is_ok() { READY } else { FAILED };
-            state.store(state_now, Ordering::Release);
+        let answer = Answer(state.clone());
+        // What is wrong here is what the callback hears.
+        let _ = watch(device, || {
+            staging.map_async(wgpu::MapMode::Read, .., move |result| answer.give(&result))
         });
         self.waiting += 1;
     }
@@ -112,6 +113,26 @@ impl LossRing {
 
     fn next(&self) -> &Slot {
         &self.slots[(self.first + self.waiting) % SLOTS]
+    }
+}
+
+/// Says how it went, also where wgpu lets the callback go without a call: after a panic in one of
+/// the application's.
+struct Answer(Arc<AtomicU8>);
+
+impl Answer {
+    fn give(&self, result: &Result<(), wgpu::BufferAsyncError>) {
+        let state = if result.is_ok() { READY } else { FAILED };
+        self.0.store(state, Ordering::Release);
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // What was given stays.
+        let _ = self
+            .0
+            .compare_exchange(WAITING, FAILED, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 

@@ -61,7 +61,7 @@ impl Losses {
     /// nothing was recorded.
     pub fn request(&mut self) {
         if std::mem::take(&mut self.recorded) {
-            self.ring.request();
+            self.ring.request(self.gpu.device());
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ndarray::{Array2, ArrayView2};
 
 use crate::device::{Gpu, GpuError};
+use crate::kernel::{Grid, Portions};
 use crate::model::{
     LayerHistograms, LayerParameters, MeanLoss, MlpConfig, ModelError, Targets, TrainingState,
     check_batch, check_inputs, check_parameters,
@@ -327,30 +328,36 @@ impl Mlp {
             return Ok(());
         }
         queue.admit_many(&self.gpu)?;
-        let mut encoder = self.gpu.encoder("wgpu_linear::train");
-        self.record_waiting(&queue, &mut encoder);
-        if let Some(after) = after {
-            after(&mut encoder);
-        }
-        let submission = self.gpu.submit(encoder)?;
+        let mut work = Portions::of(self.waiting(&queue));
+        let submission = loop {
+            let mut encoder = self.gpu.encoder("wgpu_linear::train");
+            if !work.is_done() {
+                work.record(&mut encoder, "wgpu_linear::train");
+            }
+            if work.is_done() {
+                if let Some(after) = after {
+                    after(&mut encoder);
+                }
+                break self.gpu.submit(encoder)?;
+            }
+            self.gpu.submit(encoder)?;
+        };
+        drop(work);
         queue.submitted_all(submission);
         Ok(())
     }
 
-    fn record_waiting(&self, queue: &Queue, encoder: &mut wgpu::CommandEncoder) {
-        let Some(resident) = self.resident.as_ref().filter(|_| !queue.is_empty()) else {
-            return;
-        };
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("wgpu_linear::train"),
-            timestamp_writes: None,
-        });
-        let order = resident.order();
-        for i in queue.waiting() {
-            let batch = self.resident_batch(resident, order.rows(i));
-            let batch = (batch, queue.since_update(i));
-            self.steps.record(&mut pass, batch, order.offset_bytes(i));
-        }
+    /// The dispatches of the steps that wait.
+    fn waiting<'a>(&'a self, queue: &'a Queue) -> impl Iterator<Item = (&'a Grid, u32)> {
+        let resident = self.resident.iter();
+        resident.flat_map(move |resident| {
+            let order = resident.order();
+            queue.waiting().flat_map(move |i| {
+                let batch = self.resident_batch(resident, order.rows(i));
+                let batch = (batch, queue.since_update(i));
+                self.steps.grids(batch, order.offset_bytes(i))
+            })
+        })
     }
 
     /// What a batch of the data set on the device is.
@@ -369,7 +376,7 @@ impl Mlp {
         self.lock_queue().pending()
     }
 
-    fn lock_queue(&self) -> MutexGuard<'_, Queue> {
+    pub(super) fn lock_queue(&self) -> MutexGuard<'_, Queue> {
         // A panic elsewhere cannot leave this half written: the steps are taken out after they
         // were submitted.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)

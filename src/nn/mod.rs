@@ -17,6 +17,8 @@ mod parameters;
 mod prediction;
 mod queue;
 mod resident;
+#[cfg(test)]
+mod starved;
 mod steps;
 mod train_resident;
 mod training;

@@ -50,6 +50,11 @@ impl Queue {
             self.waiting = i..i;
         }
         self.waiting.end = i + 1;
+        self.is_full()
+    }
+
+    /// Whether no more steps should wait.
+    pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= self.pace.steps()
     }
 
@@ -157,13 +162,21 @@ impl Pace {
     /// sees finish.
     fn admit(&mut self, gpu: &Gpu, most: usize) -> Result<(), GpuError> {
         while self.in_flight.len() >= most {
+            let Some(oldest) = self.in_flight.front() else {
+                return Ok(());
+            };
+            // One that is not waited for to the end stays.
+            let waited = !gpu.is_done(&oldest.submission)?;
+            if waited {
+                let submission = oldest.submission.clone();
+                gpu.wait_for(
+                    submission,
+                    format_args!("training ({} steps)", oldest.steps),
+                )?;
+            }
             let Some(oldest) = self.in_flight.pop_front() else {
                 return Ok(());
             };
-            let waited = !gpu.is_done(&oldest.submission)?;
-            if waited {
-                gpu.wait(oldest.submission)?;
-            }
             let begin = oldest.submitted.max(self.seen);
             self.seen = std::time::Instant::now();
             self.steps = next_steps(self.steps, oldest.steps, self.seen - begin, waited);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
+use crate::kernel::{Dispatch, Grid, Matrix, PrepareError, Vector};
 use crate::model::{ModelError, TargetKind};
 
 use super::network::Network;
@@ -162,19 +162,16 @@ impl Steps {
         self.gather.clear();
     }
 
-    /// Records the step for the batch that begins `offset_bytes` into the order.
-    pub(super) fn record(
+    /// The step for the batch that begins `offset_bytes` into the order.
+    pub(super) fn grids(
         &self,
-        pass: &mut wgpu::ComputePass<'_>,
         (batch, since_update): (BatchKind, u32),
         offset_bytes: u32,
-    ) {
-        if let Some(gather) = self.gather.get(&batch.rows) {
-            gather.record_at(pass, offset_bytes);
-        }
-        for dispatch in self.train(batch, since_update) {
-            dispatch.record(pass);
-        }
+    ) -> impl Iterator<Item = (&Grid, u32)> {
+        let gather = self.gather.get(&batch.rows).into_iter();
+        let dispatches = gather.chain(self.train(batch, since_update));
+        // Only the gathering has a binding that moves on.
+        dispatches.flat_map(move |dispatch| dispatch.grids.iter().map(move |g| (g, offset_bytes)))
     }
 
     /// What [`Self::record`] records for a batch with an update, gathering first.

@@ -1,6 +1,7 @@
 //! Training on a data set that lives on the device: many steps in one submission, nothing copied
 //! from the host.
 
+use crate::device::GpuError;
 use crate::model::{MeanLoss, ModelError};
 
 use super::data::DeviceDataset;
@@ -76,15 +77,17 @@ impl Mlp {
     /// it first; [`Self::submit`] does so at once.
     ///
     /// # Errors
-    /// [`ModelError::NoData`] without a data set; otherwise what the device reports.
+    /// [`ModelError::NoData`] without a data set; otherwise what the device reports. Where it was
+    /// not ready in time or found no memory, the step has not been taken: call again.
     pub fn train_next(&mut self) -> Result<bool, ModelError> {
         let resident = self.resident.as_ref().ok_or(ModelError::NoData)?;
         let Some(i) = resident.next() else {
             return Ok(false);
         };
         let rows = resident.order().rows(i);
-        if !resident.order().is_uploaded(i) {
-            // The steps that wait read the window before.
+        if self.lock_queue().is_full() || !resident.order().is_uploaded(i) {
+            // One that could not be submitted in time; or the steps that wait read the window
+            // before.
             self.submit()?;
         }
         let batch = self.resident_batch(resident, rows);
@@ -95,7 +98,11 @@ impl Mlp {
         }
         self.batches += 1;
         if self.queue().push(i) {
-            self.submit()?;
+            match self.submit() {
+                // This step has been taken, and the next one asks again.
+                Err(ModelError::Gpu(GpuError::Timeout { .. })) => {}
+                result => result?,
+            }
         }
         Ok(true)
     }
@@ -124,7 +131,7 @@ impl Mlp {
         self.submit_with(Some(&|encoder| {
             self.losses.record(encoder, self.network.total())
         }))?;
-        self.losses.request();
+        self.losses.request(self.gpu.device());
         Ok(true)
     }
 

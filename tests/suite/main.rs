@@ -9,8 +9,10 @@
 mod support;
 
 mod accumulation;
+mod bounded;
 mod checkpoint;
 mod clip;
+mod company;
 mod compare;
 mod contract;
 mod data;
@@ -20,6 +22,7 @@ mod decoder;
 mod delegate;
 mod documents;
 mod dropout;
+mod errors;
 mod exchange;
 mod failing;
 mod faults;

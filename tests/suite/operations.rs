@@ -27,12 +27,21 @@ type Prepared = Result<Dispatch, PrepareError>;
 
 impl Operations {
     pub(crate) fn new(device: &wgpu::Device) -> Self {
+        Self::with_buffers_of(device, device, false)
+    }
+
+    /// Kernels of one device, buffers of another, which may be mapped.
+    pub(crate) fn with_buffers_of(
+        device: &wgpu::Device,
+        other: &wgpu::Device,
+        mapped_at_creation: bool,
+    ) -> Self {
         let buffer = |size, usage| {
-            device.create_buffer(&wgpu::BufferDescriptor {
+            other.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
                 size,
                 usage,
-                mapped_at_creation: false,
+                mapped_at_creation,
             })
         };
         Self {
@@ -42,6 +51,15 @@ impl Operations {
             settings: buffer(256, BufferUsages::UNIFORM),
             result: buffer(u64::from(HISTOGRAM_WORDS) * 4, BufferUsages::STORAGE),
         }
+    }
+
+    /// Destroys all operands.
+    pub(crate) fn destroy_buffers(&self) {
+        let others = [&self.settings, &self.result];
+        self.buffers
+            .iter()
+            .chain(others)
+            .for_each(wgpu::Buffer::destroy);
     }
 
     /// Each with its label, prepared one after the other.

@@ -234,7 +234,13 @@ const ERRORS: [fn() -> ModelError; 3] = [
     || GpuError::DeviceLost.into(),
     || {
         let waited = Duration::from_secs(7);
-        GpuError::Timeout { waited }.into()
+        GpuError::Timeout {
+            operation: "a step".to_owned(),
+            bytes: 0,
+            waited,
+            behind: None,
+        }
+        .into()
     },
     || {
         let label = "weights".to_owned();

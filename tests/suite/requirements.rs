@@ -81,6 +81,32 @@ fn every_operation_runs_with_what_is_required_and_no_less() {
     }
 }
 
+/// The same on the adapter of the tests, which knows more limits than a device that executes
+/// nothing. What is not refused runs.
+#[test]
+fn real_devices_with_less_refuse_by_name() {
+    for (name, least, limit) in REQUIRED {
+        let gpu = crate::windows::gpu_with(|_| {
+            let mut limits = Limits::default();
+            *limit(&mut limits) = least - 1;
+            limits
+        });
+        let (mut refused, mut ready) = (0, Vec::new());
+        for (operation, result) in Operations::new(gpu.device()).prepare() {
+            match result {
+                Ok(dispatch) => ready.push(dispatch),
+                Err(PrepareError::Limit { name: n, .. }) if n == name => refused += 1,
+                Err(error) => panic!("{name}: {operation}: {error:?}"),
+            }
+        }
+        assert!(refused > 0, "{name}");
+        // One kind of kernel will do: each is compiled now.
+        for dispatch in ready.iter().take(1) {
+            gpu.wait(gpu.run([dispatch]).unwrap()).unwrap();
+        }
+    }
+}
+
 /// The limits that wgpu suggests for old hardware: the first line of the refusal says which.
 #[test]
 fn downlevel_devices_get_a_refusal_that_names_the_limit() {

@@ -8,6 +8,10 @@ use crate::kernel::{
 /// Threads of a workgroup.
 pub(super) const WORKGROUP: u32 = 256;
 
+/// What a thread reads and writes at most: a gathering thread four elements each, an optimizer seven
+/// numbers.
+const MOST_BYTES: u64 = 32;
+
 /// What every kernel of this kind is specialised with.
 pub(super) const CONSTANTS: &[(&str, Constant)] = &[("WORKGROUP", Constant::U32(WORKGROUP))];
 
@@ -35,7 +39,11 @@ impl NetworkKernels {
         probe: &dyn Fn() -> Probe,
     ) -> Result<Dispatch, PrepareError> {
         let workgroups = elements.div_ceil(u64::from(WORKGROUP));
-        self.cache
-            .prepare(kernel, &[dims], operands, workgroups, probe)
+        let prepared = self
+            .cache
+            .prepare(kernel, &[dims], operands, workgroups, probe);
+        // Of a data set a batch takes a part.
+        let most = self.cache.moving(elements * MOST_BYTES);
+        prepared.map(|dispatch| dispatch.taking_at_most(most))
     }
 }

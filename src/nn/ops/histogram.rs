@@ -175,7 +175,9 @@ impl NetworkKernels {
             let grid = self
                 .cache
                 .grid(&count, Some(&dims), &operands, share, &count_probe)?;
-            grids.push(grid);
+            // A number is searched and counted, where others are only moved.
+            let nanoseconds = 4.0 * grid.estimate.as_nanos() as f64;
+            grids.push(grid.taking(nanoseconds));
             first_slab += workgroups;
         }
         let operands = [scratch, result].map(Some);
@@ -283,13 +285,17 @@ impl Share {
     }
 }
 
-/// The most elements that one binding holds, ending where the next may begin.
+/// The most elements that one dispatch counts, so that it does not take long.
+const MOST_COUNTED: u32 = 1 << 24;
+
+/// The most elements that one binding holds, ending where the next may begin; no more than are
+/// counted at a time.
 fn largest_range(limits: &wgpu::Limits) -> u32 {
     let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
     let most = limits
         .max_storage_buffer_binding_size
         .min(u64::from(u32::MAX));
-    (most / alignment * alignment / 4) as u32
+    ((most / alignment * alignment / 4) as u32).min(MOST_COUNTED)
 }
 
 /// The histogram that [`NetworkKernels::histogram`] has left in its result.
