@@ -206,11 +206,20 @@ impl Case {
         let before = points.len();
         points.retain(|(tag, ..)| !tag.starts_with("recovery"));
         assert_eq!(before - points.len(), recoveries as usize);
+        let folder = self.folder.path().join("checkpoints");
+        let parameters = match model.parameters() {
+            // The device has failed behind the last call of the run.
+            Err(error) if error.is_device_failure() && recoveries == 0 => {
+                let best = Checkpoint::load(folder.join("best.safetensors"));
+                best.unwrap().parameters
+            }
+            parameters => parameters.unwrap(),
+        };
         End {
             summary,
-            weights: bits(&model.parameters().unwrap()),
+            weights: bits(&parameters),
             rate: model.learning_rate(),
-            checkpoints: checkpoints(&self.folder.path().join("checkpoints")),
+            checkpoints: checkpoints(&folder),
             points,
         }
     }
@@ -284,7 +293,7 @@ fn check_failures(recovery: Recovery, first: usize, every: usize) {
     for (at, name) in calls.iter().enumerate().skip(first).step_by(every) {
         let case = Case::new(recovery);
         let error = ERRORS[at % 3];
-        let mut model = broken(at, error);
+        let (mut model, called) = broken_at(None, at, error);
         let summary = case.run(&mut model, |failure| {
             assert_eq!(failure.number, 1);
             assert!(failure.back_to.is_none_or(|step| step <= failure.step));
@@ -293,6 +302,9 @@ fn check_failures(recovery: Recovery, first: usize, every: usize) {
         });
         let end = case.end(model.as_ref(), summary.unwrap(), 1);
         assert!(end == expected, "call {at}, {name}, {recovery:?}: {end:#?}");
+        // A model is dropped, unless its device does not answer.
+        let is_leaked = std::rc::Rc::strong_count(&called) > 1;
+        assert_eq!(is_leaked, at % 3 == 1, "call {at}, {name}");
     }
 }
 
