@@ -135,7 +135,7 @@ impl Gpu {
     /// see [`GpuOptions::first_use_checks`]. What was made of it before stays as it is.
     ///
     /// ```
-    /// # use wgpu_linear::{Gpu, GpuError};
+    /// # use wgpu_linear::{Gpu, wgpu};
     /// # fn of(device: wgpu::Device, queue: wgpu::Queue) -> Gpu {
     /// Gpu::wrap(device, queue).with_first_use_checks(false)
     /// # }
