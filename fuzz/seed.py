@@ -3,13 +3,13 @@
 
     seed.py
 
-Needs numpy and pyarrow; networks are those of tests/data.
+Needs numpy and pyarrow; networks are those of tests/data. Others stay: `npz/many-claimed` was found
+by a run, an archive that claims 26,112 entries.
 """
 
 import io
 import json
 import pathlib
-import shutil
 import struct
 
 import numpy as np
@@ -179,7 +179,6 @@ report = false
 
 
 def main():
-    shutil.rmtree(HERE / "seeds", ignore_errors=True)
     for make in [text, arrays, parquet, networks, checkpoints, settings]:
         make()
 
