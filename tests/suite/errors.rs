@@ -214,8 +214,9 @@ fn right_and_wrong(gpu: &Gpu) {
         .unwrap();
     mlp.predict(x.view()).unwrap();
     mlp.histograms().unwrap();
-    // Its weights are destroyed by somebody: each call says so.
-    mlp.set_order(&[0, 1, 2, 3], 2).unwrap();
+    // Its weights are destroyed by somebody: each call says so, also where all is prepared.
+    mlp.set_order(&[0, 1, 2, 3, 4, 5], 2).unwrap();
+    assert!(mlp.train_next().unwrap());
     mlp.network().unwrap().layers()[0].w().buffer.destroy();
     for _ in 0..2 {
         let results = [
@@ -264,7 +265,8 @@ fn handlers_and_scopes_of_the_application_stay_its_own() {
     assert_eq!(heard.counts(), [1, 0]);
     drop(gpu.zeros("after", 4).unwrap());
     device.destroy();
-    device.poll(wgpu::PollType::Poll).unwrap();
+    // They hear of the loss when what was under way is through.
+    device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
     assert!(matches!(gpu.zeros("lost", 4), Err(GpuError::DeviceLost)));
     assert_eq!(heard.counts(), [1, 1]);
 }
@@ -323,6 +325,7 @@ fn every_dispatch_refuses_to_run_on_buffers_that_are_mapped() {
 
 /// A driver that tells how much memory is left, where nothing is enough.
 #[test]
+#[ignore = "needs a driver that tells its memory budget, which llvmpipe and SwiftShader do not"]
 fn budgets_that_are_spent_are_told() {
     let descriptor = wgpu::InstanceDescriptor {
         memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
@@ -338,10 +341,6 @@ fn budgets_that_are_spent_are_told() {
     let gpu = Gpu::open(&options).unwrap();
     let heard = Heard::of(gpu.device());
     let buffer = gpu.zeros("small", 6);
-    if buffer.is_ok() {
-        eprintln!("{} tells no budget", gpu.description());
-        return;
-    }
     assert!(
         matches!(&buffer, Err(GpuError::OutOfMemory { label, bytes: 24 }) if label == "small"),
         "{buffer:?}"
