@@ -155,12 +155,13 @@ impl LinearKernels {
     /// that are prepared from now on.
     ///
     /// A plan whose kernel cannot do that here, such as one for smaller batches or for subgroups of
-    /// another size, is ignored with a warning in the log.
+    /// another size, is ignored with a warning in the log. One that adds up more terms at a time
+    /// than this device does right takes as many passes as it needs.
     pub fn use_plan(&self, shape: Shape, operation: Operation, plan: Plan) {
-        if !plan.serves(shape, operation, &self.capabilities) {
-            log::warn!("the plan `{plan}` is none for {operation:?} on {shape}; ignored");
+        let Some(plan) = plan.fitted(shape, operation, &self.capabilities) else {
+            log::warn!("the plan `{plan:?}` is none for {operation:?} on {shape}; ignored");
             return;
-        }
+        };
         let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
         chosen.insert((shape, operation), plan);
     }
