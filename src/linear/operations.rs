@@ -202,12 +202,13 @@ impl LinearKernels {
     ///
     /// A plan whose kernel cannot do that here, such as one for smaller batches or for subgroups of
     /// another size, is ignored with a warning in the log; so is one whose kernel has been found to
-    /// compute wrong results here.
+    /// compute wrong results here. One that adds up more terms at a time than this device does right
+    /// takes as many passes as it needs.
     pub fn use_plan(&self, shape: Shape, operation: Operation, plan: Plan) {
-        if !plan.serves(shape, operation, &self.capabilities) {
-            log::warn!("the plan `{plan}` is none for {operation:?} on {shape}; ignored");
+        let Some(plan) = plan.fitted(shape, operation, &self.capabilities) else {
+            log::warn!("the plan `{plan:?}` is none for {operation:?} on {shape}; ignored");
             return;
-        }
+        };
         if self.is_condemned(operation, &plan) {
             log::warn!("the plan `{plan}` computes wrong results here; ignored");
             return;

@@ -48,8 +48,28 @@ impl Plan {
         }
     }
 
+    /// The plan as such an adapter can follow it, with no more terms a pass than its loops allow;
+    /// `None` where it cannot: some kernels know fewer rows, one layout, or subgroups of one size,
+    /// and all load terms by the four and stage them by the sixteen.
+    pub(super) fn fitted(
+        self,
+        shape: Shape,
+        operation: Operation,
+        capabilities: &Capabilities,
+    ) -> Option<Self> {
+        let whole = self.terms_per_pass > 0 && self.terms_per_pass.is_multiple_of(16);
+        if !whole || !self.serves(shape, operation, capabilities) {
+            return None;
+        }
+        let own = Self::new(self.algorithm, self.slabs, capabilities);
+        Some(Self {
+            terms_per_pass: self.terms_per_pass.min(own.terms_per_pass),
+            ..self
+        })
+    }
+
     /// Whether the kernel computes `operation` on a layer of `shape` at all on such an adapter,
-    /// however slowly. Some know fewer rows, one layout, or subgroups of one size.
+    /// however slowly.
     pub(super) fn serves(
         &self,
         shape: Shape,
@@ -400,6 +420,169 @@ mod tests {
             ..shuffles
         };
         assert!(!odd.serves(sizes, Operation::Forward, &Capabilities::hardware()));
+    }
+
+    /// In every geometry that can be written down.
+    fn all_algorithms() -> Vec<Algorithm> {
+        let few = [0, 1, 2, 3, 4, 5, 8, u32::MAX];
+        let mut all = vec![Algorithm::Naive, Algorithm::SumRows];
+        for a in few {
+            all.push(Algorithm::SmallBatch(SmallBatch { rows: a }));
+            for b in few {
+                all.push(Algorithm::Narrow(Narrow {
+                    groups: a,
+                    vectors: b,
+                }));
+                all.extend([false, true].map(|shuffle| {
+                    Algorithm::Broadcast(Broadcast {
+                        groups: a,
+                        vectors: b,
+                        shuffle,
+                    })
+                }));
+            }
+        }
+        for side in [0, 16, 32, 48, 64, 128, 256, u32::MAX] {
+            let tiled = [false, true].map(|prefetch| Tiled { side, prefetch });
+            all.extend(tiled.map(Algorithm::Tiled));
+        }
+        all
+    }
+
+    fn doctored() -> Vec<Capabilities> {
+        let mut all = Vec::new();
+        for adapter in [Capabilities::hardware(), Capabilities::software(2)] {
+            for subgroup_sizes in [
+                None,
+                Some([4, 4]),
+                Some([4, 8]),
+                Some([8, 8]),
+                Some([8, 32]),
+            ] {
+                for max_invocations in [1, 8, 16, 64, 128, 256] {
+                    for max_workgroup_bytes in [0, 127, 2_048, 4_096, 16_384] {
+                        all.push(Capabilities {
+                            subgroup_sizes,
+                            max_invocations,
+                            max_workgroup_bytes,
+                            ..adapter.clone()
+                        });
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn no_plan_is_accepted_that_the_adapter_cannot_run() {
+        let operations = [&OPERATIONS[..], &[Operation::BiasGrad]].concat();
+        let mut accepted = 0;
+        for algorithm in all_algorithms() {
+            let plan = Plan {
+                algorithm,
+                slabs: 1,
+                terms_per_pass: 1 << 30,
+            };
+            let shuffles = matches!(
+                algorithm,
+                Algorithm::Narrow(_) | Algorithm::Broadcast(Broadcast { shuffle: true, .. })
+            );
+            for adapter in &doctored() {
+                for (sizes, operation) in [[512, 64, 64], [8, 64, 3]]
+                    .into_iter()
+                    .flat_map(|sizes| operations.iter().map(move |operation| (sizes, *operation)))
+                {
+                    if plan.fitted(shape(sizes), operation, adapter).is_none() {
+                        continue;
+                    }
+                    accepted += 1;
+                    let room = algorithm.room();
+                    let threads: u32 = room.workgroup().iter().product();
+                    assert!(threads <= adapter.max_invocations, "{plan:?} {adapter:?}");
+                    assert!(
+                        room.shared_bytes() <= adapter.max_workgroup_bytes,
+                        "{plan:?}"
+                    );
+                    assert!(
+                        !shuffles || adapter.subgroup_sizes == Some([8, 8]),
+                        "{plan:?}"
+                    );
+                    let sums_rows = algorithm == Algorithm::SumRows;
+                    assert_eq!(sums_rows, operation == Operation::BiasGrad, "{plan:?}");
+                }
+            }
+        }
+        assert!(accepted > 1000, "{accepted}");
+    }
+
+    /// llvmpipe leaves loops that go round more often, in silence.
+    #[test]
+    fn passes_are_cut_to_what_the_adapter_does_right() {
+        let (sizes, llvmpipe) = (shape([64, 1 << 20, 64]), Capabilities::software(2));
+        let foreign = Plan {
+            algorithm: Algorithm::Tiled(Tiled::new(32)),
+            slabs: 1,
+            terms_per_pass: 1 << 30,
+        };
+        let fitted = foreign
+            .fitted(sizes, Operation::Forward, &llvmpipe)
+            .unwrap();
+        assert!(fitted.terms_per_pass <= 64_000 / 5 * 16, "{fitted:?}");
+        for terms_per_pass in [0, 4, 1_000] {
+            let odd = Plan {
+                terms_per_pass,
+                ..foreign
+            };
+            assert_eq!(odd.fitted(sizes, Operation::Forward, &llvmpipe), None);
+        }
+    }
+
+    fn adapter(name: &str, driver_info: &str) -> Capabilities {
+        let info = wgpu::AdapterInfo {
+            name: name.into(),
+            driver_info: driver_info.into(),
+            subgroup_min_size: 8,
+            subgroup_max_size: 8,
+            ..wgpu::AdapterInfo::new(wgpu::DeviceType::Cpu, wgpu::Backend::Vulkan)
+        };
+        let limits = wgpu::Limits::default();
+        Capabilities::of_adapter(&info, wgpu::Features::SUBGROUP, &limits)
+    }
+
+    #[test]
+    fn plan_gives_software_what_its_compiler_writes_out() {
+        let most_groups = |adapter: &Capabilities| {
+            let plans = candidates(shape([512; 3]), Operation::Forward, adapter);
+            let groups = plans.iter().map(|plan| match plan.algorithm {
+                Algorithm::Broadcast(Broadcast { groups, .. }) => groups,
+                _ => 0,
+            });
+            groups.max().unwrap()
+        };
+        let llvmpipe = "llvmpipe (LLVM 15.0.6, 256 bits)";
+        for (name, driver_info, groups) in [
+            (llvmpipe, "Mesa 22.3.6 (LLVM 15.0.6)", 4),
+            (llvmpipe, "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)", 2),
+            (llvmpipe, "Mesa 26.2.6-1 (LLVM 22.1.8)", 4),
+            (llvmpipe, "", 4),
+            ("SwiftShader Device (Subzero)", "", 0),
+        ] {
+            assert_eq!(
+                most_groups(&adapter(name, driver_info)),
+                groups,
+                "{driver_info}"
+            );
+        }
+    }
+
+    #[test]
+    fn plan_splits_long_sums_where_nothing_is_written_out() {
+        let swiftshader = adapter("SwiftShader Device (Subzero)", "");
+        let plan = |sizes| plan(shape(sizes), Operation::Forward, &swiftshader);
+        assert_eq!(plan([512; 3]).algorithm, Algorithm::Naive);
+        assert_eq!(plan([512; 3]).slabs, 1);
+        assert!(plan([16, 4096, 64]).slabs > 1);
     }
 
     /// Slabs and passes begin where vectors of four terms and staged tiles do.

@@ -135,7 +135,11 @@ impl<'a> Product<'a> {
     ) -> Result<(), PrepareError> {
         // Slabs hold whole products.
         let whole = chunk.rows == (0..self.factors.m) && chunk.columns == (0..self.factors.n);
-        let slabs = if whole { plan.slabs.max(1) } else { 1 };
+        let slabs = if whole {
+            self.slabs_that_fit(plan.slabs, cache.limits())
+        } else {
+            1
+        };
         let terms = chunk.terms.end - chunk.terms.start;
         let slab_terms = terms
             .div_ceil(slabs)
@@ -155,6 +159,16 @@ impl<'a> Product<'a> {
             }
         }
         Ok(())
+    }
+
+    /// As many as are wanted, or half of these, and so on: all slabs are bound as one buffer.
+    fn slabs_that_fit(&self, wanted: u32, limits: &wgpu::Limits) -> u32 {
+        let rows = u64::from(self.factors.m) + u64::from(self.db.is_some());
+        let bytes = 4 * rows * u64::from(self.factors.n);
+        let most = limits.max_storage_buffer_binding_size / bytes.max(1);
+        let halves = std::iter::successors(Some(wanted), |slabs| Some(slabs / 2));
+        let mut fitting = halves.skip_while(|slabs| u64::from(*slabs) > most);
+        fitting.next().unwrap_or(1).max(1)
     }
 
     fn prepare_directly(

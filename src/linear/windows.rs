@@ -145,9 +145,13 @@ mod tests {
     };
 
     fn limits(binding_bytes: u64) -> wgpu::Limits {
+        aligned_limits(binding_bytes, 32)
+    }
+
+    fn aligned_limits(binding_bytes: u64, alignment: u32) -> wgpu::Limits {
         wgpu::Limits {
             max_storage_buffer_binding_size: binding_bytes,
-            min_storage_buffer_offset_alignment: 32,
+            min_storage_buffer_offset_alignment: alignment,
             ..wgpu::Limits::default()
         }
     }
@@ -165,13 +169,19 @@ mod tests {
     /// Every result gets every term exactly once, and every binding fits and begins where it may.
     #[test]
     fn chunks_cover_the_product_whatever_is_transposed() {
+        for (binding, alignment) in [(4096, 32), (4096, 64), (8192, 256)] {
+            check_chunks(binding, alignment);
+        }
+    }
+
+    fn check_chunks(binding: u64, alignment: u32) {
         for transposed in 0..4 {
             let factors = Factors {
                 left_is_transposed: transposed & 1 > 0,
                 right_is_transposed: transposed & 2 > 0,
                 ..FACTORS
             };
-            let limits = limits(4096);
+            let limits = aligned_limits(binding, alignment);
             let all = chunks("test", factors, &limits).unwrap();
             let mut seen = std::collections::HashMap::new();
             for chunk in &all {
@@ -189,8 +199,8 @@ mod tests {
                 ];
                 for (rows, columns) in operands {
                     let row_bytes = u64::from(columns) * 4;
-                    assert!(u64::from(rows.end - rows.start) * row_bytes <= 4096);
-                    assert_eq!(u64::from(rows.start) * row_bytes % 32, 0);
+                    assert!(u64::from(rows.end - rows.start) * row_bytes <= binding);
+                    assert_eq!(u64::from(rows.start) * row_bytes % u64::from(alignment), 0);
                 }
             }
             assert_eq!(seen.len(), 100 * 40);
@@ -202,5 +212,16 @@ mod tests {
     fn rows_larger_than_a_binding_are_refused() {
         let error = chunks("test", FACTORS, &limits(256)).unwrap_err();
         assert!(matches!(error, PrepareError::Limit { .. }));
+    }
+
+    /// Sixteen rows of 60 elements until the next binding may begin.
+    #[test]
+    fn rows_between_two_bindings_are_refused_where_they_do_not_fit() {
+        let error = chunks("test", FACTORS, &aligned_limits(3839, 256)).unwrap_err();
+        let required = 16 * 60 * 4;
+        assert!(
+            matches!(error, PrepareError::Limit { required: bytes, .. } if bytes == required),
+            "{error:?}"
+        );
     }
 }

@@ -107,8 +107,8 @@ fn a_file_that_has_everything_is_left_as_it_is() {
     let file = fs::File::options().append(true).open(&path).unwrap();
     file.set_modified(long_ago).unwrap();
     train(folder.path());
-    // Drivers that put their data in another order write the same once more.
-    if open(folder.path()).is_software() {
+    // Drivers that put their data in another order, as SwiftShader does, write the same once more.
+    if open(folder.path()).description().contains("llvmpipe") {
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), long_ago);
     }
 }

@@ -459,7 +459,7 @@ fn number(state: &mut TrainingState) {
 /// The parameters of [`SIZES`] take two buffers.
 fn narrow_gpu() -> Gpu {
     gpu_with(|adapter| wgpu::Limits {
-        max_buffer_size: 700,
+        max_buffer_size: 800,
         ..adapter
     })
 }

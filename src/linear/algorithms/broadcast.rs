@@ -35,12 +35,16 @@ pub(super) fn candidates(
     capabilities: &Capabilities,
 ) -> impl Iterator<Item = Broadcast> + use<> {
     let shuffle = capabilities.shuffles();
+    let most_groups = capabilities.most_unrolled;
     let geometries: &[_] = if rows <= FEW_ROWS {
         &FLAT_GEOMETRIES
     } else {
         &GEOMETRIES
     };
-    geometries.iter().map(move |&(groups, vectors)| Broadcast {
+    let written_out = geometries
+        .iter()
+        .filter(move |(groups, _)| *groups <= most_groups);
+    written_out.map(move |&(groups, vectors)| Broadcast {
         groups,
         vectors,
         shuffle,
@@ -129,6 +133,7 @@ impl Room for Broadcast {
             && (GEOMETRIES.contains(&geometry) || FLAT_GEOMETRIES.contains(&geometry))
             && (!self.shuffle || capabilities.shuffles())
             && self.shared_bytes() <= capabilities.max_workgroup_bytes
+            && self.lanes() <= capabilities.max_invocations
     }
 
     /// Fitted to llvmpipe (LLVM 15, 256 bits, Mesa 22.3) on one core of an AMD EPYC: 18 ns for

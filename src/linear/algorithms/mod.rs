@@ -91,6 +91,9 @@ pub(super) fn candidates(
         return vec![Algorithm::SumRows];
     }
     if capabilities.is_software() {
+        if capabilities.most_unrolled == 0 {
+            return vec![Algorithm::Naive];
+        }
         let [rows, _, columns] = operation.product(shape);
         let broadcast = broadcast::candidates(rows, capabilities).map(Algorithm::Broadcast);
         let narrow = narrow::candidates(columns).map(Algorithm::Narrow);
@@ -106,8 +109,8 @@ pub(super) fn candidates(
     let small = small_batch::candidate(shape, operation).map(Algorithm::SmallBatch);
     tiled
         .chain(small)
-        .chain([Algorithm::Naive])
         .filter(|algorithm| algorithm.room().serves(shape, operation, capabilities))
+        .chain([Algorithm::Naive])
         .collect()
 }
 

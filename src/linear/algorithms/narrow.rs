@@ -95,6 +95,7 @@ impl Room for Narrow {
             && capabilities.is_software()
             && capabilities.shuffles()
             && self.shared_bytes() <= capabilities.max_workgroup_bytes
+            && LANES <= capabilities.max_invocations
     }
 
     /// As in `broadcast.rs`: per vector of 4 columns and row 1.4 ns for a term and 1.3 ns for an

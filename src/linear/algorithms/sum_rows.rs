@@ -81,7 +81,9 @@ pub(in crate::linear) fn prepare(
     let mut grids = Vec::new();
     if dt.columns > 0 {
         let columns = dt.columns;
-        let slabs = slabs.max(1);
+        // All slabs are bound as one buffer.
+        let most = cache.limits().max_storage_buffer_binding_size / (4 * u64::from(columns));
+        let slabs = slabs.min(u32::try_from(most).unwrap_or(u32::MAX)).max(1);
         let slab_rows = dt.rows.div_ceil(slabs).clamp(1, slab_rows);
         let sum = Sum {
             cache,
@@ -220,8 +222,10 @@ impl Room for SumRows {
         }
     }
 
-    fn serves(&self, _: Shape, operation: Operation, _: &Capabilities) -> bool {
+    fn serves(&self, _: Shape, operation: Operation, capabilities: &Capabilities) -> bool {
         operation == Operation::BiasGrad
+            && COLUMNS * LANES <= capabilities.max_invocations
+            && self.shared_bytes() <= capabilities.max_workgroup_bytes
     }
 
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
