@@ -9,10 +9,11 @@ use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::probe::{Given, Probe};
 use super::{Dispatch, Kernel, Operand, ShaderChecks};
+use crate::time::Instant;
 
 /// Who can run work and wait for it.
 pub(crate) trait Runner: fmt::Debug + Send + Sync {

@@ -399,7 +399,7 @@ fn a_failure_that_comes_back_ends_the_run() {
     let error = error.unwrap_err();
     assert_eq!(
         chain(&error),
-        "the device failed after step 12 (the GPU device was lost; open a new one), and the training could not go on on another; recoveries: 1: the GPU did not finish within 7s"
+        "the device failed after step 12 (the GPU device was lost; open a new one), and the training could not go on on another; recoveries: 1: the GPU did not finish a step within 7s"
     );
     let TrainError::NotRecovered {
         step, recoveries, ..
