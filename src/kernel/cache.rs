@@ -1,16 +1,18 @@
 //! Kernels compiled when first needed and kept, and dispatches made of them.
 
+mod try_out;
+
 use std::collections::HashMap;
-#[cfg(not(target_arch = "wasm32"))]
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::compile::{Compiled, compile};
 use super::dispatch::{Dispatch, Grid, fold};
 use super::estimate::Speed;
+#[cfg(test)]
+use super::fault::Fault;
 #[cfg(not(target_arch = "wasm32"))]
-use super::first_use::{FirstUse, Placed, Stopped, Verdict, required_bytes};
+use super::first_use::FirstUse;
 use super::guard::{Failure, create};
 use super::limits::check_limits;
 use super::operand::{Operand, check_operands};
@@ -18,6 +20,7 @@ use super::owner::is_foreign;
 #[cfg(not(target_arch = "wasm32"))]
 use super::pipelines::Pipelines;
 use super::probe::Probe;
+use super::software::{has_wide_loads, loop_iterations};
 use super::uniform::Contents;
 use super::{Access, Kernel, PrepareError, ShaderChecks, SourceError};
 
@@ -44,37 +47,6 @@ pub(crate) struct KernelCache {
     /// What goes wrong on purpose.
     #[cfg(test)]
     fault: Option<Fault>,
-}
-
-/// A kernel that is compiled to something else than its source says, as by a driver with a bug.
-#[cfg(test)]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fault {
-    /// The kernel, whatever its variant; with a `/`, how its name begins; or [`Self::ANY`].
-    pub(crate) kernel: &'static str,
-    /// Text of its WGSL.
-    pub(crate) text: &'static str,
-    /// What stands there instead.
-    pub(crate) instead: &'static str,
-    /// Whether the compiler guards what it indexes.
-    pub(crate) checks: ShaderChecks,
-}
-
-#[cfg(test)]
-impl Fault {
-    /// Every kernel that has the text.
-    pub(crate) const ANY: &str = "*";
-    /// Instead of any text: what loses the device while it is compiled.
-    pub(crate) const LOSES_THE_DEVICE: &str = "// loses the device";
-
-    pub(crate) fn is_in(&self, kernel: &str) -> bool {
-        if self.kernel == Self::ANY {
-            return true;
-        }
-        let rest = kernel.strip_prefix(self.kernel);
-        let is_any = self.kernel.contains('/');
-        rest.is_some_and(|rest| is_any || rest.is_empty() || rest.starts_with('/'))
-    }
 }
 
 /// A kernel, once it has been compiled.
@@ -267,111 +239,6 @@ impl KernelCache {
         Ok([x, y, layers as u32])
     }
 
-    /// Finds out whether the kernel computes right, if nobody knows.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn try_out(
-        &self,
-        kernel: &Arc<Kernel>,
-        compiled: &Compiled,
-        probe: &dyn Fn() -> Probe,
-    ) -> Result<(), PrepareError> {
-        let Some(known) = &self.first_use else {
-            return Ok(());
-        };
-        if compiled.is_cleared.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let verdict = match known.verdict(kernel, self.checks) {
-            Some(verdict) => verdict,
-            None => {
-                let probe = probe();
-                if required_bytes(&probe) > self.largest_buffer() {
-                    return Ok(());
-                }
-                let verdict = self.first_run(known, kernel, compiled, &probe)?;
-                if let Verdict::Wrong(found) = &verdict {
-                    log::warn!("{}", self.miscompiled(kernel, found));
-                }
-                known.note(kernel, self.checks, verdict.clone());
-                verdict
-            }
-        };
-        match verdict {
-            Verdict::Right => {
-                compiled.is_cleared.store(true, Ordering::Release);
-                Ok(())
-            }
-            Verdict::Wrong(found) => Err(self.miscompiled(kernel, &found)),
-        }
-    }
-
-    /// A browser does not allow to wait for results.
-    #[cfg(target_arch = "wasm32")]
-    fn try_out(
-        &self,
-        _: &Arc<Kernel>,
-        _: &Compiled,
-        _: &dyn Fn() -> Probe,
-    ) -> Result<(), PrepareError> {
-        Ok(())
-    }
-
-    /// In bytes. Some who try things out have devices with room for next to nothing.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn largest_buffer(&self) -> u64 {
-        let limits = &self.limits;
-        limits
-            .max_buffer_size
-            .min(limits.max_storage_buffer_binding_size)
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    fn first_run(
-        &self,
-        known: &FirstUse,
-        kernel: &Arc<Kernel>,
-        compiled: &Compiled,
-        probe: &Probe,
-    ) -> Result<Verdict, PrepareError> {
-        let operation = kernel.label;
-        let workgroups = self.folded(kernel, probe.workgroups, probe.layers.into())?;
-        let placeholders = self.placeholders(operation)?;
-        let (placed, bindings) = self.guard(operation, required_bytes(probe), || {
-            let placed = Placed::new(probe, |usage, contents| {
-                filled_buffer(&self.device, "wgpu_linear::first_use", usage, contents)
-            });
-            let operands = placed.operands(probe);
-            let layout = &compiled.layout;
-            let dims = probe.dims.as_ref();
-            let bindings = self.bind(kernel, layout, dims, (&operands, placeholders));
-            (placed, bindings)
-        })?;
-        let grids = vec![grid(kernel.clone(), compiled.clone(), bindings, workgroups)];
-        let label = operation;
-        match known.run(&Dispatch { label, grids }, &placed.written) {
-            Ok(words) => Ok(placed.judge(kernel, probe, &words)),
-            Err(Stopped::Lost) => Err(PrepareError::DeviceLost { operation }),
-            Err(Stopped::Timeout(waited)) => Err(PrepareError::Timeout { operation, waited }),
-            Err(Stopped::Other(source)) => Err(PrepareError::FirstUse { operation, source }),
-        }
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    fn miscompiled(&self, kernel: &Kernel, found: &str) -> PrepareError {
-        let info = self.device.adapter_info();
-        let driver = [info.driver, info.driver_info].join(" ");
-        PrepareError::Miscompiled {
-            operation: kernel.label,
-            kernel: kernel.name(),
-            adapter: info.name,
-            driver: match driver.trim() {
-                "" => "that it does not name".to_owned(),
-                driver => driver.to_owned(),
-            },
-            found: found.into(),
-        }
-    }
-
     /// The operand whose buffer another device has made.
     fn foreign(&self, operands: &[Option<Operand<'_>>]) -> Option<&'static str> {
         let bound = operands.iter().flatten().filter(|o| o.size_bytes > 0);
@@ -448,10 +315,14 @@ impl KernelCache {
         check_limits(kernel, &self.limits)?;
         let wgsl = kernel.wgsl()?;
         #[cfg(test)]
-        let wgsl = self.sabotaged(kernel, wgsl);
+        let wgsl = match self.fault {
+            Some(fault) => fault.planted(&kernel.name(), wgsl),
+            None => wgsl,
+        };
         let fresh = self.guard(kernel.label, 0, || {
             #[cfg(test)]
-            self.lose_for(kernel);
+            self.fault
+                .inspect(|fault| fault.lose(&self.device, &kernel.name()));
             compile(
                 &self.device,
                 kernel,
@@ -469,25 +340,6 @@ impl KernelCache {
         self.note_news();
         *slot = Some(fresh.clone());
         Ok((shared, fresh))
-    }
-
-    /// As wgpu does where the driver refuses the pipeline.
-    #[cfg(test)]
-    fn lose_for(&self, kernel: &Kernel) {
-        let fault = self.fault.filter(|fault| fault.is_in(&kernel.name()));
-        if fault.is_some_and(|fault| fault.instead == Fault::LOSES_THE_DEVICE) {
-            self.device.destroy();
-        }
-    }
-
-    #[cfg(test)]
-    fn sabotaged(&self, kernel: &Kernel, wgsl: String) -> String {
-        let Some(fault) = self.fault.filter(|fault| fault.is_in(&kernel.name())) else {
-            return wgsl;
-        };
-        let is_there = wgsl.contains(fault.text) || fault.kernel == Fault::ANY;
-        assert!(is_there, "no {:?} in\n{wgsl}", fault.text);
-        wgsl.replace(fault.text, fault.instead)
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -592,34 +444,6 @@ fn resource<'a>(
     }
 }
 
-/// Mesa's llvmpipe silently leaves the loops of a shader after 65,535 iterations, which all its
-/// loops share (`LP_MAX_TGSI_LOOP_ITERATIONS` in Mesa's `lp_limits.h`). Loops that the compiler
-/// does not unroll count with every iteration; some are kept back for what comes behind them.
-pub(crate) const LLVMPIPE_LOOP_ITERATIONS: u32 = 64_000;
-
-/// Parts of the names of software adapters that have no such limit.
-const UNLIMITED: [&str; 2] = ["SwiftShader", "Microsoft Basic Render"];
-
-/// How often the loops of one shader may go round on such an adapter, all of them together; `None`
-/// where there is no limit. Software that is not known may be llvmpipe under another name, as in a
-/// browser.
-pub(crate) fn loop_iterations(info: &wgpu::AdapterInfo) -> Option<u32> {
-    let is_llvmpipe = [&info.name, &info.driver]
-        .iter()
-        .any(|name| name.contains("llvmpipe"));
-    let may_be = info.device_type == wgpu::DeviceType::Cpu
-        && !UNLIMITED.iter().any(|other| info.name.contains(other));
-    (is_llvmpipe || may_be).then_some(LLVMPIPE_LOOP_ITERATIONS)
-}
-
-/// Whether kernels had better load two elements as one word of 64 bits: on software adapters that
-/// know such words, whose hosts keep the first of two elements in the lower half.
-fn has_wide_loads(device: &wgpu::Device) -> bool {
-    cfg!(target_endian = "little")
-        && device.adapter_info().device_type == wgpu::DeviceType::Cpu
-        && device.features().contains(wgpu::Features::SHADER_INT64)
-}
-
 /// Every value must arrive under its own name.
 fn check_dims(kernel: &Kernel, dims: Option<&Contents>) -> Result<(), SourceError> {
     let fits = match (dims, kernel.bindings.first().map(|first| first.access)) {
@@ -667,12 +491,12 @@ fn filled_buffer(
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
-    use std::sync::atomic::{AtomicU32, AtomicUsize};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
     use std::thread;
 
     use super::*;
-    use crate::kernel::{File, Runner, is_lost};
+    use crate::kernel::{File, is_lost};
 
     fn cache() -> KernelCache {
         let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
@@ -777,65 +601,5 @@ mod tests {
                 .collect()
         });
         assert!(pipelines.iter().all(|pipeline| *pipeline == pipelines[0]));
-    }
-
-    /// Never has results, and counts how often it was asked for some.
-    #[derive(Clone, Debug, Default)]
-    struct Broken(Arc<AtomicU32>);
-
-    impl Runner for Broken {
-        fn run(&self, _: &Dispatch, _: &wgpu::Buffer) -> Result<Vec<u32>, Stopped> {
-            match self.0.fetch_add(1, Ordering::SeqCst) {
-                0 => Err(Stopped::Lost),
-                1 => Err(Stopped::Timeout(Duration::from_secs(1))),
-                _ => Err(Stopped::Other("broken".into())),
-            }
-        }
-    }
-
-    #[test]
-    fn a_first_run_that_fails_is_no_verdict() {
-        let broken = Broken::default();
-        let first_use = FirstUse::new(Box::new(broken.clone()));
-        let cache = cache().with_first_use(Some(Arc::new(first_use)));
-        let probe = || Probe::without_dims(1);
-        let errors = [(); 3].map(|()| {
-            let result = cache.prepare_without_dims(&kernel("new"), &[], 1, &probe);
-            result.unwrap_err()
-        });
-        let [lost, late, other] = errors;
-        assert!(matches!(lost, PrepareError::DeviceLost { .. }), "{lost:?}");
-        assert!(matches!(late, PrepareError::Timeout { .. }), "{late:?}");
-        assert!(matches!(other, PrepareError::FirstUse { .. }), "{other:?}");
-        assert!(cache.condemned().is_empty());
-        assert_eq!(broken.0.load(Ordering::SeqCst), 3);
-    }
-
-    #[test]
-    fn loops_are_limited_on_llvmpipe_and_on_software_that_may_be_it() {
-        use wgpu::DeviceType::{Cpu, DiscreteGpu, Other};
-        for (device_type, name, driver, limited) in [
-            (Cpu, "llvmpipe (LLVM 15.0.6, 256 bits)", "llvmpipe", true),
-            (Other, "llvmpipe (LLVM 19.1.7, 256 bits)", "", true),
-            (Other, "", "llvmpipe", true),
-            (Cpu, "", "", true),
-            (
-                Cpu,
-                "SwiftShader Device (Subzero)",
-                "SwiftShader driver",
-                false,
-            ),
-            (Cpu, "Microsoft Basic Render Driver", "10.0.26100.1", false),
-            (DiscreteGpu, "NVIDIA H100 80GB HBM3", "NVIDIA", false),
-            (Other, "", "", false),
-        ] {
-            let info = wgpu::AdapterInfo {
-                name: name.to_owned(),
-                driver: driver.to_owned(),
-                ..wgpu::AdapterInfo::new(device_type, wgpu::Backend::Vulkan)
-            };
-            let expected = limited.then_some(LLVMPIPE_LOOP_ITERATIONS);
-            assert_eq!(loop_iterations(&info), expected, "{device_type:?} {name}");
-        }
     }
 }

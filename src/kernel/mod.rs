@@ -9,6 +9,8 @@ mod dispatch;
 mod environment;
 mod error;
 mod estimate;
+#[cfg(test)]
+mod fault;
 #[cfg(any(feature = "checkpoint", not(target_arch = "wasm32")))]
 mod file;
 #[cfg(not(target_arch = "wasm32"))]
@@ -22,6 +24,7 @@ mod owner;
 mod pipelines;
 mod portions;
 mod probe;
+mod software;
 mod source;
 #[cfg(test)]
 pub(crate) mod starved;
@@ -35,14 +38,14 @@ pub use source::{Constant, File, SourceError, specialise};
 pub use uniform::{Member, Scalar};
 pub use view::{Matrix, Vector};
 
-#[cfg(test)]
-pub(crate) use cache::Fault;
-pub(crate) use cache::{KernelCache, LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
+pub(crate) use cache::KernelCache;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use deferred::{Refusal, heard, settled};
 pub(crate) use dispatch::{Grid, passes};
 pub(crate) use environment::from_env;
 pub(crate) use estimate::slowness;
+#[cfg(test)]
+pub(crate) use fault::Fault;
 #[cfg(feature = "checkpoint")]
 pub(crate) use file::replace_durably;
 #[cfg(not(target_arch = "wasm32"))]
@@ -59,6 +62,7 @@ pub(crate) use owner::is_foreign;
 pub(crate) use pipelines::Pipelines;
 pub(crate) use portions::Portions;
 pub(crate) use probe::{Probe, Wanted, quarters};
+pub(crate) use software::{LLVMPIPE_LOOP_ITERATIONS, loop_iterations};
 pub(crate) use source::file;
 pub(crate) use uniform::{Contents, Uniform, uniform};
 
