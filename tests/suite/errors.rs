@@ -110,8 +110,8 @@ fn networks_go_on_after_time_outs() {
     let gpu = impatient();
     let (slow, _) = work(&gpu);
     // Something else is on the queue now and then.
-    let keep_busy = |gpu: &Gpu| gpu.run(&vec![slow.clone(); 8]).map(|_| ()).unwrap();
-    let trained = |gpu: &Gpu, waits: &mut u32| {
+    let keep_busy = |gpu: &Gpu, load| gpu.run(&vec![slow.clone(); load]).map(|_| ()).unwrap();
+    let trained = |gpu: &Gpu, load, waits: &mut u32| {
         let x = Array2::from_shape_fn((8, 64), |(i, j)| ((i + 2 * j) % 5) as f32 / 8.0);
         let mut mlp = Mlp::new(gpu, MlpConfig::new(&[64, 256, 3])).unwrap();
         let data = DeviceDataset::new(gpu, x.view(), Targets::Classes(&CLASSES)).unwrap();
@@ -120,11 +120,11 @@ fn networks_go_on_after_time_outs() {
         insist(waits, || mlp.set_order(&order, 4));
         for step in 0..100 {
             if step % 40 == 0 {
-                keep_busy(gpu);
+                keep_busy(gpu, load);
             }
             assert!(insist(waits, || mlp.train_next()));
         }
-        keep_busy(gpu);
+        keep_busy(gpu, load);
         assert!(!insist(waits, || mlp.train_next()));
         for _ in 0..20 {
             insist(waits, || {
@@ -139,11 +139,16 @@ fn networks_go_on_after_time_outs() {
         )
     };
     let (mut waits, mut none) = (0, 0);
-    let hurried = trained(&gpu, &mut waits);
-    let usual = trained(&patient(&gpu), &mut none);
-    assert!(waits > 0);
+    let usual = trained(&patient(&gpu), 1, &mut none);
     assert_eq!(none, 0);
-    assert_eq!(hurried, usual);
+    // More work each time, until the device is still busy when somebody asks.
+    for load in (3..9).map(|doublings| 1 << doublings) {
+        assert_eq!(trained(&gpu, load, &mut waits), usual);
+        if waits > 0 {
+            break;
+        }
+    }
+    assert!(waits > 0);
     assert_eq!(usual.0.examples, 400 + 20 * 8);
 }
 

@@ -187,7 +187,12 @@ fn a_device_that_is_destroyed_at_any_moment_leaves_no_trace() {
     let mut random = fastrand::Rng::with_seed(2);
     let is_long = std::env::var_os("WGPU_LINEAR_LONG").is_some();
     let mut noticed = 0;
-    for _ in 0..if is_long { 50 } else { 3 } {
+    let rounds = if is_long { 50 } else { 3 };
+    for round in 0..50 {
+        // Where the machine is quick, a run may be over before.
+        if round >= rounds && noticed > 0 {
+            break;
+        }
         let doomed = Doomed::open(&GpuOptions::default());
         let recovery = SETTINGS[random.usize(0..SETTINGS.len())];
         undisturbed();
