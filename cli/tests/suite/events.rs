@@ -89,8 +89,12 @@ fn scalars_are_exported() {
 fn damage_is_said_and_is_a_failure() {
     let folder = folder();
     let run = folder.path().join("runs/first");
-    let file = fs::read_dir(&run).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = fs::read(&file).unwrap();
+    // Beside the events lies an empty file, which may come first.
+    let paths = fs::read_dir(&run)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut written = paths.map(|path| (fs::read(&path).unwrap(), path));
+    let (mut bytes, file) = written.find(|(bytes, _)| bytes.len() > 100).unwrap();
     bytes[100] ^= 0xff;
     fs::write(&file, bytes).unwrap();
     let text = fails_with(
