@@ -128,7 +128,7 @@ impl Capabilities {
         }
     }
 
-    /// How many times as long it takes as what its estimates were fitted to.
+    /// How many times as long it takes as llvmpipe, by kernels whose estimates were fitted to that.
     pub(super) fn slowness(&self) -> f64 {
         slowness(self.device_type, self.loop_iterations)
     }

@@ -113,14 +113,13 @@ impl Plan {
             terms_per_pass: u32::MAX,
             capabilities,
         });
-        let terms: f64 = product.map(f64::from).iter().product();
+        if estimate.is_finite() {
+            return estimate;
+        }
         // A kernel for hardware on software, or the other way round.
-        let estimate = if estimate.is_finite() {
-            estimate
-        } else {
-            terms * UNFITTED / f64::from(capabilities.parallel_workgroups.max(1))
-        };
-        estimate * capabilities.slowness()
+        let terms: f64 = product.map(f64::from).iter().product();
+        let processors = f64::from(capabilities.parallel_workgroups.max(1));
+        terms * UNFITTED / processors * capabilities.slowness()
     }
 
     /// Estimated time for an m × n product of k terms.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::cost::{SOFTWARE_LOAD, Work, software};
+use super::cost::{SOFTWARE_LOAD, Work, like_llvmpipe};
 use super::room::{Loops, Room, Sum, is_product};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
@@ -153,7 +153,7 @@ impl Room for Broadcast {
         let terms = f64::from(k.div_ceil(4)) / f64::from(work.slabs);
         let store = 8.0 * g * v * SOFTWARE_LOAD * 1.5;
         let tile = registers * (terms * per_four_terms + store);
-        software(work, self.workgroups(m, n), tile)
+        like_llvmpipe(work, self.workgroups(m, n), tile)
     }
 }
 

@@ -36,6 +36,11 @@ impl Work<'_> {
 /// What eight threads take to load four elements each on llvmpipe, in ns: it loads them one by one.
 pub(super) const SOFTWARE_LOAD: f64 = 18.0;
 
+/// [`software`] for a kernel that was measured on llvmpipe: others take longer.
+pub(super) fn like_llvmpipe(work: &Work<'_>, workgroups: u64, per_workgroup: f64) -> f64 {
+    software(work, workgroups, per_workgroup) * work.capabilities.slowness()
+}
+
 /// A software adapter, whose workgroups take `per_workgroup` ns each; 40 µs for a dispatch.
 pub(super) fn software(work: &Work<'_>, workgroups: u64, per_workgroup: f64) -> f64 {
     const DISPATCH: f64 = 40_000.0;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::cost::{SOFTWARE_LOAD, Work, software};
+use super::cost::{SOFTWARE_LOAD, Work, like_llvmpipe};
 use super::room::{Loops, Room, Sum};
 use crate::kernel::{Constant, File, file};
 use crate::linear::capabilities::Capabilities;
@@ -106,7 +106,7 @@ impl Room for Narrow {
         let [m, k, n] = work.product;
         let steps = f64::from(k.div_ceil(4 * LANES)) / f64::from(work.slabs);
         let store = g * v * SOFTWARE_LOAD * 4.0;
-        software(work, self.workgroups(m, n), steps * per_step + store)
+        like_llvmpipe(work, self.workgroups(m, n), steps * per_step + store)
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use super::cost::{SOFTWARE_LOAD, Work, software};
+use super::cost::{SOFTWARE_LOAD, Work, like_llvmpipe};
 use super::hardware::hardware;
 use super::launch::Launch;
 use super::room::{self, Loops, Room};
@@ -233,7 +233,7 @@ impl Room for SumRows {
         let workgroups = self.workgroups(1, columns);
         if work.capabilities.is_software() {
             let slab_rows = f64::from(rows) / f64::from(work.slabs);
-            return software(work, workgroups, slab_rows * SOFTWARE_LOAD);
+            return like_llvmpipe(work, workgroups, slab_rows * SOFTWARE_LOAD);
         }
         let launch = Launch {
             workgroups,
