@@ -313,8 +313,8 @@ impl<'a> Run<'a> {
     fn histograms(&mut self) -> Result<Vec<LayerHistograms>, ModelError> {
         match self.model.histograms() {
             // A layer with more weights than a shader can number is no reason to give up a
-            // training.
-            Err(ModelError::Prepare(error)) => {
+            // training; a device that has failed is no reason to go without.
+            Err(error @ ModelError::Prepare(_)) if !error.is_device_failure() => {
                 log::warn!("no histograms: {error}");
                 Ok(Vec::new())
             }

@@ -7,11 +7,10 @@ use wgpu_linear::linear::{Operation, Shape, candidates};
 use wgpu_linear::model::{Activation, MlpConfig, Targets};
 use wgpu_linear::nn::{DeviceDataset, Mlp};
 use wgpu_linear::{
-    Dispatch, Forward, ForwardActivated, Gpu, InputGradActivated, LinearKernels, Matrix, Vector,
-    WeightGrad,
+    Dispatch, ForwardActivated, Gpu, InputGradActivated, LinearKernels, Matrix, Vector, WeightGrad,
 };
 
-use crate::support::{gpu, reals};
+use crate::support::{gpu, reals, square_product};
 
 /// Sizes of a layer, with its operands on the device.
 struct Layer {
@@ -159,24 +158,10 @@ fn idle() -> Gpu {
     Gpu::wrap(device, queue)
 }
 
-fn forward(gpu: &Gpu, side: u32) -> Dispatch {
-    let len = (side as usize).pow(2);
-    let [x, w, t] = ["x", "w", "t"].map(|label| gpu.zeros(label, len).unwrap());
-    let matrix = |buffer| Matrix::new(buffer, side, side);
-    let kernels = LinearKernels::new(gpu.device());
-    let operands = Forward {
-        x: matrix(&x),
-        w: matrix(&w),
-        b: None,
-        t: matrix(&t),
-    };
-    kernels.forward(operands).unwrap()
-}
-
 #[test]
 fn what_should_take_long_is_submitted_in_portions_of_a_second() {
     let gpu = idle();
-    let dispatch = forward(&gpu, 1024);
+    let (dispatch, _) = square_product(&gpu, 1024);
     let estimate: Duration = dispatch.estimates().sum();
     let many = Duration::from_millis(3500).div_duration_f64(estimate) as usize;
     let before = number(&gpu.run([&dispatch]).unwrap());
@@ -239,7 +224,7 @@ mod slow {
         if std::env::var_os("WGPU_LINEAR_LONG").is_none() {
             return;
         }
-        let dispatch = forward(gpu(), 5120);
+        let (dispatch, _) = square_product(gpu(), 5120);
         let estimate: Duration = dispatch.estimates().sum();
         let pieces: Vec<_> = dispatch.parts().collect();
         println!("{estimate:?} in {} dispatches", pieces.len());

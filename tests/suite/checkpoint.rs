@@ -66,7 +66,7 @@ fn test_set() -> Dataset {
     dataset(82, 20)
 }
 
-fn options() -> TrainOptions {
+pub(crate) fn options() -> TrainOptions {
     TrainOptions {
         epochs: EPOCHS,
         batch: 12,

@@ -1,20 +1,18 @@
 //! What goes wrong is a typed error with its sizes, the objects serve on afterwards, and the
 //! application's handlers and error scopes hear nothing of it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ndarray::Array2;
 use wgpu_linear::model::{MlpConfig, Model, ModelError, Targets};
 use wgpu_linear::nn::{DeviceDataset, Mlp};
-use wgpu_linear::{
-    Dispatch, Forward, Gpu, GpuError, GpuOptions, LinearKernels, Matrix, PrepareError,
-};
+use wgpu_linear::{Dispatch, Gpu, GpuError, GpuOptions, PrepareError};
 
 use crate::operations::Operations;
+use crate::support::{Heard, square_product};
 
-const SIDE: usize = 512;
+/// Of products that take some milliseconds.
+const SIDE: u32 = 512;
 const CLASSES: [u32; 8] = [0, 1, 2, 0, 1, 2, 0, 1];
 
 fn impatient() -> Gpu {
@@ -32,25 +30,11 @@ fn patient(gpu: &Gpu) -> Gpu {
     Gpu::wrap(gpu.device().clone(), gpu.queue().clone())
 }
 
-/// Work of some milliseconds, with its result.
-fn work(gpu: &Gpu) -> (Dispatch, wgpu::Buffer) {
-    let [x, w, t] = ["x", "w", "t"].map(|label| gpu.zeros(label, SIDE * SIDE).unwrap());
-    let matrix = |buffer| Matrix::new(buffer, SIDE as u32, SIDE as u32);
-    let kernels = LinearKernels::new(gpu.device());
-    let operands = Forward {
-        x: matrix(&x),
-        w: matrix(&w),
-        b: None,
-        t: matrix(&t),
-    };
-    (kernels.forward(operands).unwrap(), t)
-}
-
 /// A wait that was too long says what it was for, and the device serves on.
 #[test]
 fn time_outs_say_what_was_waited_for() {
     let gpu = impatient();
-    let (dispatch, t) = work(&gpu);
+    let (dispatch, t) = square_product(&gpu, SIDE);
     // Twice the work each time, until the device is still busy when we come to ask.
     let error = (0..12).find_map(|doublings| {
         gpu.run(&vec![dispatch.clone(); 1 << doublings]).unwrap();
@@ -108,7 +92,7 @@ fn insist<T>(waits: &mut u32, mut call: impl FnMut() -> Result<T, ModelError>) -
 #[test]
 fn networks_go_on_after_time_outs() {
     let gpu = impatient();
-    let (slow, _) = work(&gpu);
+    let (slow, _) = square_product(&gpu, SIDE);
     // Something else is on the queue now and then.
     let keep_busy = |gpu: &Gpu, load| gpu.run(&vec![slow.clone(); load]).map(|_| ()).unwrap();
     let trained = |gpu: &Gpu, load, waits: &mut u32| {
@@ -150,32 +134,6 @@ fn networks_go_on_after_time_outs() {
     }
     assert!(waits > 0);
     assert_eq!(usual.0.examples, 400 + 20 * 8);
-}
-
-/// The application's handlers of a device: how often each was called.
-#[derive(Clone, Default)]
-struct Heard {
-    errors: Arc<AtomicUsize>,
-    losses: Arc<AtomicUsize>,
-}
-
-impl Heard {
-    fn of(device: &wgpu::Device) -> Self {
-        let heard = Self::default();
-        let Self { errors, losses } = heard.clone();
-        device.on_uncaptured_error(Arc::new(move |error| {
-            eprintln!("heard: {error}");
-            errors.fetch_add(1, Ordering::SeqCst);
-        }));
-        device.set_device_lost_callback(move |_, _| {
-            losses.fetch_add(1, Ordering::SeqCst);
-        });
-        heard
-    }
-
-    fn counts(&self) -> [usize; 2] {
-        [&self.errors, &self.losses].map(|count| count.load(Ordering::SeqCst))
-    }
 }
 
 /// A mistake of the application.

@@ -3,8 +3,6 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array2, ArrayView2};
 use wgpu_linear::events::{Reader, Writer};
@@ -18,24 +16,18 @@ use wgpu_linear::train::{Dataset, Progress, TrainError, TrainOptions, Trainer};
 use wgpu_linear::{Gpu, GpuError, Matrix, PrepareError, Vector};
 
 use crate::operations::Operations;
-use crate::support::loss_of;
+use crate::support::{Heard, loss_of};
 
-/// A device of its own, with a handler that counts.
+/// A device of its own, with handlers that count.
 struct Doomed {
     gpu: Gpu,
-    heard: Arc<AtomicUsize>,
+    heard: Heard,
 }
 
 impl Doomed {
     fn new() -> Self {
         let gpu = Gpu::new().unwrap();
-        let heard = Arc::new(AtomicUsize::new(0));
-        let counter = heard.clone();
-        let handler = move |error| {
-            eprintln!("heard: {error}");
-            counter.fetch_add(1, Ordering::SeqCst);
-        };
-        gpu.device().on_uncaptured_error(Arc::new(handler));
+        let heard = Heard::of(gpu.device());
         Self { gpu, heard }
     }
 
@@ -48,7 +40,7 @@ impl Doomed {
     }
 
     fn assert_silent(&self) {
-        assert_eq!(self.heard.load(Ordering::SeqCst), 0);
+        assert_eq!(self.heard.counts()[0], 0);
     }
 }
 

@@ -12,11 +12,12 @@ use wgpu_linear::model::{
 };
 use wgpu_linear::train::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 use wgpu_linear::train::{
-    Dataset, DeviceFailure, EarlyStopping, Progress, Recovery, ReduceOnPlateau, Schedule, Summary,
+    Dataset, DeviceFailure, EarlyStopping, Progress, Recovery, ReduceOnPlateau, Summary,
     TrainError, TrainOptions, Trainer,
 };
 use wgpu_linear::{GpuError, PrepareError, reference};
 
+use crate::checkpoint;
 use crate::failing::{Calls, Failing, Fault, Strike};
 use crate::support::{event_files, reals};
 
@@ -182,12 +183,8 @@ impl Case {
         };
         let options = TrainOptions {
             epochs: EPOCHS,
-            batch: 12,
-            seed: 3,
-            schedule: Schedule::Cosine { floor: 0.1 },
-            warmup_steps: 7,
-            report_every: 2,
             histograms_every: 2,
+            ..checkpoint::options()
         };
         Trainer::new(options)
             .with_early_stopping(EarlyStopping::min("loss", 100))
@@ -313,6 +310,21 @@ fn a_failure_at_any_call_leaves_no_trace() {
     for (first, recovery) in SETTINGS.into_iter().enumerate() {
         check_failures(recovery, first, SETTINGS.len());
     }
+}
+
+/// A layer that is too large goes without them, but not one whose device has failed.
+#[test]
+fn histograms_that_a_failed_device_refuses_are_counted_on_another() {
+    let (expected, _) = healthy(&Case::new(SETTINGS[0]), twin());
+    let case = Case::new(SETTINGS[0]);
+    let lost = || {
+        let operation = "wgpu_linear::histogram";
+        PrepareError::DeviceLost { operation }.into()
+    };
+    let (mut model, _) = broken_at(Some("histograms"), 0, lost);
+    let summary = case.run(&mut model, |_| Ok(twin()));
+    let end = case.end(model.as_ref(), summary.unwrap(), 1);
+    assert!(end == expected, "{end:#?}");
 }
 
 /// What `scripts/test --quick` leaves out.

@@ -1,11 +1,12 @@
 //! What the tests share: a device, random matrices, and outputs with guard cells around them.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ndarray::{Array1, Array2};
 use wgpu_linear::model::{MeanLoss, ModelError};
 use wgpu_linear::nn::NetworkKernels;
-use wgpu_linear::{Gpu, LinearKernels, Matrix, Vector};
+use wgpu_linear::{Dispatch, Forward, Gpu, LinearKernels, Matrix, Vector};
 
 /// The device of all tests. Without any adapter a test that needs one fails here, and says what to
 /// install.
@@ -104,6 +105,48 @@ impl Guarded {
     pub(crate) fn read_matrix(&self, rows: usize, columns: usize) -> Array2<f32> {
         Array2::from_shape_vec((rows, columns), self.read()).unwrap()
     }
+}
+
+/// The application's handlers of a device: how often each was called.
+#[derive(Clone, Default)]
+pub(crate) struct Heard {
+    errors: Arc<AtomicUsize>,
+    losses: Arc<AtomicUsize>,
+}
+
+impl Heard {
+    pub(crate) fn of(device: &wgpu::Device) -> Self {
+        let heard = Self::default();
+        let Self { errors, losses } = heard.clone();
+        device.on_uncaptured_error(Arc::new(move |error| {
+            eprintln!("heard: {error}");
+            errors.fetch_add(1, Ordering::SeqCst);
+        }));
+        device.set_device_lost_callback(move |_, _| {
+            losses.fetch_add(1, Ordering::SeqCst);
+        });
+        heard
+    }
+
+    /// Errors, and losses of the device.
+    pub(crate) fn counts(&self) -> [usize; 2] {
+        [&self.errors, &self.losses].map(|count| count.load(Ordering::SeqCst))
+    }
+}
+
+/// T = X·W of square matrices, with the buffer of T.
+pub(crate) fn square_product(gpu: &Gpu, side: u32) -> (Dispatch, wgpu::Buffer) {
+    let len = (side as usize).pow(2);
+    let [x, w, t] = ["x", "w", "t"].map(|label| gpu.zeros(label, len).unwrap());
+    let matrix = |buffer| Matrix::new(buffer, side, side);
+    let kernels = LinearKernels::new(gpu.device());
+    let operands = Forward {
+        x: matrix(&x),
+        w: matrix(&w),
+        b: None,
+        t: matrix(&t),
+    };
+    (kernels.forward(operands).unwrap(), t)
 }
 
 /// The event files of a run, in the order of their names.
