@@ -10,7 +10,7 @@ use super::outcome::CheckName;
 use crate::events::Histogram;
 use crate::nn::{
     CLIPPING_WORDS, Clip, Examples, Gather, GradientNorm, HISTOGRAM_WORDS, HistogramOf,
-    histogram_from_words,
+    histogram_from_words, histogram_numbers,
 };
 use crate::reference;
 
@@ -121,11 +121,12 @@ fn histogram(len: usize, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
     let finite = values.iter().filter(|value| value.is_finite());
     let magnitude: f64 = finite.map(|value| f64::from(value.abs())).sum();
     let flushed = values.len() as f64 * FLUSHED;
-    let numbers = listed(&twin);
+    let numbers = histogram_numbers(&twin);
     let mut bounds = vec![0.0; numbers.len()];
     bounds[0] = gamma(additions) * magnitude + flushed;
     bounds[1] = gamma(additions) * twin.sum_squares() + flushed * FLUSHED;
-    let decode = |words: &[u32]| histogram_from_words(words).map_or(Vec::new(), |h| listed(&h));
+    let decode =
+        |words: &[u32]| histogram_from_words(words).map_or(Vec::new(), |h| histogram_numbers(&h));
     let expected = vec![Expected::within("result", result, numbers, bounds).decoded(decode)];
     Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
         let operands = HistogramOf {
@@ -134,23 +135,6 @@ fn histogram(len: usize, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
         };
         Ok(vec![kernels.network.histogram(operands)?])
     })
-}
-
-/// Sums first, then all that is exact.
-fn listed(histogram: &Histogram) -> Vec<f64> {
-    let others = [
-        histogram.sum(),
-        histogram.sum_squares(),
-        histogram.min(),
-        histogram.max(),
-        histogram.num() as f64,
-        histogram.non_finite() as f64,
-    ];
-    let buckets = histogram.buckets();
-    others
-        .into_iter()
-        .chain(buckets.iter().map(|count| *count as f64))
-        .collect()
 }
 
 /// Products, the additions of a thread, and two trees of 8; then a root, whose error WGSL takes

@@ -498,12 +498,12 @@ mod tests {
     use super::*;
     use crate::kernel::{File, is_lost};
 
-    fn cache() -> KernelCache {
+    pub(super) fn cache() -> KernelCache {
         let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
         KernelCache::new(&device, ShaderChecks::default())
     }
 
-    fn kernel(label: &'static str) -> Kernel {
+    pub(super) fn kernel(label: &'static str) -> Kernel {
         let (name, source) = (label, "@compute @workgroup_size(1) fn nothing() {}");
         Kernel::new(label, (File { name, source }, "nothing"), &[], 1, &[])
     }

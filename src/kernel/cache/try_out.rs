@@ -127,18 +127,9 @@ mod tests {
     use std::sync::atomic::AtomicU32;
     use std::time::Duration;
 
+    use super::super::tests::{cache, kernel};
     use super::*;
-    use crate::kernel::{File, Runner, ShaderChecks};
-
-    fn cache() -> KernelCache {
-        let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
-        KernelCache::new(&device, ShaderChecks::default())
-    }
-
-    fn kernel(label: &'static str) -> Kernel {
-        let (name, source) = (label, "@compute @workgroup_size(1) fn nothing() {}");
-        Kernel::new(label, (File { name, source }, "nothing"), &[], 1, &[])
-    }
+    use crate::kernel::Runner;
 
     /// Never has results, and counts how often it was asked for some.
     #[derive(Clone, Debug, Default)]

@@ -216,15 +216,17 @@ fn count_probe() -> Probe {
         count: values.len() as u32,
         first_slab: 0,
     };
-    let wanted = Wanted::exactly(listed(&reference::histogram(&values)));
-    let read = |words: &[u32]| histogram_from_words(words).map_or(Vec::new(), |h| listed(&h));
+    let wanted = Wanted::exactly(histogram_numbers(&reference::histogram(&values)));
+    let read =
+        |words: &[u32]| histogram_from_words(words).map_or(Vec::new(), |h| histogram_numbers(&h));
     Probe::new(dims.contents(), 1)
         .reads_words(searched_edges())
         .reads(&values)
         .updates_words(vec![1; HISTOGRAM_WORDS as usize], wanted.decoded(read))
 }
 
-fn listed(histogram: &Histogram) -> Vec<f64> {
+/// Sums first, then all that is exact.
+pub(crate) fn histogram_numbers(histogram: &Histogram) -> Vec<f64> {
     let numbers = [
         histogram.sum(),
         histogram.sum_squares(),

@@ -28,6 +28,7 @@ pub use clip::{CLIPPING_WORDS, Clip, GradientNorm};
 pub use dropout::Dropout;
 pub use elementwise_loss::ElementwiseLoss;
 pub use gather::{Examples, Gather};
+pub(crate) use histogram::histogram_numbers;
 pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
 pub use kernels::NetworkKernels;
 pub use lion::Lion;
