@@ -342,6 +342,18 @@ fn a_plan_that_was_chosen_is_left_where_its_kernel_is_wrong() {
     assert_ne!(linear.plan(shape(SIZES), Operation::Forward), wrong);
 }
 
+/// On software all candidates are of one family.
+#[test]
+fn another_family_takes_the_place_of_one_that_is_all_wrong() {
+    let name = planned_fault().1.kernel_name();
+    let family = name.split('_').next().unwrap();
+    let gpu = gpu_with(fault(format!("forward/{family}").leak(), STORE));
+    let linear = LinearKernels::of(&gpu);
+    assert!(product(&gpu, &linear, SIZES).unwrap());
+    let planned = linear.plan(shape(SIZES), Operation::Forward);
+    assert!(!planned.kernel_name().starts_with(family), "{planned}");
+}
+
 #[test]
 fn an_operation_whose_kernels_are_all_wrong_is_an_error_that_names_one() {
     let fault = fault("forward/", STORE);

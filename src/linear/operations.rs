@@ -19,7 +19,7 @@ use super::operands::{
     BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
     WeightGrad,
 };
-use super::plan::{Plan, plan, ranked_candidates};
+use super::plan::{Plan, plan, ranked_candidates, substitutes};
 use super::product::Product;
 use super::shape::{Operation, Shape};
 use super::windows::Factors;
@@ -181,12 +181,17 @@ impl LinearKernels {
         first.unwrap_or_else(|| plan(shape, operation, &self.capabilities))
     }
 
-    /// [`ranked_candidates`], those by kernels last that compute wrong results here.
+    /// [`ranked_candidates`], those by kernels last that compute wrong results here, and what may
+    /// take their place where all of them do.
     pub(super) fn ranked_plans(&self, shape: Shape, operation: Operation) -> Vec<Plan> {
         let mut plans = ranked_candidates(shape, operation, &self.capabilities);
         let condemned = self.cache.condemned();
         if !condemned.is_empty() {
-            plans.sort_by_key(|plan| plan.is_by(operation, &condemned));
+            let is_wrong = |plan: &Plan| plan.is_by(operation, &condemned);
+            if plans.iter().all(is_wrong) {
+                plans.extend(substitutes(shape, operation, &self.capabilities));
+            }
+            plans.sort_by_key(is_wrong);
         }
         plans
     }
@@ -229,7 +234,9 @@ impl LinearKernels {
             Err(wrong @ PrepareError::Miscompiled { .. }) => wrong,
             result => return result,
         };
-        for plan in self.ranked_plans(shape, operation) {
+        // All candidates may turn out to be wrong, one after the other.
+        let others = self.ranked_plans(shape, operation).into_iter();
+        for plan in others.chain(substitutes(shape, operation, &self.capabilities)) {
             match prepare(&plan) {
                 Ok(dispatch) => return Ok(dispatch),
                 Err(stopped @ (PrepareError::DeviceLost { .. } | PrepareError::Timeout { .. })) => {

@@ -179,6 +179,16 @@ pub fn candidates(shape: Shape, operation: Operation, capabilities: &Capabilitie
     plans
 }
 
+/// Plans for where the kernels of all [`candidates`] compute wrong results.
+pub(super) fn substitutes(
+    shape: Shape,
+    operation: Operation,
+    capabilities: &Capabilities,
+) -> impl Iterator<Item = Plan> {
+    algorithms::substitutes(shape, operation, capabilities)
+        .map(|algorithm| Plan::new(algorithm, 1, capabilities))
+}
+
 /// Slabs to try: powers of two, so that sums are split evenly; as many as the processors need.
 fn slabs(
     algorithm: Algorithm,

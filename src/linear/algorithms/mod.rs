@@ -114,6 +114,21 @@ pub(super) fn candidates(
         .collect()
 }
 
+/// Whatever else serves, for where all candidates compute wrong results: slow here, or slow to
+/// compile.
+pub(super) fn substitutes(
+    shape: Shape,
+    operation: Operation,
+    capabilities: &Capabilities,
+) -> impl Iterator<Item = Algorithm> {
+    let candidates = candidates(shape, operation, capabilities);
+    // The simplest kernels are the last.
+    examples().into_iter().rev().filter(move |algorithm| {
+        let serves = algorithm.room().serves(shape, operation, capabilities);
+        serves && !candidates.contains(algorithm)
+    })
+}
+
 /// One of each, in the geometries that differ most; for [`crate::kernels`].
 pub(super) fn examples() -> Vec<Algorithm> {
     let tiled: Vec<_> = tiled::candidates().map(Algorithm::Tiled).collect();
