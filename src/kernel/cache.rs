@@ -1,12 +1,15 @@
 //! Kernels compiled when first needed and kept, and dispatches made of them.
 
+mod buffers;
+mod compiled;
 mod try_out;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::compile::{Compiled, compile};
+use self::buffers::{MOST_BINDINGS, filled_buffer, refusal};
+use super::compile::Compiled;
 use super::dispatch::{Dispatch, Grid, fold};
 use super::estimate::Speed;
 #[cfg(test)]
@@ -14,7 +17,6 @@ use super::fault::Fault;
 #[cfg(not(target_arch = "wasm32"))]
 use super::first_use::FirstUse;
 use super::guard::{Failure, create};
-use super::limits::check_limits;
 use super::operand::{Operand, check_operands};
 use super::owner::is_foreign;
 #[cfg(not(target_arch = "wasm32"))]
@@ -51,9 +53,6 @@ pub(crate) struct KernelCache {
 
 /// A kernel, once it has been compiled.
 type Slot = Mutex<Option<Compiled>>;
-
-/// More than any kernel has.
-const MOST_BINDINGS: usize = 8;
 
 impl KernelCache {
     pub(crate) fn new(device: &wgpu::Device, checks: ShaderChecks) -> Self {
@@ -246,134 +245,6 @@ impl KernelCache {
         foreign.next().map(|operand| operand.name)
     }
 
-    /// A buffer for partial results, which lives as long as the dispatches that use it.
-    pub(crate) fn scratch(
-        &self,
-        operation: &'static str,
-        bytes: u64,
-    ) -> Result<wgpu::Buffer, PrepareError> {
-        self.guard(operation, bytes, || {
-            self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("wgpu_linear::scratch"),
-                size: bytes,
-                usage: wgpu::BufferUsages::STORAGE,
-                mapped_at_creation: false,
-            })
-        })
-    }
-
-    /// A buffer of these words, which kernels read.
-    pub(crate) fn table(
-        &self,
-        operation: &'static str,
-        words: &[u32],
-    ) -> Result<wgpu::Buffer, PrepareError> {
-        let (label, usage) = ("wgpu_linear::table", wgpu::BufferUsages::STORAGE);
-        let contents: &[u8] = bytemuck::cast_slice(words);
-        self.guard(operation, contents.len() as u64, || {
-            filled_buffer(&self.device, label, usage, contents)
-        })
-    }
-
-    fn guard<T>(
-        &self,
-        operation: &'static str,
-        bytes: u64,
-        make: impl FnOnce() -> T,
-    ) -> Result<T, PrepareError> {
-        create(&self.device, make).map_err(|failure| refusal(operation, bytes, failure))
-    }
-
-    fn placeholders(
-        &self,
-        operation: &'static str,
-    ) -> Result<&[wgpu::Buffer; MOST_BINDINGS], PrepareError> {
-        if let Some(placeholders) = self.placeholders.get() {
-            return Ok(placeholders);
-        }
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("wgpu_linear::placeholder"),
-            size: 16,
-            usage: wgpu::BufferUsages::STORAGE,
-            mapped_at_creation: false,
-        };
-        let bytes = descriptor.size * MOST_BINDINGS as u64;
-        let placeholders = self.guard(operation, bytes, || {
-            std::array::from_fn(|_| self.device.create_buffer(&descriptor))
-        })?;
-        // Another thread may have been quicker.
-        Ok(self.placeholders.get_or_init(|| placeholders))
-    }
-
-    fn compiled(&self, kernel: &Kernel) -> Result<(Arc<Kernel>, Compiled), PrepareError> {
-        let (shared, slot) = self.slot(kernel);
-        // Whoever wants the same kernel waits here; after a panic the slot is still empty.
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = &*slot {
-            return Ok((shared, found.clone()));
-        }
-        check_limits(kernel, &self.limits)?;
-        let wgsl = kernel.wgsl()?;
-        #[cfg(test)]
-        let wgsl = match self.fault {
-            Some(fault) => fault.planted(&kernel.name(), wgsl),
-            None => wgsl,
-        };
-        let fresh = self.guard(kernel.label, 0, || {
-            #[cfg(test)]
-            self.fault
-                .inspect(|fault| fault.lose(&self.device, &kernel.name()));
-            compile(
-                &self.device,
-                kernel,
-                &wgsl,
-                self.checks,
-                self.pipeline_cache(),
-            )
-        });
-        // wgpu gives up the whole device where a driver refuses a pipeline for a reason of its own.
-        if let Err(PrepareError::DeviceLost { .. }) = &fresh {
-            let name = kernel.name();
-            log::error!("the device is lost, and may be for the kernel {name}, just compiled");
-        }
-        let fresh = fresh?;
-        self.note_news();
-        *slot = Some(fresh.clone());
-        Ok((shared, fresh))
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
-        self.pipelines.as_ref().map(Pipelines::cache)
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    fn note_news(&self) {
-        if let Some(pipelines) = &self.pipelines {
-            pipelines.note_news();
-        }
-    }
-
-    /// Browsers keep what they compile by themselves.
-    #[cfg(target_arch = "wasm32")]
-    fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
-        None
-    }
-
-    #[cfg(target_arch = "wasm32")]
-    fn note_news(&self) {}
-
-    fn slot(&self, kernel: &Kernel) -> (Arc<Kernel>, Arc<Slot>) {
-        // A panic elsewhere cannot leave the map half written: entries are inserted whole.
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((shared, slot)) = compiled.get_key_value(kernel) {
-            return (shared.clone(), slot.clone());
-        }
-        let (shared, slot) = (Arc::new(kernel.clone()), Arc::default());
-        compiled.insert(Arc::clone(&shared), Arc::clone(&slot));
-        (shared, slot)
-    }
-
     fn bind(
         &self,
         kernel: &Kernel,
@@ -453,153 +324,4 @@ fn check_dims(kernel: &Kernel, dims: Option<&Contents>) -> Result<(), SourceErro
     };
     let kernel = kernel.label;
     fits.then_some(()).ok_or(SourceError::Uniform { kernel })
-}
-
-/// A failure as an error of `operation`, which has asked for so many bytes. Panics that are none of
-/// wgpu's business go on.
-fn refusal(operation: &'static str, bytes: u64, failure: Failure) -> PrepareError {
-    match failure {
-        Failure::Lost => PrepareError::DeviceLost { operation },
-        Failure::Refused(wgpu::Error::OutOfMemory { .. }) => {
-            PrepareError::OutOfMemory { operation, bytes }
-        }
-        Failure::Refused(source) => PrepareError::Refused { operation, source },
-        Failure::Panicked(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-/// A buffer with these contents, for use inside of a guard: where it could not be made, whatever
-/// uses it is refused.
-fn filled_buffer(
-    device: &wgpu::Device,
-    label: &str,
-    usage: wgpu::BufferUsages,
-    contents: &[u8],
-) -> wgpu::Buffer {
-    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some(label),
-        size: contents.len() as u64,
-        usage,
-        mapped_at_creation: true,
-    });
-    if let Ok(mut view) = buffer.get_mapped_range_mut(..) {
-        view.copy_from_slice(contents);
-    }
-    buffer.unmap();
-    buffer
-}
-
-#[cfg(all(test, not(target_arch = "wasm32")))]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
-    use std::thread;
-
-    use super::*;
-    use crate::kernel::{File, is_lost};
-
-    pub(super) fn cache() -> KernelCache {
-        let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
-        KernelCache::new(&device, ShaderChecks::default())
-    }
-
-    pub(super) fn kernel(label: &'static str) -> Kernel {
-        let (name, source) = (label, "@compute @workgroup_size(1) fn nothing() {}");
-        Kernel::new(label, (File { name, source }, "nothing"), &[], 1, &[])
-    }
-
-    #[test]
-    fn a_kernel_that_is_being_compiled_holds_up_no_other() {
-        let (cache, slow) = (Arc::new(cache()), kernel("slow"));
-        let (_, slot) = cache.slot(&slow);
-        let compiling = slot.lock().unwrap();
-        let (send, receive) = mpsc::channel();
-        let ask = |kernel: Kernel, name: &'static str| {
-            let (cache, send) = (cache.clone(), send.clone());
-            thread::spawn(move || {
-                cache.compiled(&kernel).unwrap();
-                send.send(name).unwrap();
-            })
-        };
-        let waits = ask(slow, "slow");
-        // Until it waits: it holds the slot too, then.
-        while Arc::strong_count(&slot) < 3 {
-            thread::yield_now();
-        }
-        let _ = ask(kernel("other"), "other");
-        let long = Duration::from_secs(60);
-        assert_eq!(receive.recv_timeout(long), Ok("other"));
-        drop(compiling);
-        assert_eq!(receive.recv_timeout(long), Ok("slow"));
-        waits.join().unwrap();
-    }
-
-    /// A cache with a kernel that is `broken`, and how much the application has heard.
-    fn broken(instead: &'static str) -> (KernelCache, Arc<AtomicUsize>) {
-        let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
-        let heard = Arc::new(AtomicUsize::new(0));
-        let counter = heard.clone();
-        device.on_uncaptured_error(Arc::new(move |_| {
-            counter.fetch_add(1, Ordering::SeqCst);
-        }));
-        let fault = Fault {
-            kernel: "broken",
-            text: "fn nothing",
-            instead,
-            checks: ShaderChecks::default(),
-        };
-        let cache = KernelCache::new(&device, ShaderChecks::default());
-        (cache.with_fault(Some(fault)), heard)
-    }
-
-    #[test]
-    fn a_kernel_that_is_refused_takes_nothing_with_it() {
-        for instead in ["fn no thing", "fn otherwise", "fn nothing_at_all"] {
-            let (cache, heard) = broken(instead);
-            for _ in 0..2 {
-                let refused = cache.compiled(&kernel("broken"));
-                assert!(
-                    matches!(
-                        refused,
-                        Err(PrepareError::Refused {
-                            operation: "broken",
-                            source: wgpu::Error::Validation { .. }
-                        })
-                    ),
-                    "{refused:?}"
-                );
-                assert!(cache.compiled(&kernel("other")).is_ok());
-            }
-            assert!(!is_lost(&cache.device));
-            assert_eq!(heard.load(Ordering::SeqCst), 0);
-        }
-    }
-
-    #[test]
-    fn a_kernel_that_takes_the_device_with_it_does_not_do_so_unnoticed() {
-        let (cache, heard) = broken(Fault::LOSES_THE_DEVICE);
-        assert!(cache.compiled(&kernel("before")).is_ok());
-        for label in ["broken", "broken", "other"] {
-            let lost = cache.compiled(&kernel(label));
-            assert!(
-                matches!(lost, Err(PrepareError::DeviceLost { operation }) if operation == label),
-                "{lost:?}"
-            );
-        }
-        assert_eq!(heard.load(Ordering::SeqCst), 0);
-    }
-
-    #[test]
-    fn a_kernel_that_several_want_is_compiled_once() {
-        let (cache, kernel) = (cache(), kernel("wanted"));
-        let pipelines: Vec<_> = thread::scope(|scope| {
-            let ask = || cache.compiled(&kernel).unwrap().1.pipeline;
-            let threads = [(); 4].map(|()| scope.spawn(ask));
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
-        });
-        assert!(pipelines.iter().all(|pipeline| *pipeline == pipelines[0]));
-    }
 }

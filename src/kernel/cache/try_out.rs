@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 
 use super::KernelCache;
 #[cfg(not(target_arch = "wasm32"))]
-use super::{filled_buffer, grid};
+use super::buffers::filled_buffer;
+#[cfg(not(target_arch = "wasm32"))]
+use super::grid;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernel::Dispatch;
 use crate::kernel::compile::Compiled;
@@ -127,7 +129,7 @@ mod tests {
     use std::sync::atomic::AtomicU32;
     use std::time::Duration;
 
-    use super::super::tests::{cache, kernel};
+    use super::super::compiled::tests::{cache, kernel};
     use super::*;
     use crate::kernel::Runner;
 

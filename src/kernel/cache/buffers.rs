@@ -1,0 +1,103 @@
+//! Buffers that the kernels need beside their operands.
+
+use super::KernelCache;
+use crate::kernel::PrepareError;
+use crate::kernel::guard::{Failure, create};
+
+/// More than any kernel has.
+pub(super) const MOST_BINDINGS: usize = 8;
+
+impl KernelCache {
+    /// A buffer for partial results, which lives as long as the dispatches that use it.
+    pub(crate) fn scratch(
+        &self,
+        operation: &'static str,
+        bytes: u64,
+    ) -> Result<wgpu::Buffer, PrepareError> {
+        self.guard(operation, bytes, || {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("wgpu_linear::scratch"),
+                size: bytes,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// A buffer of these words, which kernels read.
+    pub(crate) fn table(
+        &self,
+        operation: &'static str,
+        words: &[u32],
+    ) -> Result<wgpu::Buffer, PrepareError> {
+        let (label, usage) = ("wgpu_linear::table", wgpu::BufferUsages::STORAGE);
+        let contents: &[u8] = bytemuck::cast_slice(words);
+        self.guard(operation, contents.len() as u64, || {
+            filled_buffer(&self.device, label, usage, contents)
+        })
+    }
+
+    pub(super) fn guard<T>(
+        &self,
+        operation: &'static str,
+        bytes: u64,
+        make: impl FnOnce() -> T,
+    ) -> Result<T, PrepareError> {
+        create(&self.device, make).map_err(|failure| refusal(operation, bytes, failure))
+    }
+
+    pub(super) fn placeholders(
+        &self,
+        operation: &'static str,
+    ) -> Result<&[wgpu::Buffer; MOST_BINDINGS], PrepareError> {
+        if let Some(placeholders) = self.placeholders.get() {
+            return Ok(placeholders);
+        }
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("wgpu_linear::placeholder"),
+            size: 16,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        };
+        let bytes = descriptor.size * MOST_BINDINGS as u64;
+        let placeholders = self.guard(operation, bytes, || {
+            std::array::from_fn(|_| self.device.create_buffer(&descriptor))
+        })?;
+        // Another thread may have been quicker.
+        Ok(self.placeholders.get_or_init(|| placeholders))
+    }
+}
+
+/// A failure as an error of `operation`, which has asked for so many bytes. Panics that are none of
+/// wgpu's business go on.
+pub(super) fn refusal(operation: &'static str, bytes: u64, failure: Failure) -> PrepareError {
+    match failure {
+        Failure::Lost => PrepareError::DeviceLost { operation },
+        Failure::Refused(wgpu::Error::OutOfMemory { .. }) => {
+            PrepareError::OutOfMemory { operation, bytes }
+        }
+        Failure::Refused(source) => PrepareError::Refused { operation, source },
+        Failure::Panicked(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// A buffer with these contents, for use inside of a guard: where it could not be made, whatever
+/// uses it is refused.
+pub(super) fn filled_buffer(
+    device: &wgpu::Device,
+    label: &str,
+    usage: wgpu::BufferUsages,
+    contents: &[u8],
+) -> wgpu::Buffer {
+    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size: contents.len() as u64,
+        usage,
+        mapped_at_creation: true,
+    });
+    if let Ok(mut view) = buffer.get_mapped_range_mut(..) {
+        view.copy_from_slice(contents);
+    }
+    buffer.unmap();
+    buffer
+}
