@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use self::buffers::{MOST_BINDINGS, filled_buffer, refusal};
 use super::compile::Compiled;
 use super::dispatch::{Dispatch, Grid, fold};
 use super::estimate::Speed;
@@ -53,6 +52,9 @@ pub(crate) struct KernelCache {
 
 /// A kernel, once it has been compiled.
 type Slot = Mutex<Option<Compiled>>;
+
+/// More than any kernel has.
+const MOST_BINDINGS: usize = 8;
 
 impl KernelCache {
     pub(crate) fn new(device: &wgpu::Device, checks: ShaderChecks) -> Self {
@@ -324,4 +326,38 @@ fn check_dims(kernel: &Kernel, dims: Option<&Contents>) -> Result<(), SourceErro
     };
     let kernel = kernel.label;
     fits.then_some(()).ok_or(SourceError::Uniform { kernel })
+}
+
+/// A failure as an error of `operation`, which has asked for so many bytes. Panics that are none of
+/// wgpu's business go on.
+fn refusal(operation: &'static str, bytes: u64, failure: Failure) -> PrepareError {
+    match failure {
+        Failure::Lost => PrepareError::DeviceLost { operation },
+        Failure::Refused(wgpu::Error::OutOfMemory { .. }) => {
+            PrepareError::OutOfMemory { operation, bytes }
+        }
+        Failure::Refused(source) => PrepareError::Refused { operation, source },
+        Failure::Panicked(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// A buffer with these contents, for use inside of a guard: where it could not be made, whatever
+/// uses it is refused.
+fn filled_buffer(
+    device: &wgpu::Device,
+    label: &str,
+    usage: wgpu::BufferUsages,
+    contents: &[u8],
+) -> wgpu::Buffer {
+    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size: contents.len() as u64,
+        usage,
+        mapped_at_creation: true,
+    });
+    if let Ok(mut view) = buffer.get_mapped_range_mut(..) {
+        view.copy_from_slice(contents);
+    }
+    buffer.unmap();
+    buffer
 }

@@ -279,15 +279,20 @@ fn slow_workgroups() -> u32 {
     })
 }
 
-/// Whether submitting returns at once. Where the driver computes in the thread that submits, as
-/// llvmpipe does, nothing is left to wait for: no time-out is met.
-fn computes_in_the_background() -> bool {
+/// Whether a wait of wgpu's ends at its time-out while what was submitted before is computed. It
+/// does not on llvmpipe, which computes in the thread that submits: since Mesa 25 in that of the
+/// next submission.
+fn waits_end_at_time_outs() -> bool {
     let slow = Slow::new(gpu());
-    let begin = Instant::now();
-    let submission = slow.submit(gpu(), slow_workgroups());
-    let submitted = begin.elapsed();
+    slow.submit(gpu(), slow_workgroups());
+    let submission = slow.submit(gpu(), 1);
+    let short = wgpu::PollType::Wait {
+        submission_index: Some(submission.clone()),
+        timeout: Some(Duration::from_millis(100)),
+    };
+    let waited = gpu().device().poll(short);
     gpu().wait(submission).unwrap();
-    2 * submitted < begin.elapsed()
+    matches!(waited, Err(wgpu::PollError::Timeout))
 }
 
 #[test]
@@ -314,7 +319,7 @@ fn a_device_that_is_too_slow_leaves_no_trace() {
         noticed += u32::from(doomed.check(recovery, fault, is_timeout));
     });
     // But behind the last wait of a run.
-    if computes_in_the_background() {
+    if waits_end_at_time_outs() {
         assert!(2 * noticed >= all, "{noticed} of {all}");
     }
 }
@@ -336,7 +341,7 @@ fn a_device_without_memory_leaves_no_trace() {
     });
 }
 
-fn budget(for_resource_creation: Option<u8>, for_device_loss: Option<u8>) -> Gpu {
+fn budget(for_resource_creation: Option<u8>, for_device_loss: Option<u8>) -> Result<Gpu, GpuError> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
             for_resource_creation,
@@ -348,12 +353,12 @@ fn budget(for_resource_creation: Option<u8>, for_device_loss: Option<u8>) -> Gpu
         instance: Some(instance),
         ..GpuOptions::default()
     };
-    Gpu::open(&options).unwrap()
+    Gpu::open(&options)
 }
 
 /// A budget of nothing refuses every buffer, and loses every device that is asked for work, where
-/// the driver knows of budgets (`VK_EXT_memory_budget`; llvmpipe and SwiftShader do not, and then
-/// all goes well).
+/// the driver knows of budgets (`VK_EXT_memory_budget`): llvmpipe since Mesa 25, where no device is
+/// opened at all. On others, such as SwiftShader, all goes well.
 #[test]
 fn a_memory_budget_that_is_used_up_is_an_error_with_a_type() {
     let is_typed = |result: Result<Vec<f32>, GpuError>| match result {
@@ -364,7 +369,13 @@ fn a_memory_budget_that_is_used_up_is_an_error_with_a_type() {
         ),
     };
     for (creation, loss) in [(Some(0), None), (None, Some(0)), (Some(0), Some(0))] {
-        let gpu = budget(creation, loss);
+        let gpu = match budget(creation, loss) {
+            Ok(gpu) => gpu,
+            Err(error) => {
+                assert!(matches!(error, GpuError::RequestDevice { .. }), "{error:?}");
+                continue;
+            }
+        };
         for _ in 0..3 {
             let buffer = gpu.upload("numbers", &[1.0, 2.0]);
             is_typed(buffer.and_then(|buffer| gpu.read(&buffer)));

@@ -1,6 +1,7 @@
 //! The four operations on the GPU against their twins in f64.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ndarray::{Array1, Array2};
 use wgpu_linear::linear::{Algorithm, Broadcast, Capabilities, Operation, Plan, Shape, candidates};
@@ -655,9 +656,20 @@ fn bias_grad_is_exact_across_passes() {
 /// More workgroups than fit one dimension of the grid: their number is folded into x and y.
 #[test]
 fn linear_operations_are_exact_when_the_grid_folds() {
-    let kernels = linear_kernels();
+    // In one piece, however long that takes.
+    let kernels = LinearKernels::of(gpu()).with_longest_dispatch(Duration::from_secs(3600));
     let mut random = fastrand::Rng::with_seed(7);
-    let long = 65_536 * 64 + 3;
+    let is_folded = |rows: &u32| {
+        let shape = Shape {
+            batch: *rows,
+            inputs: 1,
+            outputs: 1,
+        };
+        let plan = kernels.plan(shape, Operation::Forward);
+        plan.algorithm.workgroups(*rows, 1) > 65_535
+    };
+    let rows = [64, 256].map(|rows_of_a_workgroup| 65_536 * rows_of_a_workgroup + 3);
+    let long = rows.into_iter().find(is_folded).unwrap() as usize;
     let column = row(integers(&mut random, 1, long, 9));
     let (numbers, factor, shift) = (
         Guarded::input(&column),

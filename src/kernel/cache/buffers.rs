@@ -1,11 +1,8 @@
 //! Buffers that the kernels need beside their operands.
 
-use super::KernelCache;
+use super::{KernelCache, MOST_BINDINGS, filled_buffer, refusal};
 use crate::kernel::PrepareError;
-use crate::kernel::guard::{Failure, create};
-
-/// More than any kernel has.
-pub(super) const MOST_BINDINGS: usize = 8;
+use crate::kernel::guard::create;
 
 impl KernelCache {
     /// A buffer for partial results, which lives as long as the dispatches that use it.
@@ -66,38 +63,4 @@ impl KernelCache {
         // Another thread may have been quicker.
         Ok(self.placeholders.get_or_init(|| placeholders))
     }
-}
-
-/// A failure as an error of `operation`, which has asked for so many bytes. Panics that are none of
-/// wgpu's business go on.
-pub(super) fn refusal(operation: &'static str, bytes: u64, failure: Failure) -> PrepareError {
-    match failure {
-        Failure::Lost => PrepareError::DeviceLost { operation },
-        Failure::Refused(wgpu::Error::OutOfMemory { .. }) => {
-            PrepareError::OutOfMemory { operation, bytes }
-        }
-        Failure::Refused(source) => PrepareError::Refused { operation, source },
-        Failure::Panicked(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-/// A buffer with these contents, for use inside of a guard: where it could not be made, whatever
-/// uses it is refused.
-pub(super) fn filled_buffer(
-    device: &wgpu::Device,
-    label: &str,
-    usage: wgpu::BufferUsages,
-    contents: &[u8],
-) -> wgpu::Buffer {
-    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some(label),
-        size: contents.len() as u64,
-        usage,
-        mapped_at_creation: true,
-    });
-    if let Ok(mut view) = buffer.get_mapped_range_mut(..) {
-        view.copy_from_slice(contents);
-    }
-    buffer.unmap();
-    buffer
 }

@@ -6,9 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::KernelCache;
 #[cfg(not(target_arch = "wasm32"))]
-use super::buffers::filled_buffer;
-#[cfg(not(target_arch = "wasm32"))]
-use super::grid;
+use super::{filled_buffer, grid};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernel::Dispatch;
 use crate::kernel::compile::Compiled;
