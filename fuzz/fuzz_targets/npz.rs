@@ -4,10 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wgpu_linear_fuzz::read_table;
+use wgpu_linear_fuzz::{is_archive, read_table};
 
 fuzz_target!(|bytes: &[u8]| {
-    if bytes.starts_with(b"PK") {
+    if is_archive(bytes) {
         read_table("archive", bytes, None, (1024, 24 << 20));
     }
 });

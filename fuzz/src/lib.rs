@@ -30,6 +30,12 @@ pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// Whether the reader takes the bytes for an archive, for which it makes room by what is claimed: a
+/// matter of the target `npz`.
+pub fn is_archive(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK")
+}
+
 /// Reads a table, alone or with labels. What is packed unpacks to any size, and is left to the
 /// program's own limit on memory.
 pub fn read_table(name: &str, bytes: &[u8], labels: Option<&[u8]>, bound: (usize, usize)) {
