@@ -4,10 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wgpu_linear_fuzz::{is_archive, read_table};
+use wgpu_linear_fuzz::{is_archive, read_any};
 
 fuzz_target!(|bytes: &[u8]| {
     if is_archive(bytes) {
-        read_table("archive", bytes, None, (1024, 24 << 20));
+        read_any("archive", bytes, None, (1024, 24 << 20));
     }
 });

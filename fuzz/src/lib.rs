@@ -39,10 +39,14 @@ pub fn is_archive(bytes: &[u8]) -> bool {
 /// Reads a table, alone or with labels. What is packed unpacks to any size, and is left to the
 /// program's own limit on memory.
 pub fn read_table(name: &str, bytes: &[u8], labels: Option<&[u8]>, bound: (usize, usize)) {
-    let packed = |bytes: &[u8]| bytes.starts_with(&[0x1f, 0x8b]);
-    if packed(bytes) || labels.is_some_and(packed) {
-        return;
+    let is_left_out = |bytes: &[u8]| bytes.starts_with(&[0x1f, 0x8b]) || is_archive(bytes);
+    if !is_left_out(bytes) && !labels.is_some_and(is_left_out) {
+        read_any(name, bytes, labels, bound);
     }
+}
+
+/// [`read_table`] whatever it is.
+pub fn read_any(name: &str, bytes: &[u8], labels: Option<&[u8]>, bound: (usize, usize)) {
     let path = file(name, bytes);
     let options = ReadOptions {
         labels: labels.map(|labels| file("labels", labels)),
