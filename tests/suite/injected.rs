@@ -319,9 +319,8 @@ fn a_device_that_is_too_slow_leaves_no_trace() {
         noticed += u32::from(doomed.check(recovery, fault, is_timeout));
     });
     // But behind the last wait of a run.
-    if waits_end_at_time_outs() {
-        assert!(2 * noticed >= all, "{noticed} of {all}");
-    }
+    let is_met = 2 * noticed >= all;
+    assert!(is_met || !waits_end_at_time_outs(), "{noticed} of {all}");
 }
 
 /// As where another program has taken the memory: the call has the error, and the device is there.
@@ -372,7 +371,11 @@ fn a_memory_budget_that_is_used_up_is_an_error_with_a_type() {
         let gpu = match budget(creation, loss) {
             Ok(gpu) => gpu,
             Err(error) => {
-                assert!(matches!(error, GpuError::RequestDevice { .. }), "{error:?}");
+                let GpuError::RequestDevice { source, .. } = &error else {
+                    panic!("{error:?}");
+                };
+                // wgpu does not let anybody match it.
+                assert!(format!("{source:?}").contains("OutOfMemory"), "{error:?}");
                 continue;
             }
         };
