@@ -38,6 +38,9 @@ struct Arguments {
     /// Seconds for each operation
     #[arg(long, default_value_t = 5.0)]
     budget: f64,
+    /// How many candidates are measured at most, the best ones by estimate
+    #[arg(long, value_name = "N", default_value_t = TuneOptions::default().most_candidates)]
+    candidates: usize,
     /// Measure even what the cache knows
     #[arg(long)]
     remeasure: bool,
@@ -71,6 +74,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let options = TuneOptions {
         budget: Duration::try_from_secs_f64(arguments.budget)?,
         remeasure: arguments.remeasure,
+        most_candidates: arguments.candidates,
         ..TuneOptions::default()
     };
     println!("device: {}", gpu.description());

@@ -48,26 +48,35 @@ fn right_block_at(k: u32, column: u32, terms: u32) -> BlockAt {
     return block_across(k - dims.right_base, dims.n, column, last, RIGHT_WIDTH, terms);
 }
 
+// A block as it is stored: block[u][i] = a_(row + i)(k + u) where the factor is stored transposed,
+// else block[i][u].
+fn left_stored_block(at: BlockAt) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        left_four(at.rows.x, at.columns), left_four(at.rows.y, at.columns),
+        left_four(at.rows.z, at.columns), left_four(at.rows.w, at.columns));
+}
+
+// block[j][u] = b_(k + u)(column + j) where the factor is stored transposed, else block[u][j].
+fn right_stored_block(at: BlockAt) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        right_four(at.rows.x, at.columns), right_four(at.rows.y, at.columns),
+        right_four(at.rows.z, at.columns), right_four(at.rows.w, at.columns));
+}
+
 // block[u][i] = a_(row + i)(k + u)
 fn left_whole_block(at: BlockAt) -> mat4x4<f32> {
+    let stored = left_stored_block(at);
     if LEFT_IS_TRANSPOSED {
-        return mat4x4<f32>(
-            left_four(at.rows.x, at.columns), left_four(at.rows.y, at.columns),
-            left_four(at.rows.z, at.columns), left_four(at.rows.w, at.columns));
+        return stored;
     }
-    return transpose(mat4x4<f32>(
-        left_four(at.rows.x, FOUR), left_four(at.rows.y, FOUR),
-        left_four(at.rows.z, FOUR), left_four(at.rows.w, FOUR)));
+    return transpose(stored);
 }
 
 // block[u][j] = b_(k + u)(column + j)
 fn right_whole_block(at: BlockAt) -> mat4x4<f32> {
+    let stored = right_stored_block(at);
     if RIGHT_IS_TRANSPOSED {
-        return transpose(mat4x4<f32>(
-            right_four(at.rows.x, FOUR), right_four(at.rows.y, FOUR),
-            right_four(at.rows.z, FOUR), right_four(at.rows.w, FOUR)));
+        return transpose(stored);
     }
-    return mat4x4<f32>(
-        right_four(at.rows.x, at.columns), right_four(at.rows.y, at.columns),
-        right_four(at.rows.z, at.columns), right_four(at.rows.w, at.columns));
+    return stored;
 }

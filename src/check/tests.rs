@@ -314,7 +314,14 @@ mod slow {
 /// computed, so no such adapter is needed.
 #[test]
 fn every_kernel_is_checked() {
-    let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let limits = wgpu::Limits {
+        max_compute_workgroup_storage_size: Capabilities::hardware().max_workgroup_bytes,
+        ..wgpu::Limits::default()
+    };
+    let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
+        required_limits: limits,
+        ..wgpu::DeviceDescriptor::default()
+    });
     let gpu = Gpu::wrap(device, queue);
     let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));
     let kernels = Kernels {
@@ -339,6 +346,7 @@ fn every_kernel_is_checked() {
         "tiled_32-",
         "tiled_128_prefetch-",
         "tiled_64_prefetch-",
+        "tiled_32_prefetch-",
         "small_batch_1-",
         "small_batch_2-",
         "small_batch_4-",

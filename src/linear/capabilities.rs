@@ -109,7 +109,7 @@ impl Capabilities {
             parallel_workgroups: 32,
             processor: Processor::UNKNOWN,
             max_invocations: 256,
-            max_workgroup_bytes: 16_384,
+            max_workgroup_bytes: 32_768,
             loop_iterations: None,
             most_unrolled: MOST_UNROLLED,
         }

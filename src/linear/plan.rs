@@ -234,7 +234,10 @@ mod tests {
     use super::*;
     use crate::linear::algorithms::{Broadcast, Narrow, SmallBatch, Tiled};
 
-    const TILED_128: Algorithm = Algorithm::Tiled(Tiled::new(128));
+    const TILED_128: Algorithm = Algorithm::Tiled(Tiled {
+        side: 128,
+        prefetch: true,
+    });
 
     const OPERATIONS: [Operation; 3] = [
         Operation::Forward,
@@ -260,6 +263,22 @@ mod tests {
             let chosen = on_hardware([4096; 3], operation);
             assert_eq!(chosen.algorithm, TILED_128);
             assert_eq!(chosen.slabs, 1);
+            // Two pairs of these would fit, but take 4 % longer on an H200.
+            let mut small = Capabilities::hardware();
+            small.max_workgroup_bytes = 16_384;
+            let chosen = plan(shape([4096; 3]), operation, &small);
+            assert_eq!(chosen.to_string(), "tiled 64×64");
+        }
+    }
+
+    /// On an H200 256³ takes 12 µs so, and as long in slabs; 14 µs by tiles of 64.
+    #[test]
+    fn plan_takes_small_tiles_where_they_keep_more_processors_busy() {
+        let mut many = Capabilities::hardware();
+        many.parallel_workgroups = 132;
+        for operation in OPERATIONS {
+            let chosen = plan(shape([256; 3]), operation, &many);
+            assert_eq!(chosen.to_string(), "tiled 32×32, prefetched");
         }
     }
 
@@ -287,7 +306,8 @@ mod tests {
         weak.max_workgroup_bytes = 8_192;
         for operation in OPERATIONS {
             let plans = candidates(shape([4096; 3]), operation, &weak);
-            assert!(plans.iter().all(|plan| plan.algorithm != TILED_128));
+            let fits = |plan: &Plan| plan.algorithm.room().shared_bytes() <= 8_192;
+            assert!(plans.iter().all(fits));
             weak.max_invocations = 64;
             let plans = candidates(shape([4096; 3]), operation, &weak);
             assert!(plans.iter().all(|plan| plan.algorithm == Algorithm::Naive));
@@ -537,7 +557,7 @@ mod tests {
         let fitted = foreign
             .fitted(sizes, Operation::Forward, &llvmpipe)
             .unwrap();
-        assert!(fitted.terms_per_pass <= 64_000 / 5 * 16, "{fitted:?}");
+        assert!(fitted.terms_per_pass <= 64_000 * 16, "{fitted:?}");
         for terms_per_pass in [0, 4, 1_000] {
             let odd = Plan {
                 terms_per_pass,

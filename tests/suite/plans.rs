@@ -22,29 +22,29 @@ const OPERATIONS: [Operation; 3] = [
 /// are fewest.
 const H100: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32² /4    | 32² /4     | 32² /4   | 64 tiles leave half of 132 idle, 256 are two each
-512×512×512    | 64² /8    | 64² /8     | 64² /8   | 64 tiles, so four a processor by slabs
-1024×1024×1024 | 64²       | 64²        | 64²      | 256 tiles are two a processor, 64 of 128² half
+256×256×256    | 32²       | 32²        | 32²      | 64 tiles leave half of 132 idle, and slabs cost as much
+512×512×512    | 32²       | 32²        | 32²      | 256 tiles, so two a processor
+1024×1024×1024 | 128² /2   | 128² /2    | 128² /2  | 64 tiles, so two slabs; an H200 takes as long for 64²
 4096×4096×4096 | 128²      | 128²       | 128²     | 1024 tiles: only the share of multiply-adds counts
-100×333×77     | 32² /4    | 32²        | 32²      | 77 and 100 terms are too few to split
-4096×64×16     | 32²       | 32²        | 32² /64  | 4096 terms for 64 × 16 results
-16×4096×64     | 32² /64   | 32²        | 32²      | the same
+100×333×77     | 32²       | 32²        | 32²      | 77 and 100 terms are too few to split
+4096×64×16     | 32²       | 32²        | 32² /32  | 4096 terms for 64 × 16 results
+16×4096×64     | 32² /32   | 32²        | 32²      | the same
 128×784×128    | 32² /8    | 32²        | 32²      | 16 tiles, so eight slabs; 128 terms are not split
 8×1024×4096    | rows 8 /4 | rows 8 /16 | 128²     | 64 and 16 workgroups for 132
 1×4096×4096    | rows 1 /8 | rows 1 /8  | 128²     | 64 workgroups have too few loads in flight
-65536×64×64    | 64²       | 64²        | 32² /128 | four tiles, so 512 workgroups for 132
+65536×64×64    | 64²       | 64²        | 32² /64  | four tiles, so 256 workgroups for 132
 ";
 
 /// As many processors, a larger cache, a third of the memory.
 const RTX_4090: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32² /4    | 32² /4     | 32² /4   |
-512×512×512    | 64² /8    | 64² /8     | 64² /8   |
-1024×1024×1024 | 64² /2    | 64² /2     | 64² /2   | two a processor do not hide the wait at 2.5 GHz
+256×256×256    | 32²       | 32²        | 32²      |
+512×512×512    | 32²       | 32²        | 32²      |
+1024×1024×1024 | 64²       | 64²        | 64²      | 256 tiles, so two a processor
 4096×4096×4096 | 128²      | 128²       | 128²     |
-100×333×77     | 32² /4    | 32²        | 32²      |
-4096×64×16     | 32²       | 32²        | 32² /64  |
-16×4096×64     | 32² /64   | 32²        | 32²      |
+100×333×77     | 32²       | 32²        | 32²      |
+4096×64×16     | 32²       | 32²        | 32² /32  |
+16×4096×64     | 32² /32   | 32²        | 32²      |
 128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8 /4 | rows 8 /16 | 128²     |
 1×4096×4096    | rows 1 /8 | rows 1 /8  | 128²     | 64 MiB of weights stay in 75 MiB of cache
@@ -54,45 +54,45 @@ const RTX_4090: &str = "
 /// 28 processors are soon busy, and bound by memory.
 const RTX_3060: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 64² /4    | 64² /4     | 64² /4   | 64 workgroups: two or three a processor
+256×256×256    | 32²       | 32²        | 32²      | 64 tiles: two or three a processor
 512×512×512    | 64²       | 64²        | 64²      | the same without slabs
-1024×1024×1024 | 64²       | 64²        | 64²      | 64 tiles of 128² would be three rounds for 2.3
+1024×1024×1024 | 128² /2   | 128² /2    | 128² /2  | 64 tiles would be three rounds for 2.3
 4096×4096×4096 | 128²      | 128²       | 128²     |
-100×333×77     | 32² /4    | 32²        | 32²      |
-4096×64×16     | 32²       | 64²        | 32² /64  | one step: larger tiles multiply better
-16×4096×64     | 32² /64   | 32²        | 64²      | the same
-128×784×128    | 32² /8    | 32²        | 32²      |
+100×333×77     | 32²       | 32²        | 32²      |
+4096×64×16     | 32²       | 64²        | 32² /32  | one step: larger tiles multiply better
+16×4096×64     | 32² /32   | 32²        | 64²      | the same
+128×784×128    | 32² /8    | 64²        | 64²      |
 8×1024×4096    | rows 8    | rows 8 /4  | 128²     | memory-bound: slabs would only add to it
 1×4096×4096    | rows 1    | rows 1     | 128²     | the same
-65536×64×64    | 64²       | 64²        | 32² /32  | 128 workgroups are enough for 28
+65536×64×64    | 64²       | 64²        | 64² /64  | 64 workgroups are enough for 28
 ";
 
 /// 96 compute units, a larger cache of 96 MiB.
 const RX_7900_XTX: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32² /4    | 32² /4     | 32² /4   |
+256×256×256    | 32²       | 32²        | 32²      |
 512×512×512    | 64² /4    | 64² /4     | 64² /4   |
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 128²      | 128²       | 128²     |
 100×333×77     | 32² /4    | 32²        | 32²      |
-4096×64×16     | 32²       | 32²        | 32² /64  |
-16×4096×64     | 32² /64   | 32²        | 32²      |
+4096×64×16     | 32²       | 32²        | 32² /32  |
+16×4096×64     | 32² /32   | 32²        | 32²      |
 128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8 /4 | rows 8 /16 | 128²     |
 1×4096×4096    | rows 1 /4 | rows 1 /4  | 128²     |
-65536×64×64    | 64²       | 64²        | 32² /128 |
+65536×64×64    | 64²       | 64²        | 64² /256 |
 ";
 
 /// 32 Xe cores; 128² spills there.
 const ARC_A770: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 64² /4    | 64² /4     | 64² /4   |
+256×256×256    | 32²       | 32²        | 32²      |
 512×512×512    | 64²       | 64²        | 64²      | 64 tiles are two a core
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 64²       | 64²        | 64²      | no 128²
-100×333×77     | 32² /4    | 32²        | 32²      |
-4096×64×16     | 32²       | 64²        | 32² /64  |
-16×4096×64     | 32² /64   | 32²        | 64²      |
+100×333×77     | 32²       | 32²        | 32²      |
+4096×64×16     | 32²       | 64²        | 32² /32  |
+16×4096×64     | 32² /32   | 32²        | 64²      |
 128×784×128    | 32² /8    | 32²        | 32²      |
 8×1024×4096    | rows 8    | rows 8 /4  | 64²      |
 1×4096×4096    | rows 1    | rows 1     | 64²      |
@@ -106,10 +106,10 @@ const M2: &str = "
 512×512×512    | 64²       | 64²        | 64²      |
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 64²       | 64²        | 64²      |
-100×333×77     | 32² /4    | 32²        | 32²      | dX: twelve tiles of 64², or 44 of 32²
-4096×64×16     | 32²       | 64²        | 32² /32  |
-16×4096×64     | 32² /32   | 32²        | 64²      |
-128×784×128    | 64² /4    | 64²        | 64²      | four tiles for ten cores: sixteen
+100×333×77     | 32²       | 32²        | 32²      | dX: twelve tiles of 64², or 44 of 32²
+4096×64×16     | 32²       | 64²        | 32² /8   |
+16×4096×64     | 32² /8    | 32²        | 64²      |
+128×784×128    | 32²       | 64²        | 64²      | four tiles of 64² for ten cores: sixteen of 32²
 8×1024×4096    | rows 8    | rows 8     | 64²      | memory-bound
 1×4096×4096    | rows 1    | rows 1     | 64²      | the same
 65536×64×64    | 64²       | 64²        | 64² /16  | ten cores need no more
@@ -118,17 +118,17 @@ const M2: &str = "
 /// Twelve processors with half of the clock and of the bandwidth.
 const ADRENO_740: &str = "
 64×64×64       | 32²       | 32²        | 32²      |
-256×256×256    | 32²       | 32²        | 32²      | 64 tiles of 32², or 16 of 64², for twelve
+256×256×256    | 64²       | 64²        | 64²      |
 512×512×512    | 64²       | 64²        | 64²      |
 1024×1024×1024 | 64²       | 64²        | 64²      |
 4096×4096×4096 | 64²       | 64²        | 64²      |
-100×333×77     | 32² /4    | 32²        | 32²      |
+100×333×77     | 32²       | 64²        | 32²      |
 4096×64×16     | 32²       | 64²        | 32² /16  |
 16×4096×64     | 32² /16   | 32²        | 64²      |
-128×784×128    | 32² /2    | 32²        | 32²      |
+128×784×128    | 64² /8    | 64²        | 64²      |
 8×1024×4096    | rows 8    | rows 8     | 64²      |
 1×4096×4096    | rows 1    | rows 1     | 64²      |
-65536×64×64    | 64²       | 64²        | 32² /32  |
+65536×64×64    | 64²       | 64²        | 64² /32  |
 ";
 
 /// A name as its driver reports it, with the workgroup memory that it offers.
@@ -275,7 +275,7 @@ fn plans_follow_the_figures_that_are_set() {
     let sizes = shape("512×512×512");
     assert_eq!(short(plan(sizes, Operation::Forward, &m2)), "64²");
     m2.parallel_workgroups = 132;
-    assert_eq!(short(plan(sizes, Operation::Forward, &m2)), "64² /4");
+    assert_eq!(short(plan(sizes, Operation::Forward, &m2)), "32²");
     m2.processor.largest_tile = 32;
     assert!(short(plan(sizes, Operation::Forward, &m2)).starts_with("32²"));
 }

@@ -5,7 +5,7 @@ use super::launch::{Launch, Traffic};
 use super::slabs::sum_slabs;
 
 /// Between dispatches of which one needs what the other has written, in ns.
-const DISPATCH: f64 = 3_000.0;
+const DISPATCH: f64 = 4_000.0;
 /// Slabs begin at a multiple of so many terms.
 const SLAB_STEP: u32 = 16;
 
@@ -57,6 +57,7 @@ mod tests {
                 results: 1,
                 step: 512,
                 efficiency: 1.0,
+                prefetches: false,
             };
             hardware(&work, &launch, tile)
         };

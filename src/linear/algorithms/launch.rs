@@ -18,11 +18,15 @@ pub(super) struct Launch {
     pub(super) step: u32,
     /// Share of the multiply-adds of a processor that it reaches when it never waits.
     pub(super) efficiency: f64,
+    /// Whether it waits for the next step while it multiplies this one.
+    pub(super) prefetches: bool,
 }
 
 /// From the load to the value, in ns, with the barrier behind it. What a workgroup does before its
 /// first and after its last step takes about twice that.
 const LATENCY: f64 = 500.0;
+/// What is left of it where the values were loaded a step ahead.
+const BARRIER: f64 = 200.0;
 /// What part of the shorter of multiplying and moving does not overlap with the longer.
 const SERIAL: f64 = 0.1;
 /// How much faster than memory the caches are.
@@ -49,10 +53,11 @@ impl Launch {
         let step = f64::from(self.results) * f64::from(self.step);
         let multiply = step / (processor.rate() * self.efficiency);
         let steps = f64::from(terms.div_ceil(self.step));
+        let waits = if self.prefetches { BARRIER } else { LATENCY };
         // Those that share a processor multiply in turn, and wait at the same time.
         let together = |workgroups: u64| {
             let multiply_all = workgroups as f64 * multiply;
-            steps * multiply_all.max(multiply + LATENCY) + 2.0 * LATENCY
+            steps * multiply_all.max(multiply + waits) + 2.0 * LATENCY
         };
         let processors = u64::from(capabilities.parallel_workgroups.max(1));
         let each = (self.workgroups * u64::from(slabs)).div_ceil(processors);
@@ -105,6 +110,7 @@ mod tests {
             results: 128 * 128,
             step: 16,
             efficiency: 0.8,
+            prefetches: false,
         }
     }
 
@@ -139,6 +145,13 @@ mod tests {
         let step = nanoseconds(1, 32, 1) - nanoseconds(1, 16, 1);
         let multiply = 128.0 * 128.0 * 16.0 / (128.0 * 1.6 * 0.8);
         assert!((step - multiply - 500.0).abs() <= 1e-6 * step, "{step}");
+        let ahead = Launch {
+            prefetches: true,
+            ..launch(1)
+        };
+        let time = |terms| ahead.nanoseconds(terms, 1, &NO_TRAFFIC, &Capabilities::hardware());
+        let step = time(32) - time(16);
+        assert!((step - multiply - 200.0).abs() <= 1e-6 * step, "{step}");
         // Without any terms there is still a launch.
         assert!(nanoseconds(1, 0, 1) >= 500.0);
     }

@@ -80,6 +80,7 @@ impl Room for Naive {
             results: rows * columns * WORKGROUP,
             step: 4,
             efficiency: 0.2,
+            prefetches: false,
         };
         hardware(work, &launch, self.tile())
     }

@@ -59,6 +59,7 @@ impl SumSlabs {
             results: WORKGROUP * COLUMNS,
             step: AT_ONCE,
             efficiency: 0.2,
+            prefetches: false,
         };
         let bytes = 4.0 * f64::from(m) * f64::from(n) * f64::from(work.slabs + 1);
         let traffic = Traffic {

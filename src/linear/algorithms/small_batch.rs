@@ -106,6 +106,7 @@ impl Room for SmallBatch {
             results: rows * columns,
             step: 4 * SLICES,
             efficiency: 0.2,
+            prefetches: false,
         };
         hardware(work, &launch, self.tile())
     }

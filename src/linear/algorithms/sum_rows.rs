@@ -243,6 +243,7 @@ impl Room for SumRows {
             results: COLUMNS,
             step: MANY_ROWS,
             efficiency: 0.2,
+            prefetches: false,
         };
         hardware(work, &launch, self.tile())
     }
