@@ -389,7 +389,14 @@ impl KernelCache {
         let operands = operands
             .iter()
             .zip(placeholders)
-            .map(|(operand, placeholder)| resource(operand.as_ref(), placeholder));
+            .map(|(operand, placeholder)| {
+                #[cfg(test)]
+                let operand = &operand.map(|operand| match self.fault {
+                    Some(fault) => fault.widened(operand, &self.limits),
+                    None => operand,
+                });
+                resource(operand.as_ref(), placeholder)
+            });
         let resources = dims.chain(operands);
         let entries: Vec<_> = kernel
             .bindings
@@ -547,6 +554,7 @@ mod tests {
             text: "fn nothing",
             instead,
             checks: ShaderChecks::default(),
+            slack_bytes: 0,
         };
         let cache = KernelCache::new(&device, ShaderChecks::default());
         (cache.with_fault(Some(fault)), heard)
