@@ -299,11 +299,9 @@ fn every_mutant_is_noticed_or_has_a_reason() {
     let (begin, wanted) = (Instant::now(), files_wanted());
     let mut bench = Bench::new(wanted.as_deref());
     if let Some(wanted) = &wanted {
-        assert_eq!(
-            bench.files.len(),
-            wanted.len(),
-            "no case runs one of {wanted:?}"
-        );
+        let is_there = |name: &&String| bench.files.iter().any(|file| file.name == **name);
+        let missing = wanted.iter().find(|name| !is_there(name));
+        assert_eq!(missing, None, "no case runs it");
     }
     bench.expect_nothing();
     let survivors = Survivors::read();
