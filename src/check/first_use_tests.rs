@@ -20,6 +20,7 @@ const fn fault(kernel: &'static str, [text, instead]: [&'static str; 2]) -> Faul
         text,
         instead,
         checks: ShaderChecks::WhereNeeded,
+        slack_bytes: 0,
     }
 }
 
