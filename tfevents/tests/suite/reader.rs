@@ -530,6 +530,51 @@ fn reader_types_tensors_by_their_plugin() {
     assert_eq!(value_of(&[]), Value::Other);
 }
 
+#[test]
+fn values_say_what_they_are() {
+    let plugin = |name: &[u8]| delimited(9, &delimited(1, &delimited(1, name)));
+    let wide = [
+        delimited(
+            8,
+            &[&[0x08, 2], &delimited(4, &0.1_f64.to_le_bytes())[..]].concat(),
+        ),
+        plugin(b"scalars"),
+    ];
+    let wide = value_of(&wide.concat());
+    let narrow = value_of(&[&[0x15], &0.1_f32.to_le_bytes()[..]].concat());
+    assert_eq!(
+        (wide.scalar(), wide.digits().as_deref()),
+        (Some(0.1), Some("0.1"))
+    );
+    assert_eq!(narrow.scalar(), Some(0.1_f32.into()));
+    assert_eq!(narrow.digits().as_deref(), Some("0.1"));
+    // A float, and nothing.
+    let float = [&[0x2d][..], &0.1_f32.to_le_bytes()].concat();
+    let tensor = |data: &[u8]| delimited(8, &[&[0x08, 1], data].concat());
+    let curve = [tensor(&float), plugin(b"pr_curves")].concat();
+    for (fields, kind, is_empty) in [
+        (tensor(&float), "tensor", Some(false)),
+        (tensor(&[]), "tensor", Some(true)),
+        (curve, "pr_curves", Some(false)),
+        (plugin(b"hparams"), "hparams", None),
+        // Audio, whatever its plugin.
+        (
+            [delimited(6, b"audio"), plugin(b"audio")].concat(),
+            "other",
+            None,
+        ),
+    ] {
+        let value = value_of(&fields);
+        assert_eq!((value.kind().as_str(), value.digits()), (kind, None));
+        let tensor = match &value {
+            Value::Tensor(tensor) => Some(tensor.data.is_empty()),
+            _ => None,
+        };
+        assert_eq!(tensor, is_empty, "{value:?}");
+    }
+    assert_eq!([wide.kind(), narrow.kind()], ["scalar"; 2]);
+}
+
 /// All points of a file made by PyTorch.
 fn golden(name: &str) -> Vec<(String, i64, Value)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

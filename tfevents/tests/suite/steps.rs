@@ -103,6 +103,18 @@ fn curves_of_groups_are_told_with_their_files() {
     assert_eq!(closed.events, 2);
 }
 
+/// A curve of a group is watched by itself, and says nothing of the others.
+#[test]
+fn tag_that_is_not_watched_shows_beside_curves_that_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let events = Writer::create(directory.path()).unwrap();
+    let beyond_the_bound = "x".repeat(20 << 20);
+    events.scalar(&beyond_the_bound, 1, 0.5);
+    events.scalar_group("loss", 1, &[("train", 0.5)]);
+    let closed = events.close().unwrap();
+    assert_eq!((closed.events, closed.all_watched), (2, false));
+}
+
 #[test]
 fn memory_for_tags_is_bounded() {
     let events = writer(StepPolicy::Drop);

@@ -185,6 +185,18 @@ fn histogram_from_buckets_equals_that_of_the_values() {
         1,
     );
     assert_eq!(built, Ok(expected));
+    // A single value is both the least and the largest.
+    let counts = Histogram::of([0.5]).buckets().to_vec();
+    let single = Histogram::from_buckets(0.5, 0.5, 0.5, 0.25, &counts, 0);
+    assert_eq!(single, Ok(Histogram::of([0.5])));
+}
+
+#[test]
+fn histogram_from_empty_buckets_keeps_how_many_were_not_finite() {
+    let counts = vec![0; Histogram::BUCKETS];
+    let built = Histogram::from_buckets(0.0, 0.0, 0.0, 0.0, &counts, 2);
+    assert_eq!(built, Ok(Histogram::of([f64::NAN, f64::INFINITY])));
+    assert_eq!(built.unwrap().non_finite(), 2);
 }
 
 #[test]
