@@ -17,7 +17,7 @@ use super::operands::GUARD_BYTES;
 use super::outcome::{Check, Verdict};
 use crate::device::{Gpu, GpuOptions};
 use crate::kernel::{Fault, File, PrepareError, ShaderChecks, from_env};
-use crate::linear::{Capabilities, LinearKernels};
+use crate::linear::{Algorithm, Capabilities, LinearKernels};
 use crate::nn::NetworkKernels;
 
 /// How many cases are compiled at once: most mutants are noticed by one of the first.
@@ -216,12 +216,22 @@ fn open_narrow() -> Gpu {
     Gpu::wrap(device, queue).with_first_use_checks(false)
 }
 
-/// What this adapter runs, and what hardware would.
+/// What this adapter runs, what it would without subgroups, and what hardware would.
 fn all_cases(gpu: &Gpu) -> Vec<Case> {
     let here = LinearKernels::of(gpu).capabilities().clone();
     let mut seen = BTreeSet::new();
     let mut all = cases(&here, |_| true);
     all.extend(cases(&Capabilities::hardware(), |_| true));
+    // Where threads hand each other nothing, each loads for itself.
+    let alone = Capabilities {
+        subgroup_sizes: None,
+        ..here
+    };
+    let loads = |case: &Case| {
+        let plan = case.plan.map(|(_, _, plan)| plan.algorithm);
+        matches!(plan, Some(Algorithm::Broadcast(_)))
+    };
+    all.extend(cases(&alone, |_| true).into_iter().filter(loads));
     all.retain(|case| seen.insert(case.name.to_string()));
     all
 }
