@@ -643,6 +643,14 @@ fn graph_holds_nodes_with_inputs_and_attributes() {
             .attribute("z", "Z")
             .shape(&[None, Some(0), Some(u64::MAX)]),
     );
+    let nodes: Vec<_> = graph
+        .nodes()
+        .iter()
+        .map(|node| (node.name(), node.op(), node.inputs().concat()))
+        .collect();
+    let inputs = ["", "a"].map(str::to_owned);
+    let [none, of_b] = inputs;
+    assert_eq!(nodes, [("a", "Placeholder", none), ("b", "Add", of_b)]);
     let stored: proto::GraphDef = proto::same(&graph.encoded());
     assert_eq!(stored.versions.unwrap().producer, 22);
     let [a, b] = <[_; 2]>::try_from(stored.node).unwrap();
