@@ -3,6 +3,7 @@
 
 use wgpu::{BufferUsages, Limits};
 use wgpu_linear::kernel::Constant;
+use wgpu_linear::linear::{Capabilities, Operation, Shape, candidates};
 use wgpu_linear::model::Loss;
 use wgpu_linear::nn::{AccumulateLoss, ElementwiseLoss, NetworkKernels, SoftmaxCrossEntropy};
 use wgpu_linear::{
@@ -451,4 +452,31 @@ fn softmax_cross_entropy_refuses_more_classes_than_it_can_sum() {
         ),
         "{error:?}"
     );
+}
+
+/// One slab of dW, 256 × 256, fills a quarter of what can be bound.
+#[test]
+fn slabs_are_as_many_as_can_be_bound() {
+    let noop = Noop::new();
+    let (batch, side) = (512, 256);
+    let shape = Shape {
+        batch,
+        inputs: side,
+        outputs: side,
+    };
+    let operation = Operation::WeightGrad;
+    let plans = candidates(shape, operation, &Capabilities::hardware());
+    let many = plans.iter().find(|plan| plan.slabs >= 8).unwrap();
+    let kernels = &noop.kernels;
+    kernels.use_plan(shape, operation, *many);
+    assert_eq!(kernels.plan(shape, operation).slabs, many.slabs);
+    let elements = u64::from(batch * side);
+    let [x, dt, dw] = [0; 3].map(|_| noop.buffer(elements));
+    let grad = kernels.weight_grad(WeightGrad {
+        x: Matrix::new(&x, batch, side),
+        dt: Matrix::new(&dt, batch, side),
+        dw: Matrix::new(&dw, side, side),
+        db: None,
+    });
+    assert!(grad.is_ok(), "{grad:?}");
 }

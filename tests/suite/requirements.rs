@@ -349,3 +349,17 @@ fn linear_kernels_warn_of_what_a_device_lacks() {
         "max_storage_buffers_per_shader_stage is 4, 7 are wanted: matrix products are refused"
     ));
 }
+
+#[test]
+fn kernels_ask_for_uniforms_that_hold_their_sizes() {
+    for kernel in wgpu_linear::kernels() {
+        let of = |wanted| {
+            let mut limits = kernel.limits();
+            let found = limits.find(|(name, _)| *name == wanted);
+            found.unwrap().1
+        };
+        let uniforms = of("max_uniform_buffers_per_shader_stage");
+        let bytes = of("max_uniform_buffer_binding_size");
+        assert_eq!(bytes > 0, uniforms > 0, "{}", kernel.name());
+    }
+}
