@@ -241,3 +241,24 @@ fn expect_shape(
         actual,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_as_many_as_kernels_can_count_past_the_end() {
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: u64::MAX,
+            ..wgpu::Limits::default()
+        };
+        let most = u64::from(u32::MAX / 2);
+        assert!(check_size("operation", 4 * most, &limits).is_ok());
+        let error = check_size("operation", 4 * most + 4, &limits).unwrap_err();
+        assert!(
+            matches!(error, PrepareError::Limit { name: "elements of an operand", required, allowed, .. }
+                if (required, allowed) == (most + 1, most)),
+            "{error:?}"
+        );
+    }
+}

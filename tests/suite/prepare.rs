@@ -5,7 +5,9 @@ use wgpu::{BufferUsages, Limits};
 use wgpu_linear::kernel::Constant;
 use wgpu_linear::linear::{Capabilities, Operation, Shape, candidates};
 use wgpu_linear::model::Loss;
-use wgpu_linear::nn::{AccumulateLoss, ElementwiseLoss, NetworkKernels, SoftmaxCrossEntropy};
+use wgpu_linear::nn::{
+    AccumulateLoss, ElementwiseLoss, Examples, Gather, NetworkKernels, SoftmaxCrossEntropy,
+};
 use wgpu_linear::{
     BiasGrad, Forward, InputGrad, LinearKernels, Matrix, PrepareError, Vector, WeightGrad,
 };
@@ -479,4 +481,28 @@ fn slabs_are_as_many_as_can_be_bound() {
         db: None,
     });
     assert!(grad.is_ok(), "{grad:?}");
+}
+
+#[test]
+fn gather_refuses_more_bytes_than_its_shader_can_number() {
+    let noop = Noop::new();
+    let buffers = [0; 5].map(|_| noop.buffer(64));
+    let [indices, data, wanted, x, targets] = &buffers;
+    let error = NetworkKernels::new(&noop.device).gather(Gather {
+        indices: Vector::new(indices, 1),
+        data: Examples::Bytes {
+            words: Vector::new(data, 64),
+            examples: 1 << 20,
+            inputs: 1 << 13,
+            scale: 1.0,
+        },
+        wanted: Matrix::new(wanted, 1 << 20, 1),
+        x: Matrix::new(x, 1, 1 << 13),
+        targets: Matrix::new(targets, 1, 1),
+    });
+    assert!(
+        matches!(error, Err(PrepareError::Limit { required, allowed, .. })
+            if (required, allowed) == (1 << 33, u64::from(u32::MAX))),
+        "{error:?}"
+    );
 }

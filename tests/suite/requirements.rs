@@ -363,3 +363,11 @@ fn kernels_ask_for_uniforms_that_hold_their_sizes() {
         assert_eq!(bytes > 0, uniforms > 0, "{}", kernel.name());
     }
 }
+
+#[test]
+fn all_limits_of_the_adapter_are_asked_for() {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    assert_eq!(Requirements::of(&adapter).limits(), adapter.limits());
+    assert_ne!(adapter.limits(), Limits::default());
+}
