@@ -1,16 +1,16 @@
-//! Cases of what works on whole buffers: batches gathered from a data set, histograms, and
-//! gradients clipped to a norm.
+//! Cases of what works on whole buffers: batches gathered from a data set, and histograms.
+
+use std::ops::Range;
 
 use ndarray::Array2;
 
-use super::bounds::{FLUSHED, U, gamma};
+use super::bounds::{FLUSHED, gamma};
 use super::case::{Case, Expected, Kernels, Trouble, Work};
-use super::operands::{Operands, Uploaded};
+use super::operands::{Operands, Place, Uploaded};
 use super::outcome::CheckName;
 use crate::events::Histogram;
 use crate::nn::{
-    CLIPPING_WORDS, Clip, Examples, Gather, GradientNorm, HISTOGRAM_WORDS, HistogramOf,
-    histogram_from_words, histogram_numbers,
+    Examples, Gather, HISTOGRAM_WORDS, HistogramOf, histogram_from_words, histogram_numbers,
 };
 use crate::reference;
 
@@ -20,35 +20,71 @@ pub(super) fn cases() -> Vec<Case> {
         shape,
         variant: variant.to_owned(),
     };
-    let mut cases = vec![
-        Case::new(name("gather", "30×7".to_owned(), ""), |kernels| {
-            gather(false, kernels)
-        }),
-        Case::new(name("gather", "30×7".to_owned(), "bytes"), |kernels| {
-            gather(true, kernels)
-        }),
-    ];
-    // By one workgroup, and by several, whose counts are merged.
+    let mut cases = Vec::new();
+    for batch in [SMALL, LARGE] {
+        let shape = format!("{}×{}", batch.examples, batch.inputs);
+        cases.extend(["", "bytes"].map(|variant| {
+            let of_bytes = !variant.is_empty();
+            Case::new(name("gather", shape.clone(), variant), move |kernels| {
+                gather(batch, of_bytes, kernels)
+            })
+        }));
+    }
+    // By one workgroup, and by several, whose counts are merged. Small numbers alone show what
+    // becomes of them, and so do numbers that are neither small nor large.
     for len in [1000, 20_001] {
         let name = name("histogram", len.to_string(), "");
-        cases.push(Case::new(name, move |kernels| histogram(len, kernels)));
+        cases.push(Case::new(name, move |kernels| {
+            let values = [spread(len), within(-70..-43, len), within(-30..30, len)];
+            histograms(&values, kernels)
+        }));
     }
-    for (max_norm, variant) in [(1.0, "above"), (1e6, "below")] {
-        let name = name("clip", "5000 and 77".to_owned(), variant);
-        cases.push(Case::new(name, move |kernels| clip(max_norm, kernels)));
-    }
+    let name = name("histogram", "5000".to_owned(), "nothing finite");
+    cases.push(Case::new(name, |kernels| {
+        let odd = [f32::NAN, f32::INFINITY].repeat(2500);
+        histograms(&[spread(5000), odd], kernels)
+    }));
     cases
 }
 
-const EXAMPLES: usize = 30;
-const INPUTS: usize = 7;
+/// Sizes of a data set, and a batch of it.
+#[derive(Clone, Copy)]
+struct Gathered {
+    examples: usize,
+    inputs: usize,
+    outputs: usize,
+    batch: usize,
+}
+
+/// Rows of a last part, and labels; and rows of whole parts for almost all threads that there are.
+const SMALL: Gathered = Gathered {
+    examples: 30,
+    inputs: 13,
+    outputs: 1,
+    batch: 5,
+};
+const LARGE: Gathered = Gathered {
+    examples: 50,
+    inputs: 8,
+    outputs: 3,
+    batch: 100,
+};
 
 /// The same numbers as they are, or as bytes.
-fn gather(of_bytes: bool, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
-    let bytes = Array2::from_shape_fn((EXAMPLES, INPUTS), |(i, j)| (i * 41 + j * 7) as u8);
+fn gather(sizes: Gathered, of_bytes: bool, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+    let Gathered {
+        examples,
+        inputs,
+        outputs,
+        batch,
+    } = sizes;
+    let bytes = Array2::from_shape_fn((examples, inputs), |(i, j)| (i * 41 + j * 7) as u8);
     let numbers = bytes.mapv(f32::from);
-    let classes: Vec<u32> = (0..EXAMPLES as u32).map(|i| i * i).collect();
-    let indices = [29, 0, 7, 7, 13];
+    let labels = Array2::from_shape_fn((examples, outputs), |(i, j)| (i * i + 1000 * j) as u32);
+    // The last, the first, and some twice.
+    let indices: Vec<_> = (1..=batch)
+        .map(|i| ((examples - 1) * i * i % examples) as u32)
+        .collect();
     let mut operands = Operands::default();
     let data = if of_bytes {
         let padded = bytes.iter().copied().chain([0; 3]);
@@ -58,38 +94,39 @@ fn gather(of_bytes: bool, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
     } else {
         operands.input(&numbers)
     };
-    let index_place = operands.words(indices);
-    let wanted = operands.words(classes.iter().copied());
-    let x = operands.output(indices.len() * INPUTS);
-    let targets = operands.output(indices.len());
+    let index_place = operands.words(indices.iter().copied());
+    let wanted = operands.words(labels.iter().copied());
+    let [x, targets] = [inputs, outputs].map(|columns| operands.output(batch * columns));
     let rows = reference::gather(numbers.view(), &indices).mapv(f64::from);
-    let picked = indices.map(|index| f64::from(classes[index as usize]));
+    let picked = reference::gather(labels.view(), &indices);
     let expected = vec![
         Expected::exactly("x", x, rows),
-        Expected::exactly("targets", targets, picked)
-            .decoded(|words| words.iter().copied().map(f64::from).collect()),
+        Expected::words("targets", targets, picked),
     ];
     Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
         let data = if of_bytes {
             Examples::Bytes {
                 words: on.vector(data),
-                examples: EXAMPLES as u32,
-                inputs: INPUTS as u32,
+                examples: examples as u32,
+                inputs: inputs as u32,
                 scale: 1.0,
             }
         } else {
-            Examples::Values(on.matrix(data, INPUTS))
+            Examples::Values(on.matrix(data, inputs))
         };
         let operands = Gather {
             indices: on.vector(index_place),
             data,
-            wanted: on.matrix(wanted, 1),
-            x: on.matrix(x, INPUTS),
-            targets: on.matrix(targets, 1),
+            wanted: on.matrix(wanted, outputs),
+            x: on.matrix(x, inputs),
+            targets: on.matrix(targets, outputs),
         };
         Ok(vec![kernels.network.gather(operands)?])
     })
 }
+
+/// The word behind the counts.
+const NON_FINITE: usize = Histogram::BUCKETS;
 
 /// What is not finite, the edges of buckets, and numbers of both signs with magnitudes from 1e-15
 /// to 1e15.
@@ -109,14 +146,47 @@ fn spread(len: usize) -> Vec<f32> {
         .collect()
 }
 
+/// Magnitudes of these powers of two, of both signs.
+fn within(exponents: Range<i32>, len: usize) -> Vec<f32> {
+    let mut random = fastrand::Rng::with_seed(len as u64);
+    let number = || {
+        let size = (1.0 + random.f32()) * 2.0_f32.powi(random.i32(exponents.clone()));
+        if random.bool() { size } else { -size }
+    };
+    std::iter::repeat_with(number).take(len).collect()
+}
+
+/// One of each, behind each other. The first have the smallest numbers and the largest: nothing of
+/// them is left in the memory of a workgroup.
+fn histograms(values: &[Vec<f32>], kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+    let mut operands = Operands::default();
+    let place = |values| {
+        let result = operands.updated_words([u32::MAX; HISTOGRAM_WORDS as usize]);
+        (operands.input(values), result)
+    };
+    let places: Vec<_> = values.iter().map(place).collect();
+    let results = values.iter().zip(&places);
+    let expected = results.map(|(values, (_, result))| histogram(values, *result));
+    let expected = expected.collect();
+    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
+        let count = |(input, result): &(Place, Place)| {
+            let (values, result) = (on.vector(*input), on.vector(*result));
+            Ok(kernels.network.histogram(HistogramOf { values, result })?)
+        };
+        places.iter().map(count).collect()
+    })
+}
+
 /// Counts, minimum and maximum as the twin's; sums within the bound for the additions that follow
 /// each other: those of a thread, the tree, and the slabs. One more is the rounding of a square.
-fn histogram(len: usize, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
-    let values = spread(len);
-    let mut operands = Operands::default();
-    let input = operands.input(&values);
-    let result = operands.updated_words([u32::MAX; HISTOGRAM_WORDS as usize]);
-    let twin = reference::histogram(&values);
+fn histogram(values: &[f32], result: Place) -> Expected {
+    let twin = reference::histogram(values);
+    if twin.num() == 0 {
+        // Its limits are those of nothing, which f64 does not compare.
+        let mut words = [0; HISTOGRAM_WORDS as usize];
+        (words[NON_FINITE], words[NON_FINITE + 1]) = (values.len() as u32, u32::MAX);
+        return Expected::words("result", result, words);
+    }
     let additions = values.len().div_ceil(64 * 256).max(8) + 8 + 64 + 1;
     let finite = values.iter().filter(|value| value.is_finite());
     let magnitude: f64 = finite.map(|value| f64::from(value.abs())).sum();
@@ -127,52 +197,5 @@ fn histogram(len: usize, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
     bounds[1] = gamma(additions) * twin.sum_squares() + flushed * FLUSHED;
     let decode =
         |words: &[u32]| histogram_from_words(words).map_or(Vec::new(), |h| histogram_numbers(&h));
-    let expected = vec![Expected::within("result", result, numbers, bounds).decoded(decode)];
-    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
-        let operands = HistogramOf {
-            values: on.vector(input),
-            result: on.vector(result),
-        };
-        Ok(vec![kernels.network.histogram(operands)?])
-    })
-}
-
-/// Products, the additions of a thread, and two trees of 8; then a root, whose error WGSL takes
-/// from its inverse (2 units) and a division (2.5), a sum, a division and two products.
-fn clip(max_norm: f32, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
-    let mut random = fastrand::Rng::with_seed(61);
-    let vectors =
-        [5000, 77].map(|len| -> Vec<f32> { (0..len).map(|_| 2.0 * random.f32() - 1.0).collect() });
-    let mut operands = Operands::default();
-    let places = vectors.each_ref().map(|values| operands.updated(values));
-    let clipping = operands.between(CLIPPING_WORDS as usize);
-    let mut twins =
-        vectors.map(|values| -> Vec<f64> { values.iter().copied().map(f64::from).collect() });
-    let norm = reference::gradient_norm(twins.iter().flatten());
-    reference::clip(max_norm, norm, twins.iter_mut().flatten());
-    let relative = gamma(1 + 8 + 40) + 12.0 * U;
-    let of_norm = |words: &[u32]| vec![f64::from(f32::from_bits(words[0]))];
-    let mut expected =
-        vec![Expected::within("clipping", clipping, [norm], [relative * norm]).decoded(of_norm)];
-    for (place, twin) in places.into_iter().zip(twins) {
-        let bounds: Vec<_> = twin.iter().map(|g| relative * g.abs() + FLUSHED).collect();
-        expected.push(Expected::within("gradients", place, twin, bounds));
-    }
-    Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
-        let clipping = on.vector(clipping);
-        let gradients = places.map(|place| on.vector(place));
-        let operands = GradientNorm {
-            gradients: &gradients,
-            max_norm,
-            clipping,
-        };
-        let mut dispatches = vec![kernels.network.gradient_norm(operands)?];
-        for gradients in gradients {
-            dispatches.push(kernels.network.clip(Clip {
-                clipping,
-                gradients,
-            })?);
-        }
-        Ok(dispatches)
-    })
+    Expected::within("result", result, numbers, bounds).decoded(decode)
 }

@@ -1,8 +1,9 @@
 //! A case: a name, how it is prepared, and what must come of it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::operands::{Operands, Place, Results, Uploaded, guard_value};
+use super::operands::{Operands, Place, Results, Uploaded};
 use super::outcome::{Check, CheckError, CheckName, Verdict, Wrong};
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, PrepareError};
@@ -17,11 +18,12 @@ pub(super) struct Kernels<'a> {
 }
 
 /// One check that can be made.
+#[derive(Clone)]
 pub(super) struct Case {
     pub(super) name: CheckName,
     /// The plan that the linear kernels must follow while it is prepared.
     pub(super) plan: Option<(Shape, Operation, Plan)>,
-    prepare: Box<Prepare>,
+    prepare: Arc<Prepare>,
 }
 
 type Prepare = dyn Fn(&Kernels<'_>) -> Result<Work, Trouble> + Send + Sync;
@@ -34,7 +36,7 @@ impl Case {
         Self {
             name,
             plan: None,
-            prepare: Box::new(prepare),
+            prepare: Arc::new(prepare),
         }
     }
 
@@ -199,16 +201,15 @@ impl Work {
                 Err(wrong) => return Verdict::Wrong(wrong),
             }
         }
-        if let Some((element, word, elements)) = results.broken_guards() {
-            let actual = f64::from(f32::from_bits(word));
+        if let Some(broken) = results.broken_guards() {
             return Verdict::Wrong(Wrong {
                 result: "guard cells",
-                element,
-                actual,
-                expected: guard_value(),
+                element: broken.first,
+                actual: broken.actual,
+                expected: broken.expected,
                 bound: 0.0,
-                largest_error: (actual - guard_value()).abs(),
-                elements,
+                largest_error: (broken.actual - broken.expected).abs(),
+                elements: broken.count,
             });
         }
         let [error, bound] = nearest;
@@ -231,6 +232,8 @@ pub(super) struct Expected {
     decode: fn(&[u32]) -> Vec<f64>,
     values: Vec<f64>,
     bounds: Vec<f64>,
+    /// Whether infinities and NaN are as good as each other.
+    takes_others: bool,
 }
 
 impl Expected {
@@ -247,6 +250,7 @@ impl Expected {
             decode: numbers,
             values: values.into_iter().collect(),
             bounds: bounds.into_iter().collect(),
+            takes_others: false,
         }
     }
 
@@ -261,9 +265,28 @@ impl Expected {
         Self::within(result, place, values, bounds)
     }
 
+    /// Every word as it is here.
+    pub(super) fn words(
+        result: &'static str,
+        place: Place,
+        words: impl IntoIterator<Item = u32>,
+    ) -> Self {
+        let whole = |words: &[u32]| words.iter().copied().map(f64::from).collect();
+        Self::exactly(result, place, words.into_iter().map(f64::from)).decoded(whole)
+    }
+
     /// The same of words that stand for other numbers.
     pub(super) fn decoded(self, decode: fn(&[u32]) -> Vec<f64>) -> Self {
         Self { decode, ..self }
+    }
+
+    /// The same, where infinities and NaN are as good as each other.
+    pub(super) fn finite_or_not(self) -> Self {
+        let takes_others = true;
+        Self {
+            takes_others,
+            ..self
+        }
     }
 
     /// The error nearest to its bound, with the bound. A NaN is within nothing.
@@ -273,7 +296,12 @@ impl Expected {
         let mut wrong: Option<(usize, usize)> = None;
         let at = |values: &[f64], i: usize| values.get(i).copied().unwrap_or(f64::NAN);
         for (i, expected) in self.values.iter().enumerate() {
-            let (error, bound) = ((at(&actual, i) - expected).abs(), at(&self.bounds, i));
+            let (found, bound) = (at(&actual, i), at(&self.bounds, i));
+            let is_other = |value: f64| self.takes_others && !value.is_finite();
+            if i < actual.len() && is_other(found) && is_other(*expected) {
+                continue;
+            }
+            let error = (found - expected).abs();
             let is_right = error <= bound;
             if !is_right {
                 let (first, count) = wrong.unwrap_or((i, 0));
@@ -335,6 +363,22 @@ mod tests {
         assert_eq!((wrong.result, wrong.element, wrong.elements), ("t", 1, 2));
         assert_eq!((wrong.actual, wrong.expected), (3.0, 2.0));
         assert_eq!((wrong.bound, wrong.largest_error), (0.5, 4.0));
+    }
+
+    #[test]
+    fn where_others_are_taken_no_number_is_as_good_as_one_of_them() {
+        let place = Operands::default().output(3);
+        let wanted = [1.0, f64::NAN, f64::INFINITY];
+        let expected = || Expected::within("t", place, wanted, [0.5, f64::NAN, 0.5]);
+        let good = words([1.25, f32::NEG_INFINITY, f32::NAN]);
+        assert_eq!(expected().finite_or_not().compare(&good), Ok([0.25, 0.5]));
+        assert_eq!(expected().compare(&good).unwrap_err().elements, 2);
+        for bad in [[f32::NAN; 3], [1.0, 2.0, f32::NAN], [1.0, f32::NAN, 3e38]] {
+            let wrong = expected().finite_or_not().compare(&words(bad));
+            assert_eq!(wrong.unwrap_err().elements, 1);
+        }
+        let none = expected().finite_or_not().compare(&good[..1]);
+        assert_eq!(none.unwrap_err().elements, 2);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::case::{Case, Kernels, Prepared};
 use super::outcome::{CheckError, CheckName, SelfCheck};
 use super::{
-    accumulation, activations, buffers, cross_entropy, dropout, linear, losses, optimizers,
+    accumulation, activations, buffers, clipping, cross_entropy, dropout, linear, losses,
+    optimizers, totals,
 };
 use crate::device::Gpu;
 use crate::kernel::{Job, side_by_side};
@@ -85,8 +86,10 @@ pub(super) fn cases(
     cases.extend(activations::cases());
     cases.extend(cross_entropy::cases());
     cases.extend(losses::cases());
+    cases.extend(totals::cases());
     cases.extend(optimizers::cases());
     cases.extend(buffers::cases());
+    cases.extend(clipping::cases());
     cases.extend(dropout::cases());
     cases.extend(accumulation::cases());
     cases.retain(|case| filter(&case.name));

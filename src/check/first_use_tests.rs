@@ -7,7 +7,7 @@ use ndarray::Array2;
 use super::case::Kernels;
 use super::cases::{cases, prepare_next};
 use crate::device::{Gpu, GpuOptions};
-use crate::kernel::{Dispatch, Fault, Matrix, PrepareError, ShaderChecks};
+use crate::kernel::{Dispatch, Fault, Matrix, PrepareError, ShaderChecks, Vector};
 use crate::linear::{Forward, LinearKernels, Operation, Plan, Shape, Tuner};
 use crate::model::{AdamSettings, MlpConfig, Model, ModelError, Optimizer, Targets};
 use crate::nn::{Mlp, NetworkKernels};
@@ -20,6 +20,7 @@ const fn fault(kernel: &'static str, [text, instead]: [&'static str; 2]) -> Faul
         text,
         instead,
         checks: ShaderChecks::WhereNeeded,
+        slack_bytes: 0,
     }
 }
 
@@ -389,6 +390,24 @@ fn what_is_not_checked_is_taken_as_it_is() {
         .unwrap()
         .with_fault(fault("forward/", STORE));
     assert!(!product(&opened, &LinearKernels::of(&opened), SIZES).unwrap());
+}
+
+#[test]
+fn a_bias_that_is_left_out_is_noticed() {
+    let load = "return load_bias(min(column, (dims.n - 1u) / 4u * 4u));";
+    let fault = fault("forward/", [load, "return vec4<f32>();"]);
+    let gpu = gpu_with(fault);
+    let linear = LinearKernels::of(&gpu);
+    let [x, w, b, t] = ["x", "w", "b", "t"].map(|name| gpu.zeros(name, 16).unwrap());
+    let with = |b| Forward {
+        x: Matrix::new(&x, 4, 4),
+        w: Matrix::new(&w, 4, 4),
+        b,
+        t: Matrix::new(&t, 4, 4),
+    };
+    assert!(linear.forward(with(None)).is_ok());
+    let error = linear.forward(with(Some(Vector::new(&b, 4)))).unwrap_err();
+    assert!(names(&error, &gpu, &fault), "{error}");
 }
 
 /// A sum over slabs whose second half is wrong is taken whole instead.

@@ -8,7 +8,7 @@ use crate::linear::{Activation, Algorithm, Capabilities, Plan, ranked_candidates
 
 /// Shapes around the edges of tiles, aligned to 4 elements and not, with sums long enough for slabs
 /// and, on llvmpipe, for several passes.
-const SHAPES: [[usize; 3]; 13] = [
+const SHAPES: [[usize; 3]; 14] = [
     [1, 1, 1],
     [3, 5, 7],
     [1, 260, 132],
@@ -23,6 +23,8 @@ const SHAPES: [[usize; 3]; 13] = [
     [29, 520, 3],
     [37, 4, 516],
     [131, 20, 133],
+    // A last tile of one column; and several tiles of rows where columns lie in parts.
+    [37, 132, 129],
 ];
 /// Two passes for eight columns on llvmpipe.
 const LONG: [usize; 3] = [4, 40_000, 5];

@@ -1,20 +1,18 @@
-//! Cases of the losses of values, the sums of their weights and the running total.
+//! Cases of the losses of values, and of the sums of their weights.
 
 use ndarray::{Array1, Array2, Axis, concatenate};
 
 use super::activations::within;
 use super::bounds::{U, gamma};
 use super::case::{Case, Expected, Kernels, Trouble, Work};
-use super::operands::{Operands, Place, Uploaded};
+use super::operands::{Operands, Uploaded};
 use super::outcome::CheckName;
 use crate::model::{Loss, TargetKind};
-use crate::nn::{
-    AccumulateLoss, ElementwiseLoss, LOSS_TOTAL_WORDS, RowWeightSum, mean_loss_from_words,
-};
+use crate::nn::{ElementwiseLoss, RowWeightSum};
 use crate::reference;
 
-/// Batch and outputs.
-pub(super) const SHAPES: [[usize; 2]; 3] = [[1, 1], [65, 7], [3, 300]];
+/// Batch and outputs, one of either more than a workgroup has threads.
+pub(super) const SHAPES: [[usize; 2]; 4] = [[1, 1], [65, 7], [3, 300], [260, 2]];
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -33,15 +31,8 @@ pub(super) fn cases() -> Vec<Case> {
             ]);
         }
     }
-    for len in [1, 257, 5000] {
-        let name = |variant| name("accumulate_loss", [len, 1], variant);
-        cases.push(Case::new(name(""), move |kernels| {
-            accumulate(len, false, kernels)
-        }));
-        cases.push(Case::new(name("weighted"), move |kernels| {
-            accumulate(len, true, kernels)
-        }));
-    }
+    let odd = name("elementwise_loss", [ODD.len(), 1], "not finite");
+    cases.push(Case::new(odd, not_finite));
     cases
 }
 
@@ -82,10 +73,13 @@ impl Batch {
         };
         let (row_weights, class_weights) = (weights(batch).into(), weights(outputs));
         let mut number = || random.f32();
-        let t = Array2::from_shape_simple_fn((batch, outputs), || 8.0 * number() - 4.0);
+        let mut t = Array2::from_shape_simple_fn((batch, outputs), || 8.0 * number() - 4.0);
         // Probabilities, 0 and 1 among them.
         let probability = || (1.5 * number() - 0.25).clamp(0.0, 1.0);
         let y = Array2::from_shape_simple_fn((batch, outputs), probability);
+        // Some are met exactly.
+        let met = t.iter_mut().zip(&y).skip(4).step_by(5);
+        met.for_each(|(t, y)| *t = *y);
         let labels = (0..batch).map(|i| (i * i % outputs) as u32).collect();
         Self {
             t,
@@ -96,20 +90,26 @@ impl Batch {
         }
     }
 
+    /// For six rows of five: all logits are finite in the fifth alone.
+    pub(super) fn with_odd_logits(mut self) -> Self {
+        self.t[[0, 1]] = f32::INFINITY;
+        self.t[[1, 2]] = f32::NAN;
+        self.t[[2, 0]] = f32::NEG_INFINITY;
+        self.t.row_mut(3).fill(f32::NEG_INFINITY);
+        self.t[[5, 4]] = f32::NAN;
+        self
+    }
+
+    /// With one that no exponential of f32 bears.
+    pub(super) fn with_large_logit(mut self) -> Self {
+        let (rows, columns) = self.t.dim();
+        self.t[[rows / 2, columns - 1]] = 200.0;
+        self
+    }
+
     pub(super) fn wide_t(&self) -> Array2<f64> {
         self.t.mapv(f64::from)
     }
-}
-
-/// Mean and number of examples of a total.
-pub(super) fn of_total(total: Place, values: [f64; 2], mean_bound: f64) -> Expected {
-    let decode = |words: &[u32]| {
-        let loss = mean_loss_from_words(words);
-        loss.map_or(Vec::new(), |loss| {
-            vec![f64::from(loss.mean), loss.examples as f64]
-        })
-    };
-    Expected::within("total", total, values, [mean_bound, 0.0]).decoded(decode)
 }
 
 /// Subtraction, product, division, and 2.5 units in the last place that WGSL grants a division. The
@@ -206,30 +206,49 @@ fn weighted_elementwise(
     })
 }
 
-/// Small whole numbers, whose sums f32 holds exactly, twice.
-fn accumulate(len: usize, is_weighted: bool, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
-    let losses: Vec<f32> = (0..len).map(|i| (1 + i * i % 7) as f32).collect();
-    let weight = 16.0;
+/// Rows of one output, each with its weight.
+const ODD: [(f32, f32); 7] = [
+    (f32::INFINITY, 2.0),
+    (f32::NEG_INFINITY, 1.0),
+    (f32::NAN, 1.0),
+    (f32::INFINITY, 0.0),
+    (f32::NAN, 0.0),
+    (3.0, 0.0),
+    (3.0, 4.0),
+];
+
+/// What is not finite is neither in loss nor gradient, but for rows that weigh nothing.
+fn not_finite(kernels: &Kernels<'_>) -> Result<Work, Trouble> {
     let mut operands = Operands::default();
-    let (input, weight_sum) = (operands.input(&losses), operands.input(&[weight]));
-    let total = operands.updated_words([0; LOSS_TOTAL_WORDS as usize]);
-    let sum: f64 = losses.iter().copied().map(f64::from).sum();
-    let all = if is_weighted {
-        f64::from(weight)
-    } else {
-        len as f64
+    let t = operands.input(&ODD.map(|(t, _)| t));
+    let y = ODD.map(|(_, weight)| [1.0, weight]);
+    let y = operands.input(y.as_flattened());
+    let sum = operands.input(&[8.0]);
+    // A NaN that is not stored would do.
+    let [element_loss, dt] = [0; 2].map(|_| operands.updated(&[1.0; ODD.len()]));
+    let of = |sound: f64| {
+        ODD.map(|(t, weight)| match t.is_finite() || weight == 0.0 {
+            true => f64::from(weight) * sound,
+            false => f64::NAN,
+        })
     };
-    // The mean is rounded to f32.
-    let mean = f64::from((sum / all) as f32);
-    let expected = vec![of_total(total, [mean, 2.0 * len as f64], 0.0)];
+    let within = |result, place, values: [f64; ODD.len()]| {
+        let bounds = values.map(|value| 12.0 * U * value);
+        Expected::within(result, place, values, bounds).finite_or_not()
+    };
+    let expected = vec![
+        within("element_loss", element_loss, of(4.0)),
+        within("dt", dt, of(4.0 / 8.0)),
+    ];
     Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
-        let operands = AccumulateLoss {
-            losses: on.vector(input),
-            batch: len as u32,
-            weight_sum: is_weighted.then_some(on.vector(weight_sum)),
-            total: on.vector(total),
+        let operands = ElementwiseLoss {
+            loss: Loss::MeanSquaredError,
+            t: on.matrix(t, 1),
+            y: on.matrix(y, 2),
+            weight_sum: Some(on.vector(sum)),
+            element_loss: on.matrix(element_loss, 1),
+            dt: on.matrix(dt, 1),
         };
-        let step = kernels.network.accumulate_loss(operands)?;
-        Ok(vec![step.clone(), step])
+        Ok(vec![kernels.network.elementwise_loss(operands)?])
     })
 }

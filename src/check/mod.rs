@@ -8,6 +8,7 @@ mod buffers;
 mod case;
 mod cases;
 mod ceilings;
+mod clipping;
 mod cross_entropy;
 mod dropout;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod optimizers;
 mod outcome;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod training;
 
 pub use cases::{selfcheck, selfcheck_of};

@@ -6,8 +6,9 @@ use crate::kernel::{Matrix, Vector};
 
 /// Between operands: 256 bytes, the largest alignment that WebGPU allows a device to ask for.
 const GUARD_WORDS: usize = 64;
-/// 12345 as f32.
-const GUARD: u32 = 0x4640_e400;
+/// Behind each operand lie at least so many that belong to no other.
+#[cfg(test)]
+pub(super) const GUARD_BYTES: u64 = 4 * GUARD_WORDS as u64;
 
 /// Where an operand lies.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +73,11 @@ impl Operands {
     /// Behind guard cells, and filled up with more of them.
     fn place(&mut self, buffer: usize, words: impl IntoIterator<Item = u32>) -> Place {
         let all = &mut self.words[buffer];
-        all.extend([GUARD; GUARD_WORDS]);
+        guard(buffer, all, all.len() + GUARD_WORDS);
         let first = all.len();
         all.extend(words);
         let len = all.len() - first;
-        all.resize(all.len().next_multiple_of(GUARD_WORDS), GUARD);
+        guard(buffer, all, all.len().next_multiple_of(GUARD_WORDS));
         let place = Place { buffer, first, len };
         if buffer != READ {
             self.written_places.push(place);
@@ -85,11 +86,12 @@ impl Operands {
     }
 
     pub(super) fn upload(self, gpu: &Gpu) -> Result<Uploaded, GpuError> {
-        let upload = |words: Vec<u32>| {
-            let words = [&words[..], &[GUARD; GUARD_WORDS]].concat();
+        let upload = |(buffer, mut words): (usize, Vec<u32>)| {
+            let len = words.len() + GUARD_WORDS;
+            guard(buffer, &mut words, len);
             gpu.upload("wgpu_linear::check", &words)
         };
-        let buffers = self.words.into_iter().map(upload);
+        let buffers = self.words.into_iter().enumerate().map(upload);
         Ok(Uploaded {
             buffers: buffers.collect::<Result<_, _>>()?,
             written_places: self.written_places,
@@ -138,19 +140,47 @@ impl Results {
         &self.words[place.buffer][place.first..place.first + place.len]
     }
 
-    /// The first guard cell that was written, and how many were.
-    pub(super) fn broken_guards(&self) -> Option<(usize, u32, usize)> {
-        let words = self.words.iter().flatten();
-        let cells = words.zip(self.is_guard.iter().flatten()).enumerate();
-        let mut broken = cells.filter(|(_, (word, is_guard))| **is_guard && **word != GUARD);
-        let (index, (word, _)) = broken.next()?;
-        Some((index, *word, 1 + broken.count()))
+    /// Of the guard cells that were written.
+    pub(super) fn broken_guards(&self) -> Option<BrokenGuards> {
+        let buffers = self.words.iter().zip(&self.is_guard).enumerate();
+        let cells = buffers.flat_map(|(buffer, (words, is_guard))| {
+            let cells = words.iter().zip(is_guard).enumerate();
+            cells.map(move |(i, (word, is_guard))| (guard_word(buffer, i), *word, *is_guard))
+        });
+        let is_broken =
+            |(_, (wanted, word, is_guard)): &(usize, (u32, u32, bool))| *is_guard && word != wanted;
+        let mut broken = cells.enumerate().filter(is_broken);
+        let (first, (expected, actual, _)) = broken.next()?;
+        let [actual, expected] = [actual, expected].map(|word| f64::from(f32::from_bits(word)));
+        Some(BrokenGuards {
+            first,
+            actual,
+            expected,
+            count: 1 + broken.count(),
+        })
     }
 }
 
-/// What guard cells hold.
-pub(super) fn guard_value() -> f64 {
-    f64::from(f32::from_bits(GUARD))
+/// Guard cells that were written.
+#[derive(Debug)]
+pub(super) struct BrokenGuards {
+    /// Among the cells of all buffers.
+    pub(super) first: usize,
+    pub(super) actual: f64,
+    pub(super) expected: f64,
+    pub(super) count: usize,
+}
+
+/// Fills up with guard cells to `len` words.
+fn guard(buffer: usize, words: &mut Vec<u32>, len: usize) {
+    let first = words.len();
+    words.extend((first..len).map(|i| guard_word(buffer, i)));
+}
+
+/// A number that no other guard cell near or of another buffer has: one that is copied shows.
+fn guard_word(buffer: usize, i: usize) -> u32 {
+    let number = (12_345 + i % 50_021) * BUFFERS + buffer;
+    (number as f32).to_bits()
 }
 
 #[cfg(test)]
@@ -163,14 +193,13 @@ mod tests {
         let places = [1, 0, 64, 65].map(|len| operands.output(len));
         for place in places {
             assert!(place.first.is_multiple_of(GUARD_WORDS));
-            let before = place.first - GUARD_WORDS..place.first;
-            assert!(
-                operands.words[WRITTEN][before]
-                    .iter()
-                    .all(|word| *word == GUARD)
-            );
+            let cells = operands.words[WRITTEN].iter().enumerate();
+            let before = cells.skip(place.first - GUARD_WORDS).take(GUARD_WORDS);
+            for (i, word) in before {
+                assert_eq!(*word, guard_word(WRITTEN, i));
+            }
         }
-        assert_eq!(guard_value(), 12_345.0);
+        assert!((1..64).all(|i| guard_word(READ, i) != guard_word(WRITTEN, 64 - i)));
     }
 
     #[test]
@@ -186,9 +215,12 @@ mod tests {
             words: [Vec::new(), words.to_vec(), Vec::new()],
             is_guard: [Vec::new(), is_guard.clone(), Vec::new()],
         };
-        assert_eq!(results(&words).broken_guards(), None);
+        assert!(results(&words).broken_guards().is_none());
         words[place.first + 2] = 7;
-        let broken = results(&words).broken_guards();
-        assert_eq!(broken, Some((place.first + 2, 7, 1)));
+        let broken = results(&words).broken_guards().unwrap();
+        assert_eq!((broken.first, broken.count), (place.first + 2, 1));
+        assert_eq!(broken.actual, f64::from(f32::from_bits(7)));
+        let expected = guard_word(WRITTEN, place.first + 2);
+        assert_eq!(broken.expected, f64::from(f32::from_bits(expected)));
     }
 }

@@ -29,6 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
     let adam = AdamSettings {
         learning_rate: 0.01,
         weight_decay: 0.1,
+        // So large that it shows.
+        epsilon: 0.125,
         ..AdamSettings::default()
     };
     let lion = LionSettings {
@@ -36,7 +38,12 @@ pub(super) fn cases() -> Vec<Case> {
         weight_decay: 0.1,
         ..LionSettings::default()
     };
+    let plain = SgdSettings {
+        momentum: 0.0,
+        ..sgd
+    };
     vec![
+        Case::new(name("sgd", "plain"), move |kernels| by_sgd(&plain, kernels)),
         Case::new(name("sgd", "momentum"), move |kernels| {
             by_sgd(&sgd, kernels)
         }),
@@ -85,17 +92,25 @@ fn by_sgd(settings: &SgdSettings, kernels: &Kernels<'_>) -> Result<Work, Trouble
     let uniform = self::settings(kernels.gpu, &Optimizer::Sgd(*settings))?;
     let mut operands = Operands::default();
     let g = operands.input(&gradients);
-    let v = operands.updated(&[0.0; ELEMENTS]);
+    let start = 0.25;
+    let v = operands.updated(&[start; ELEMENTS]);
     let p = operands.updated(&parameters);
     let gradients = gradients.mapv(f64::from);
-    let (mut parameters, mut velocity) = (parameters.mapv(f64::from), Array1::zeros(ELEMENTS));
+    let mut parameters = parameters.mapv(f64::from);
+    let mut velocity = Array1::from_elem(ELEMENTS, f64::from(start));
     for _ in 0..STEPS {
         let state = (velocity.view_mut(), parameters.view_mut());
         reference::sgd(settings, gradients.view(), state.0, state.1);
     }
+    let velocity = if settings.momentum == 0.0 {
+        // The kernel leaves it as it is.
+        Expected::exactly("velocity", v, [f64::from(start); ELEMENTS])
+    } else {
+        Expected::within("velocity", v, velocity, [2e-5; ELEMENTS])
+    };
     let expected = vec![
         Expected::within("parameters", p, parameters, [2e-5; ELEMENTS]),
-        Expected::within("velocity", v, velocity, [2e-5; ELEMENTS]),
+        velocity,
     ];
     Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
         let step = kernels.network.sgd(Sgd {
@@ -167,12 +182,16 @@ fn by_adam(
 fn by_lion(settings: &LionSettings, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
     let [gradients, parameters] = vectors();
     let uniform = self::settings(kernels.gpu, &Optimizer::Lion(*settings))?;
+    // Means that go with the gradient or against it, none of them so that the sum is near to 0 in
+    // any of the steps.
+    let against = |i: usize| 0.3 * (i % 6) as f32 - 0.3;
+    let means: Array1<f32> = (0..ELEMENTS).map(|i| -against(i) * gradients[i]).collect();
     let mut operands = Operands::default();
     let g = operands.input(&gradients);
-    let m = operands.updated(&[0.0; ELEMENTS]);
+    let m = operands.updated(&means);
     let p = operands.updated(&parameters);
     let gradients = gradients.mapv(f64::from);
-    let (mut parameters, mut means) = (parameters.mapv(f64::from), Array1::zeros(ELEMENTS));
+    let [mut parameters, mut means] = [parameters, means].map(|values| values.mapv(f64::from));
     for _ in 0..STEPS {
         let state = (means.view_mut(), parameters.view_mut());
         reference::lion(settings, gradients.view(), state.0, state.1);

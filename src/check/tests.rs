@@ -29,6 +29,7 @@ fn planted(
             text,
             instead,
             checks: ShaderChecks::default(),
+            slack_bytes: 0,
         },
         operations,
         shapes,

@@ -262,7 +262,14 @@ impl KernelCache {
         let operands = operands
             .iter()
             .zip(placeholders)
-            .map(|(operand, placeholder)| resource(operand.as_ref(), placeholder));
+            .map(|(operand, placeholder)| {
+                #[cfg(test)]
+                let operand = &operand.map(|operand| match self.fault {
+                    Some(fault) => fault.widened(operand, &self.limits),
+                    None => operand,
+                });
+                resource(operand.as_ref(), placeholder)
+            });
         let resources = dims.chain(operands);
         let entries: Vec<_> = kernel
             .bindings

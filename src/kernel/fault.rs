@@ -1,6 +1,6 @@
 //! Kernels that go wrong on purpose.
 
-use super::ShaderChecks;
+use super::{Operand, ShaderChecks};
 
 /// A kernel that is compiled to something else than its source says, as by a driver with a bug.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,9 @@ pub(crate) struct Fault {
     pub(crate) instead: &'static str,
     /// Whether the compiler guards what it indexes.
     pub(crate) checks: ShaderChecks,
+    /// How many bytes behind each operand are bound with it, as far as its buffer and the limits go:
+    /// guards of the device hide who goes one too far.
+    pub(crate) slack_bytes: u64,
 }
 
 impl Fault {
@@ -38,6 +41,17 @@ impl Fault {
         let is_there = wgsl.contains(self.text) || self.kernel == Self::ANY;
         assert!(is_there, "no {:?} in\n{wgsl}", self.text);
         wgsl.replace(self.text, self.instead)
+    }
+
+    /// What is bound of an operand.
+    pub(super) fn widened<'a>(&self, operand: Operand<'a>, limits: &wgpu::Limits) -> Operand<'a> {
+        let rest = operand.buffer.size().saturating_sub(operand.offset_bytes);
+        let most = rest.min(limits.max_storage_buffer_binding_size);
+        let wanted = operand.size_bytes + self.slack_bytes;
+        Operand {
+            size_bytes: wanted.min(most).max(operand.size_bytes),
+            ..operand
+        }
     }
 
     /// As wgpu does where the driver refuses the pipeline of the kernel.

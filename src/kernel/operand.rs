@@ -93,6 +93,15 @@ fn check_operand(
     if operand.in_parts {
         return Ok(());
     }
+    check_size(operation, operand.size_bytes, limits)
+}
+
+/// So many bytes can be bound at once.
+pub(super) fn check_size(
+    operation: &'static str,
+    size_bytes: u64,
+    limits: &wgpu::Limits,
+) -> Result<(), PrepareError> {
     let limit = |name, required, allowed| {
         let error = PrepareError::Limit {
             operation,
@@ -106,7 +115,6 @@ fn check_operand(
             Err(error)
         }
     };
-    let size_bytes = operand.size_bytes;
     let allowed = limits.max_storage_buffer_binding_size;
     limit("max_storage_buffer_binding_size", size_bytes, allowed)?;
     // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
@@ -232,4 +240,25 @@ fn expect_shape(
         expected,
         actual,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_as_many_as_kernels_can_count_past_the_end() {
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: u64::MAX,
+            ..wgpu::Limits::default()
+        };
+        let most = u64::from(u32::MAX / 2);
+        assert!(check_size("operation", 4 * most, &limits).is_ok());
+        let error = check_size("operation", 4 * most + 4, &limits).unwrap_err();
+        assert!(
+            matches!(error, PrepareError::Limit { name: "elements of an operand", required, allowed, .. }
+                if (required, allowed) == (most + 1, most)),
+            "{error:?}"
+        );
+    }
 }

@@ -35,12 +35,12 @@ pub(crate) fn value<F: NdFloat>(function: Activation, t: F) -> F {
     }
 }
 
-/// f′(t).
+/// f′(t); NaN of a NaN, as the kernels have it, even where it is 1 everywhere else.
 #[inline]
 pub(crate) fn derivative<F: NdFloat>(function: Activation, t: F) -> F {
     let one = F::one();
     match function {
-        Activation::Identity => one,
+        Activation::Identity => step(t, one),
         Activation::Relu => step(t, F::zero()),
         Activation::LeakyRelu { slope } => step(t, cast(slope)),
         Activation::Tanh => t.cosh().powi(-2),

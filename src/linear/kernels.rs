@@ -328,6 +328,8 @@ fn variants(aligned: bool, left_aligned: bool) -> [Variant; 7] {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::linear::capabilities::Capabilities;
     use crate::linear::shape::{Operation, Shape};
@@ -373,6 +375,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn kernels_are_named_by_operation_files_and_what_is_on() {
+        let naive = |variant: Variant| variant.multiply(Algorithm::Naive, false);
+        let [forward, activated, .., grad, _] = variants(false, true).map(naive);
+        let end = |kernel: &Kernel| kernel.name().split_once("-f32").unwrap().1.to_owned();
+        assert_eq!(end(&forward), "-left_vec4-add_bias");
+        assert_eq!(end(&activated), "-left_vec4-add_bias-activate-gelu");
+        assert_eq!(end(&grad), "-left_vec4-sum_columns");
+        let labels: BTreeSet<_> = all().iter().map(|kernel| kernel.label).collect();
+        let wanted = [FORWARD, INPUT_GRAD, WEIGHT_GRAD, BIAS_GRAD_KERNELS[0].label];
+        assert_eq!(labels, BTreeSet::from(wanted));
     }
 
     #[test]

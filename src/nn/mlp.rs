@@ -403,3 +403,18 @@ fn write_f32(
     let values = values.as_slice().unwrap_or_default();
     gpu.write(buffer, 0, bytemuck::cast_slice(values))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_to_be_predicted_are_as_many_as_fill_the_buffers() {
+        let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let gpu = Gpu::wrap(device, queue);
+        for (sizes, rows) in [([3, 5, 7], 599_186), ([1 << 10, 5, 7], 4096)] {
+            let mlp = Mlp::new(&gpu, MlpConfig::new(&sizes)).unwrap();
+            assert_eq!(mlp.predict_rows(), rows);
+        }
+    }
+}

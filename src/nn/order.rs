@@ -145,24 +145,24 @@ mod tests {
         let mut order = Order::new(&gpu).unwrap();
         // An alignment of 256: three batches to a window.
         order.window_bytes = 3 * 256 + 1;
-        let indices: Vec<usize> = (0..9).rev().collect();
-        assert!(order.set(&gpu, &indices, 2, 9).unwrap());
+        let indices: Vec<usize> = (0..13).rev().collect();
+        assert!(order.set(&gpu, &indices, 2, 13).unwrap());
         assert_eq!(order.buffer.size(), 3 * 256);
         let rows: Vec<_> = (0..order.batches()).map(|i| order.rows(i)).collect();
-        assert_eq!(rows, [2, 2, 2, 2, 1]);
-        for first in [0, 3] {
+        assert_eq!(rows, [2, 2, 2, 2, 2, 2, 1]);
+        for first in [0, 3, 6] {
             assert!(!order.is_uploaded(first));
             order.upload(&gpu, first).unwrap();
-            let end = (first + 3).min(5);
-            for i in 0..5 {
+            let end = (first + 3).min(7);
+            for i in 0..7 {
                 assert_eq!(order.is_uploaded(i), (first..end).contains(&i), "batch {i}");
             }
             for i in first..end {
                 assert_eq!(order.offset_bytes(i), 256 * (i - first) as u32);
             }
         }
-        assert!(!order.set(&gpu, &indices, 9, 9).unwrap());
-        assert_eq!((order.batches(), order.rows(0)), (1, 9));
+        assert!(!order.set(&gpu, &indices, 13, 13).unwrap());
+        assert_eq!((order.batches(), order.rows(0)), (1, 13));
         assert!(!order.is_uploaded(0));
     }
 }

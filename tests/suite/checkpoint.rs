@@ -976,6 +976,13 @@ fn the_latest_that_is_whole_is_found() {
     let path = |name: &str| folder.path().join(name);
     assert_eq!(Checkpoints::latest(path("nowhere")).unwrap(), None);
     assert_eq!(Checkpoints::latest(folder.path()).unwrap(), None);
+    let file = path("a file");
+    fs::write(&file, "").unwrap();
+    let error = Checkpoints::latest(&file).unwrap_err();
+    assert!(
+        matches!(&error, CheckpointError::Read { path, .. } if *path == file),
+        "{error}"
+    );
     let checkpoint = full();
     let bytes = checkpoint.to_bytes().unwrap();
     for step in [9, 10, 100] {

@@ -382,6 +382,15 @@ fn trainings_run_in_a_crowded_application() {
     );
 }
 
+/// Ends what another thread goes on with, also where a test fails: nobody waits for it for ever.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The same run again and again, while another thread keeps the queue busy.
 #[test]
 fn reruns_beside_other_work_have_the_same_bits() {
@@ -405,11 +414,12 @@ fn reruns_beside_other_work_have_the_same_bits() {
             }
             others
         });
+        let stop = Stop(&done);
         for rerun in 0..rounds(8, 50) {
             let found = train(&mut Mlp::new(gpu(), config()).unwrap());
             assert!(found == expected, "rerun {rerun}");
         }
-        done.store(true, Ordering::Relaxed);
+        drop(stop);
         busy.join().unwrap()
     });
     assert!(others > 0);

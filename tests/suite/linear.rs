@@ -609,7 +609,8 @@ fn linear_operations_are_exact_for_long_sums() {
 }
 
 /// A plan for hardware, which adds up a whole sum at a time, is followed in as many passes as this
-/// adapter does right.
+/// adapter does right. The naive kernel goes round once for four terms: 75,005 times, where llvmpipe
+/// leaves a loop after 65,535.
 #[test]
 fn plans_of_other_adapters_are_exact_for_long_sums() {
     let (batch, inputs, outputs) = (3, 300_017, 5);
@@ -624,10 +625,10 @@ fn plans_of_other_adapters_are_exact_for_long_sums() {
     };
     let kernels = LinearKernels::new(gpu().device());
     let plans = candidates(shape, Operation::Forward, &Capabilities::hardware());
-    let tiled = plans.iter().find(|plan| plan.to_string() == "tiled 32×32");
-    kernels.use_plan(shape, Operation::Forward, *tiled.unwrap());
+    let naive = plans.iter().find(|plan| plan.to_string() == "naive");
+    kernels.use_plan(shape, Operation::Forward, *naive.unwrap());
     let used = kernels.plan(shape, Operation::Forward);
-    assert_eq!(used.algorithm, tiled.unwrap().algorithm);
+    assert_eq!(used.algorithm, naive.unwrap().algorithm);
     case.check_exact(&kernels);
 }
 

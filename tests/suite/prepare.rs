@@ -3,8 +3,11 @@
 
 use wgpu::{BufferUsages, Limits};
 use wgpu_linear::kernel::Constant;
+use wgpu_linear::linear::{Capabilities, Operation, Shape, candidates};
 use wgpu_linear::model::Loss;
-use wgpu_linear::nn::{AccumulateLoss, ElementwiseLoss, NetworkKernels, SoftmaxCrossEntropy};
+use wgpu_linear::nn::{
+    AccumulateLoss, ElementwiseLoss, Examples, Gather, NetworkKernels, SoftmaxCrossEntropy,
+};
 use wgpu_linear::{
     BiasGrad, Forward, InputGrad, LinearKernels, Matrix, PrepareError, Vector, WeightGrad,
 };
@@ -449,6 +452,57 @@ fn softmax_cross_entropy_refuses_more_classes_than_it_can_sum() {
                 ..
             }
         ),
+        "{error:?}"
+    );
+}
+
+/// One slab of dW, 256 × 256, fills a quarter of what can be bound.
+#[test]
+fn slabs_are_as_many_as_can_be_bound() {
+    let noop = Noop::new();
+    let (batch, side) = (512, 256);
+    let shape = Shape {
+        batch,
+        inputs: side,
+        outputs: side,
+    };
+    let operation = Operation::WeightGrad;
+    let plans = candidates(shape, operation, &Capabilities::hardware());
+    let many = plans.iter().find(|plan| plan.slabs >= 8).unwrap();
+    let kernels = &noop.kernels;
+    kernels.use_plan(shape, operation, *many);
+    assert_eq!(kernels.plan(shape, operation).slabs, many.slabs);
+    let elements = u64::from(batch * side);
+    let [x, dt, dw] = [0; 3].map(|_| noop.buffer(elements));
+    let grad = kernels.weight_grad(WeightGrad {
+        x: Matrix::new(&x, batch, side),
+        dt: Matrix::new(&dt, batch, side),
+        dw: Matrix::new(&dw, side, side),
+        db: None,
+    });
+    assert!(grad.is_ok(), "{grad:?}");
+}
+
+#[test]
+fn gather_refuses_more_bytes_than_its_shader_can_number() {
+    let noop = Noop::new();
+    let buffers = [0; 5].map(|_| noop.buffer(64));
+    let [indices, data, wanted, x, targets] = &buffers;
+    let error = NetworkKernels::new(&noop.device).gather(Gather {
+        indices: Vector::new(indices, 1),
+        data: Examples::Bytes {
+            words: Vector::new(data, 64),
+            examples: 1 << 20,
+            inputs: 1 << 13,
+            scale: 1.0,
+        },
+        wanted: Matrix::new(wanted, 1 << 20, 1),
+        x: Matrix::new(x, 1, 1 << 13),
+        targets: Matrix::new(targets, 1, 1),
+    });
+    assert!(
+        matches!(error, Err(PrepareError::Limit { required, allowed, .. })
+            if (required, allowed) == (1 << 33, u64::from(u32::MAX))),
         "{error:?}"
     );
 }

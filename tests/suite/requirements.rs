@@ -349,3 +349,25 @@ fn linear_kernels_warn_of_what_a_device_lacks() {
         "max_storage_buffers_per_shader_stage is 4, 7 are wanted: matrix products are refused"
     ));
 }
+
+#[test]
+fn kernels_ask_for_uniforms_that_hold_their_sizes() {
+    for kernel in wgpu_linear::kernels() {
+        let of = |wanted| {
+            let mut limits = kernel.limits();
+            let found = limits.find(|(name, _)| *name == wanted);
+            found.unwrap().1
+        };
+        let uniforms = of("max_uniform_buffers_per_shader_stage");
+        let bytes = of("max_uniform_buffer_binding_size");
+        assert_eq!(bytes > 0, uniforms > 0, "{}", kernel.name());
+    }
+}
+
+#[test]
+fn all_limits_of_the_adapter_are_asked_for() {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    assert_eq!(Requirements::of(&adapter).limits(), adapter.limits());
+    assert_ne!(adapter.limits(), Limits::default());
+}

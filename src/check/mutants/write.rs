@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::check::operands::GUARD_BYTES;
 use crate::kernel::{Fault, File, ShaderChecks};
 
 /// A file with one line changed.
@@ -14,22 +15,30 @@ pub(super) struct Mutant {
     /// The line that is changed, and what it becomes.
     pub(super) before: &'static str,
     pub(super) after: String,
+    /// Which of those in the file that read the same, from 1.
+    number: usize,
 }
 
 impl fmt::Display for Mutant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} | {} | {}", self.file, self.before, self.after)
+        let Self { file, number, .. } = self;
+        let number = match number {
+            1 => String::new(),
+            _ => format!(" #{number}"),
+        };
+        write!(f, "{file}{number} | {} | {}", self.before, self.after)
     }
 }
 
 impl Mutant {
-    pub(super) fn fault(&self, checks: ShaderChecks) -> Fault {
+    pub(super) fn fault(&self) -> Fault {
         Fault {
             kernel: Fault::ANY,
             text: self.text,
             // A test may leak: the process ends with it.
             instead: self.instead.clone().leak(),
-            checks,
+            checks: ShaderChecks::All,
+            slack_bytes: GUARD_BYTES,
         }
     }
 }
@@ -77,7 +86,7 @@ const EXCHANGES: &[[&str; 2]] = &[
 ];
 
 pub(super) fn mutants_of(file: &File) -> Vec<Mutant> {
-    let mut mutants = Vec::new();
+    let mut mutants: Vec<Mutant> = Vec::new();
     for (start, line) in lines(file.source) {
         let code = line.split("//").next().unwrap_or_default();
         if !is_changed(code) {
@@ -85,7 +94,11 @@ pub(super) fn mutants_of(file: &File) -> Vec<Mutant> {
         }
         let changed = exchanged(code).chain(counted(code)).chain(left_out(code));
         for after in changed {
-            mutants.push(mutant(file, start, line, &after));
+            let mut mutant = mutant(file, start, line, &after);
+            let reads_the_same =
+                |other: &&Mutant| other.before == mutant.before && other.after == mutant.after;
+            mutant.number += mutants.iter().filter(reads_the_same).count();
+            mutants.push(mutant);
         }
     }
     mutants
@@ -165,6 +178,7 @@ fn mutant(file: &File, start: usize, line: &'static str, after: &str) -> Mutant 
         instead: [&file.source[begin..start], after].concat(),
         before: line.split("//").next().unwrap_or_default().trim(),
         after: after.trim().to_owned(),
+        number: 1,
     }
 }
 
@@ -178,6 +192,9 @@ fn mutants_change_one_word_or_leave_a_statement_out() {
     let after: Vec<_> = mutants.iter().map(|mutant| mutant.after.as_str()).collect();
     let each = ["x += a1 - 10u;", "x -= a1 + 10u;", "x += a1 + 11u;", ""];
     assert_eq!(after, [each, each].concat());
+    let names: Vec<_> = mutants.iter().map(ToString::to_string).collect();
+    assert_eq!(names[0], "file.wgsl | x += a1 + 10u; | x += a1 - 10u;");
+    assert_eq!(names[4], "file.wgsl #2 | x += a1 + 10u; | x += a1 - 10u;");
     for mutant in &mutants {
         assert_eq!(file.source.matches(mutant.text).count(), 1, "{mutant}");
         assert_eq!(mutant.before, "x += a1 + 10u;");

@@ -3,14 +3,17 @@
 use super::{KernelCache, MOST_BINDINGS, filled_buffer, refusal};
 use crate::kernel::PrepareError;
 use crate::kernel::guard::create;
+use crate::kernel::operand::check_size;
 
 impl KernelCache {
-    /// A buffer for partial results, which lives as long as the dispatches that use it.
+    /// A buffer for partial results, which lives as long as the dispatches that use it, and is bound
+    /// as a whole.
     pub(crate) fn scratch(
         &self,
         operation: &'static str,
         bytes: u64,
     ) -> Result<wgpu::Buffer, PrepareError> {
+        check_size(operation, bytes, &self.limits)?;
         self.guard(operation, bytes, || {
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("wgpu_linear::scratch"),

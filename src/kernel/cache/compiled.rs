@@ -143,6 +143,7 @@ pub(super) mod tests {
             text: "fn nothing",
             instead,
             checks: ShaderChecks::default(),
+            slack_bytes: 0,
         };
         let cache = KernelCache::new(&device, ShaderChecks::default());
         (cache.with_fault(Some(fault)), heard)

@@ -343,6 +343,7 @@ const SIGN: u32 = 1 << 31;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Gpu;
 
     /// On llvmpipe.
     const LARGEST_SHARE: u32 = 1 << 23;
@@ -387,6 +388,37 @@ mod tests {
         for len in [0, Histogram::BUCKETS, HISTOGRAM_WORDS as usize + 1] {
             let result = histogram_from_words(&vec![0; len]);
             assert_eq!(result, Err(HistogramError::Buckets { counts: len }));
+        }
+    }
+
+    #[test]
+    fn slabs_that_one_binding_does_not_hold_are_refused_by_the_name_of_the_limit() {
+        let slabs_bytes = u64::from(WORKGROUPS * HISTOGRAM_WORDS) * 4;
+        for most in [1 << 20, 64 << 10] {
+            let descriptor = wgpu::DeviceDescriptor {
+                required_limits: wgpu::Limits {
+                    max_storage_buffer_binding_size: most,
+                    ..wgpu::Limits::default()
+                },
+                ..Default::default()
+            };
+            let (device, queue) = wgpu::Device::noop(&descriptor);
+            let gpu = Gpu::wrap(device, queue);
+            let buffers = [1 << 18, HISTOGRAM_WORDS].map(|len| gpu.zeros("operand", len as usize));
+            let [values, result] = buffers.map(Result::unwrap);
+            let dispatch = NetworkKernels::new(gpu.device()).histogram(HistogramOf {
+                values: Vector::new(&values, 1 << 18),
+                result: Vector::new(&result, HISTOGRAM_WORDS),
+            });
+            match dispatch {
+                Ok(_) => assert!(slabs_bytes <= most),
+                Err(PrepareError::Limit { name, required, .. }) => {
+                    assert_eq!(name, "max_storage_buffer_binding_size");
+                    assert_eq!(required, slabs_bytes);
+                    assert!(required > most);
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

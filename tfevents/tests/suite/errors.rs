@@ -111,6 +111,8 @@ fn errors_of_writing_say_where_and_why() {
         source: full(),
     });
     let restore = WriteError::Restore { source };
+    let kind = io::Error::from(in_use.clone()).kind();
+    assert_eq!(kind, io::ErrorKind::ResourceBusy);
     check(
         &[
             (

@@ -184,6 +184,39 @@ fn suffix_ends_the_name_and_may_not_leave_the_directory() -> io::Result<()> {
     Ok(())
 }
 
+/// An error that trying another name does not mend.
+#[test]
+fn name_that_is_too_long_is_an_error_with_the_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let builder = Writer::builder().suffix(&"x".repeat(300));
+    let error = builder.create(directory.path()).unwrap_err();
+    let CreateError::File { path, source } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(path.parent(), Some(directory.path()));
+    assert_eq!(source.kind(), io::ErrorKind::InvalidFilename);
+    assert_eq!(event_files(directory.path()), [""; 0]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn file_name_has_the_name_of_the_machine() -> io::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let set = std::env::var("HOSTNAME")
+        .ok()
+        .filter(|host| !host.is_empty());
+    let host = match set {
+        Some(host) => host,
+        None => fs::read_to_string("/proc/sys/kernel/hostname")?,
+    };
+    let safe = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let host = host.trim().chars().take(64);
+    let host: String = host.map(|c| if safe(c) { c } else { '_' }).collect();
+    let name = create_name(directory.path())?;
+    assert!(name.contains(&format!(".{host}.")), "{name}");
+    Ok(())
+}
+
 #[test]
 fn second_writer_of_a_directory_is_refused_until_the_first_has_closed() -> io::Result<()> {
     let directory = tempfile::tempdir()?;

@@ -116,16 +116,16 @@ fn what_is_no_image_is_refused() {
         ));
     }
     let mut values = counted(3, f32::from);
-    values[3 * 4 + 2] = f32::NAN;
+    values[3 * 5 + 2] = f32::NAN;
     let buffer = ImageBuffer::<Rgb<f32>, _>::from_raw(WIDTH, HEIGHT, values).unwrap();
     let error = Image::from_dynamic(&buffer.into()).unwrap_err();
-    // The fifth pixel.
+    // The last pixel.
     assert!(
         matches!(
             error,
             ImageError::NotANumber {
                 row: 1,
-                column: 1,
+                column: 2,
                 channel: 2
             }
         ),

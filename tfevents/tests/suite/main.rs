@@ -19,6 +19,7 @@ mod gone;
 mod image_buffers;
 mod metrics_recorder;
 mod numbers;
+mod overview;
 mod programs;
 mod proto;
 mod reader;

@@ -14,7 +14,7 @@ use tfevents::reader::{
 use crate::decoder;
 
 /// A record around `data`.
-fn frame(data: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     let parts: [&[u8]; 4] = [
         &length,
@@ -36,7 +36,7 @@ fn varint(mut number: u64) -> Vec<u8> {
 }
 
 /// A length-delimited field.
-fn delimited(number: u64, content: &[u8]) -> Vec<u8> {
+pub(crate) fn delimited(number: u64, content: &[u8]) -> Vec<u8> {
     [
         varint(number << 3 | 2),
         varint(content.len() as u64),
@@ -45,7 +45,7 @@ fn delimited(number: u64, content: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-fn event(wall_time: f64, step: i64, rest: &[u8]) -> Vec<u8> {
+pub(crate) fn event(wall_time: f64, step: i64, rest: &[u8]) -> Vec<u8> {
     let mut data = vec![0x09];
     data.extend_from_slice(&wall_time.to_le_bytes());
     data.push(0x10);
@@ -55,17 +55,17 @@ fn event(wall_time: f64, step: i64, rest: &[u8]) -> Vec<u8> {
 }
 
 /// An event with one value, given the fields of the value behind its tag.
-fn summary(wall_time: f64, step: i64, tag: &str, value: &[u8]) -> Vec<u8> {
+pub(crate) fn summary(wall_time: f64, step: i64, tag: &str, value: &[u8]) -> Vec<u8> {
     let value = [delimited(1, tag.as_bytes()), value.to_vec()].concat();
     event(wall_time, step, &delimited(5, &delimited(1, &value)))
 }
 
-fn scalar(step: i64, value: f32) -> Vec<u8> {
+pub(crate) fn scalar(step: i64, value: f32) -> Vec<u8> {
     let field = [&[0x15], value.to_le_bytes().as_slice()].concat();
     frame(&summary(1.5 + step as f64, step, "loss", &field))
 }
 
-fn version() -> Vec<u8> {
+pub(crate) fn version() -> Vec<u8> {
     frame(&event(1.0, 0, &delimited(3, b"brain.Event:2")))
 }
 
@@ -453,7 +453,7 @@ fn reader_reports_a_record_that_is_no_event_and_goes_on() {
     }
 }
 
-fn value_of(fields: &[u8]) -> Value {
+pub(crate) fn value_of(fields: &[u8]) -> Value {
     let event = Event::decode(&summary(0.0, 0, "t", fields)).unwrap();
     let Content::Summary(mut values) = event.content else {
         panic!()
@@ -528,6 +528,51 @@ fn reader_types_tensors_by_their_plugin() {
     );
     assert_eq!(value_of(&delimited(6, b"audio")), Value::Other);
     assert_eq!(value_of(&[]), Value::Other);
+}
+
+#[test]
+fn values_say_what_they_are() {
+    let plugin = |name: &[u8]| delimited(9, &delimited(1, &delimited(1, name)));
+    let wide = [
+        delimited(
+            8,
+            &[&[0x08, 2], &delimited(4, &0.1_f64.to_le_bytes())[..]].concat(),
+        ),
+        plugin(b"scalars"),
+    ];
+    let wide = value_of(&wide.concat());
+    let narrow = value_of(&[&[0x15], &0.1_f32.to_le_bytes()[..]].concat());
+    assert_eq!(
+        (wide.scalar(), wide.digits().as_deref()),
+        (Some(0.1), Some("0.1"))
+    );
+    assert_eq!(narrow.scalar(), Some(0.1_f32.into()));
+    assert_eq!(narrow.digits().as_deref(), Some("0.1"));
+    // A float, and nothing.
+    let float = [&[0x2d][..], &0.1_f32.to_le_bytes()].concat();
+    let tensor = |data: &[u8]| delimited(8, &[&[0x08, 1], data].concat());
+    let curve = [tensor(&float), plugin(b"pr_curves")].concat();
+    for (fields, kind, is_empty) in [
+        (tensor(&float), "tensor", Some(false)),
+        (tensor(&[]), "tensor", Some(true)),
+        (curve, "pr_curves", Some(false)),
+        (plugin(b"hparams"), "hparams", None),
+        // Audio, whatever its plugin.
+        (
+            [delimited(6, b"audio"), plugin(b"audio")].concat(),
+            "other",
+            None,
+        ),
+    ] {
+        let value = value_of(&fields);
+        assert_eq!((value.kind().as_str(), value.digits()), (kind, None));
+        let tensor = match &value {
+            Value::Tensor(tensor) => Some(tensor.data.is_empty()),
+            _ => None,
+        };
+        assert_eq!(tensor, is_empty, "{value:?}");
+    }
+    assert_eq!([wide.kind(), narrow.kind()], ["scalar"; 2]);
 }
 
 /// All points of a file made by PyTorch.

@@ -1,6 +1,6 @@
 //! Steps that go backwards, as `close` tells of them.
 
-use tfevents::{BackwardSteps, StepPolicy, Summary, Writer};
+use tfevents::{BackwardSteps, SessionStatus, StepPolicy, Summary, Writer};
 
 use crate::support::{event_files, logged};
 
@@ -45,8 +45,9 @@ fn close_counts_the_events_that_were_written() {
     events.scalar("a", 0, 0.5); // left out
     events.summary(0, &Summary::new().scalar("a", 0.5)); // left out
     events.text("t", 2, "text");
+    events.hparams_end(SessionStatus::Success);
     let closed = events.close().unwrap();
-    assert_eq!(closed.events, 3);
+    assert_eq!(closed.events, 4);
 }
 
 #[test]
@@ -75,6 +76,10 @@ fn warnings_come_with_the_first_step_back_and_in_the_end() {
             events.scalar("loss", step, 0.5);
         }
         drop(events);
+        let events = writer(StepPolicy::Drop);
+        events.scalar("loss", 1, 0.5);
+        events.scalar("loss", 0, 0.5);
+        drop(events);
         let events = writer(StepPolicy::Allow);
         events.scalar("loss", 1, 0.5);
         events.scalar("loss", 0, 0.5);
@@ -83,6 +88,8 @@ fn warnings_come_with_the_first_step_back_and_in_the_end() {
     let expected = [
         "events: \"loss\" went back from step 7 to 6; written all the same, like others to come",
         "events: \"loss\" went back 2 times, first from step 7 to 6",
+        "events: \"loss\" went back from step 1 to 0; left out, like others to come",
+        "events: \"loss\" went back once, from step 1 to 0",
     ];
     assert_eq!(lines, expected);
 }
@@ -101,6 +108,18 @@ fn curves_of_groups_are_told_with_their_files() {
     assert_eq!(curve.place.path(), Some(&*file));
     assert_eq!(told(curve), ("loss", 1, 1, 0));
     assert_eq!(closed.events, 2);
+}
+
+/// A curve of a group is watched by itself, and says nothing of the others.
+#[test]
+fn tag_that_is_not_watched_shows_beside_curves_that_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let events = Writer::create(directory.path()).unwrap();
+    let beyond_the_bound = "x".repeat(20 << 20);
+    events.scalar(&beyond_the_bound, 1, 0.5);
+    events.scalar_group("loss", 1, &[("train", 0.5)]);
+    let closed = events.close().unwrap();
+    assert_eq!((closed.events, closed.all_watched), (2, false));
 }
 
 #[test]

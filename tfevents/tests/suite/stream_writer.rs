@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind, Write};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tfevents::{StreamWriter, WriteError};
+use tfevents::reader::{Content, RecordReader};
+use tfevents::{StreamWriter, Summary, WriteError};
 
 use crate::decoder::{self, Event, decode};
 use crate::support::logged;
@@ -221,6 +222,28 @@ fn scalar_decodes_to_what_was_written_for_special_values() -> Result<(), WriteEr
     let bits =
         |events: &[Event]| -> Vec<u64> { events.iter().map(|e| e.wall_time.to_bits()).collect() };
     assert_eq!(bits(&actual), bits(&expected));
+    Ok(())
+}
+
+#[test]
+fn scalars_are_points_of_one_event() -> Result<(), WriteError> {
+    let sink = Sink::default();
+    let mut events = StreamWriter::new(sink.clone());
+    events.scalars(7, &[("a", 0.5), ("b", -1.5)])?;
+    events.scalars(8, &[("a", 0.5); 0])?;
+    events.summary(9, &Summary::new())?;
+    events.close()?;
+    let bytes = sink.taken.borrow();
+    let mut records = RecordReader::new(&bytes[..]);
+    let mut found = Vec::new();
+    while let Some(event) = records.next_event().unwrap() {
+        if let Content::Summary(values) = event.content {
+            let points = values.into_iter().map(|v| (v.tag, v.value.scalar()));
+            found.push((event.step, points.collect::<Vec<_>>()));
+        }
+    }
+    let points = vec![("a".to_owned(), Some(0.5)), ("b".to_owned(), Some(-1.5))];
+    assert_eq!(found, [(7, points)]);
     Ok(())
 }
 

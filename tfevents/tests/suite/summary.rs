@@ -185,6 +185,18 @@ fn histogram_from_buckets_equals_that_of_the_values() {
         1,
     );
     assert_eq!(built, Ok(expected));
+    // A single value is both the least and the largest.
+    let counts = Histogram::of([0.5]).buckets().to_vec();
+    let single = Histogram::from_buckets(0.5, 0.5, 0.5, 0.25, &counts, 0);
+    assert_eq!(single, Ok(Histogram::of([0.5])));
+}
+
+#[test]
+fn histogram_from_empty_buckets_keeps_how_many_were_not_finite() {
+    let counts = vec![0; Histogram::BUCKETS];
+    let built = Histogram::from_buckets(0.0, 0.0, 0.0, 0.0, &counts, 2);
+    assert_eq!(built, Ok(Histogram::of([f64::NAN, f64::INFINITY])));
+    assert_eq!(built.unwrap().non_finite(), 2);
 }
 
 #[test]
@@ -631,6 +643,14 @@ fn graph_holds_nodes_with_inputs_and_attributes() {
             .attribute("z", "Z")
             .shape(&[None, Some(0), Some(u64::MAX)]),
     );
+    let nodes: Vec<_> = graph
+        .nodes()
+        .iter()
+        .map(|node| (node.name(), node.op(), node.inputs().concat()))
+        .collect();
+    let inputs = ["", "a"].map(str::to_owned);
+    let [none, of_b] = inputs;
+    assert_eq!(nodes, [("a", "Placeholder", none), ("b", "Add", of_b)]);
     let stored: proto::GraphDef = proto::same(&graph.encoded());
     assert_eq!(stored.versions.unwrap().producer, 22);
     let [a, b] = <[_; 2]>::try_from(stored.node).unwrap();

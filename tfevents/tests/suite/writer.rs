@@ -297,6 +297,31 @@ fn failing_sink_is_reported_once_and_loses_nothing_when_it_recovers() {
     assert_eq!(errors.len(), 2, "{errors:?}");
 }
 
+/// What is left of an earlier attempt, and what has come since.
+#[test]
+fn all_bytes_that_wait_for_a_failing_sink_are_counted() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let events = Writer::builder().write_to(Full).unwrap();
+    let waiting = || match events.flush() {
+        Err(WriteError::Sink { waiting_bytes, .. }) => waiting_bytes,
+        other => panic!("{other:?}"),
+    };
+    // The version record; then records of 42 bytes.
+    assert_eq!(waiting(), 40);
+    for records in 1..4 {
+        events.scalar("loss", 1, 0.5);
+        assert_eq!(waiting(), 40 + 42 * records);
+    }
+}
+
 #[test]
 fn failing_sink_is_tried_again_by_itself() {
     let sink = Sink::default();
@@ -347,21 +372,28 @@ fn full_backlog_of_a_failing_sink_refuses_events_and_says_how_many() {
     assert!(refused > 100_000, "{refused}");
     // Said once; what waits still waits.
     assert!(matches!(events.flush(), Err(WriteError::Sink { .. })));
+    // What comes on top is told by itself.
+    events.scalar("loss", 200_000, 0.5);
+    events.scalar("loss", 200_001, 0.5);
+    assert!(matches!(
+        events.flush(),
+        Err(WriteError::Refused { events: 2, .. })
+    ));
 
     sink.set(Mode::Healthy);
     events.flush().unwrap();
-    events.scalar("loss", 200_000, 0.5);
+    events.scalar("loss", 200_002, 0.5);
     match events.close().unwrap_err() {
-        WriteError::Refused { events, .. } => assert_eq!(events, refused),
+        WriteError::Refused { events, .. } => assert_eq!(events, refused + 2),
         other => panic!("{other}"),
     }
     // The first ones were kept, and what came when there was room again.
     let kept = 200_000 - refused as i64;
-    let expected: Vec<i64> = (0..kept).chain([200_000]).collect();
+    let expected: Vec<i64> = (0..kept).chain([200_002]).collect();
     assert_eq!(sink.steps(), expected);
     let errors = errors.lock().unwrap();
     assert!(
-        matches!(&errors[..], [WriteError::Sink { .. }, WriteError::Refused { events, .. }] if *events == refused),
+        matches!(&errors[..], [WriteError::Sink { .. }, WriteError::Refused { events, .. }] if *events == refused + 2),
         "{errors:?}"
     );
 }
