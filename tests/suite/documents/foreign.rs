@@ -12,6 +12,8 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("lp_limits.h", "Mesa"),
     ("lp_bld_nir_soa.c", "Mesa"),
     ("textureLoad", "WGSL"),
+    ("nvdisasm", "NVIDIA's disassembler"),
+    ("wgpu_cooperative_matrix", "an extension of naga's WGSL"),
     ("gemm", "a crate that was not taken"),
     ("nn.Linear", "PyTorch"),
     ("target/browser/site", "made by scripts/browser"),
