@@ -18,7 +18,7 @@ pub(super) struct Launch {
     pub(super) step: u32,
     /// Share of the multiply-adds of a processor that it reaches when it never waits.
     pub(super) efficiency: f64,
-    /// Whether it waits for the next step while it multiplies this one.
+    /// Whether it waits for the values of the next step while it computes this one.
     pub(super) prefetches: bool,
 }
 
@@ -82,14 +82,19 @@ impl Traffic {
         let processors = f64::from(capabilities.parallel_workgroups.max(1));
         let processor = &capabilities.processor;
         let memory = processors * f64::from(processor.gigabytes_per_s);
-        let cached = processors * f64::from(processor.cache_kilobytes) * 1024.0;
         let asked = self.asked / (memory * CACHE);
-        if self.once > cached {
+        if self.once > cached_bytes(capabilities) {
             asked.max(self.once / memory)
         } else {
             asked
         }
     }
+}
+
+/// What the largest caches of all processors hold together.
+pub(super) fn cached_bytes(capabilities: &Capabilities) -> f64 {
+    let processors = f64::from(capabilities.parallel_workgroups.max(1));
+    processors * f64::from(capabilities.processor.cache_kilobytes) * 1024.0
 }
 
 #[cfg(test)]
