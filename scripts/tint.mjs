@@ -4,8 +4,9 @@
 //     node tint.mjs PACKAGES FOLDER
 //
 // PACKAGES is where npm has installed `webgpu`. A kernel that names subgroups outside of comments
-// gets `enable subgroups;` as its first line, and has to be refused without it. One that names
-// words of 64 bits, which no browser has, has to be refused.
+// gets `enable subgroups;` as its first line, and has to be refused without it. The largest prefetched
+// tiles need 32 KiB of workgroup memory, and have to be refused for that alone, since such a device
+// has 16. One that names words of 64 bits, which no browser has, has to be refused.
 
 import fs from "node:fs";
 import path from "node:path";
@@ -31,7 +32,7 @@ async function objection(name, code) {
 }
 
 const failures = [];
-const special = { subgroups: new Map(), u64: new Map() };
+const special = { subgroups: new Map(), memory: new Map(), u64: new Map() };
 /** Counts a kernel under its operation and algorithm. */
 function note(kind, name) {
   const family = name.split("-").slice(0, 2).join("/");
@@ -51,6 +52,10 @@ for (const file of files) {
     const refused = await objection(name, `enable subgroups;\n${code}`);
     if (refused) failures.push(`${name}: ${refused}`);
     if (!(await objection(name, code))) failures.push(`${name}: needs no \`enable subgroups;\``);
+  } else if (name.includes("tiled_128_prefetch")) {
+    note(special.memory, name);
+    const refused = await objection(name, code);
+    if (!/workgroup storage \(32768 bytes\)/.test(refused)) failures.push(`${name}: ${refused ?? "needs no 32 KiB"}`);
   } else {
     const refused = await objection(name, code);
     if (refused) failures.push(`${name}: ${refused}`);
@@ -64,10 +69,11 @@ if (files.length < 100) failures.push("there should be more kernels");
 for (const failure of failures) console.log(`FAILED  ${failure}`);
 const count = kind => [...kind.values()].reduce((a, b) => a + b, 0);
 const list = kind => [...kind].map(([family, n]) => `${family} (${n})`).join(", ");
-const [subgroups, u64] = [special.subgroups, special.u64];
-const plain = files.length - count(subgroups) - count(u64);
+const { subgroups, memory, u64 } = special;
+const plain = files.length - count(subgroups) - count(memory) - count(u64);
 console.log(`${files.length} kernels: ${plain} are for every browser`);
 console.log(`${count(subgroups)} need the feature \`subgroups\`: ${list(subgroups)}`);
+console.log(`${count(memory)} need 32 KiB of workgroup memory: ${list(memory)}`);
 console.log(`${count(u64)} have words of 64 bits, for native adapters alone: ${list(u64)}`);
 console.log(`${failures.length} failures`);
 process.exit(failures.length ? 1 : 0);
