@@ -453,40 +453,6 @@ fn a_device_that_is_lost_is_no_verdict() {
     assert!(gpu.condemned_kernels().is_empty());
 }
 
-/// What cannot be waited for is not judged: the same device answers with patience.
-#[test]
-fn a_device_that_does_not_answer_in_time_is_no_verdict() {
-    let options = GpuOptions {
-        timeout: Duration::from_nanos(1),
-        ..GpuOptions::default()
-    };
-    let hasty = Gpu::open(&options).unwrap();
-    let side = 512_u32;
-    let [x, w, t] = [0; 3].map(|_| hasty.zeros("busy", (side * side) as usize).unwrap());
-    let matrix = |buffer| Matrix::new(buffer, side, side);
-    let busy = Forward {
-        x: matrix(&x),
-        w: matrix(&w),
-        b: None,
-        t: matrix(&t),
-    };
-    let busy = LinearKernels::new(hasty.device()).forward(busy).unwrap();
-    // Twice the work each time, until the device is still busy when it is asked.
-    let stopped = (0..10).find_map(|doublings| {
-        hasty.run(&vec![busy.clone(); 1 << doublings]).unwrap();
-        let fresh = hasty.clone().with_first_use_checks(true);
-        let result = forward(&fresh, &LinearKernels::of(&fresh), SIZES);
-        assert!(fresh.condemned_kernels().is_empty());
-        result.err()
-    });
-    assert!(
-        matches!(stopped, Some(PrepareError::Timeout { .. })),
-        "{stopped:?}"
-    );
-    let patient = Gpu::wrap(hasty.device().clone(), hasty.queue().clone());
-    assert!(product(&patient, &LinearKernels::of(&patient), SIZES).unwrap());
-}
-
 /// Eight threads want the same kernels at the same time, some of them wrong.
 #[test]
 fn threads_that_want_the_same_kernels_all_get_them() {

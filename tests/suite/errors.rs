@@ -6,8 +6,11 @@ use std::time::Duration;
 use ndarray::Array2;
 use wgpu_linear::model::{MlpConfig, Model, ModelError, Targets};
 use wgpu_linear::nn::{DeviceDataset, Mlp};
-use wgpu_linear::{Dispatch, Gpu, GpuError, GpuOptions, PrepareError};
+use wgpu_linear::{
+    Dispatch, Forward, Gpu, GpuError, GpuOptions, LinearKernels, Matrix, PrepareError,
+};
 
+use crate::busy::{LONG_READ, excuse_missing_time_out};
 use crate::operations::Operations;
 use crate::support::{Heard, square_product};
 
@@ -30,34 +33,43 @@ fn patient(gpu: &Gpu) -> Gpu {
     Gpu::wrap(gpu.device().clone(), gpu.queue().clone())
 }
 
+/// Asserts what the error says.
+fn is_late_reading(error: &GpuError) {
+    let GpuError::Timeout {
+        operation,
+        bytes,
+        waited,
+        behind: None,
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!((operation.as_str(), *bytes), ("reading", 1 << 26));
+    assert_eq!(*waited, Duration::from_nanos(1));
+    assert_eq!(
+        error.to_string(),
+        "the GPU did not finish reading 67108864 bytes within 1ns"
+    );
+}
+
 /// A wait that was too long says what it was for, and the device serves on.
 #[test]
 fn time_outs_say_what_was_waited_for() {
     let gpu = impatient();
     let (dispatch, t) = square_product(&gpu, SIDE);
+    let long = gpu.zeros("long", LONG_READ).unwrap();
     // Twice the work each time, until the device is still busy when we come to ask.
     let error = (0..12).find_map(|doublings| {
         gpu.run(&vec![dispatch.clone(); 1 << doublings]).unwrap();
-        gpu.read::<f32>(&t).err()
+        gpu.read::<f32>(&long).err()
     });
-    let Some(GpuError::Timeout {
-        operation,
-        bytes,
-        waited,
-        behind: None,
-    }) = &error
-    else {
-        panic!("{error:?}");
-    };
-    assert_eq!((operation.as_str(), *bytes), ("reading", 1 << 20));
-    assert_eq!(*waited, Duration::from_nanos(1));
-    let text = error.unwrap().to_string();
-    assert_eq!(
-        text,
-        "the GPU did not finish reading 1048576 bytes within 1ns"
-    );
+    match error {
+        Some(error) => is_late_reading(&error),
+        None => excuse_missing_time_out("what a read that times out says"),
+    }
 
-    patient(&gpu).read::<f32>(&t).unwrap();
+    let values = patient(&gpu).read::<f32>(&long).unwrap();
+    assert!(values.iter().all(|value| *value == 0.0));
 
     // What it waited for is over, and nothing is in front any more.
     let error = (0..12).find_map(|doublings| {
@@ -70,6 +82,43 @@ fn time_outs_say_what_was_waited_for() {
     // Device, queue and buffers serve on.
     let values = patient(&gpu).read::<f32>(&t).unwrap();
     assert!(values.iter().all(|value| *value == 0.0));
+}
+
+/// What cannot be waited for is not judged: the same device answers with patience.
+#[test]
+fn a_device_that_does_not_answer_in_time_is_no_verdict() {
+    let hasty = impatient();
+    let (busy, _) = square_product(&hasty, SIDE);
+    let ones = [1.0_f32; 36 * 36];
+    let [x, w, t] = ["x", "w", "t"].map(|label| hasty.upload(label, &ones).unwrap());
+    let matrix = |buffer| Matrix::new(buffer, 36, 36);
+    let operands = Forward {
+        x: matrix(&x),
+        w: matrix(&w),
+        b: None,
+        t: matrix(&t),
+    };
+    let checked = |gpu: &Gpu| {
+        let fresh = gpu.clone().with_first_use_checks(true);
+        let dispatch = LinearKernels::of(&fresh).forward(operands);
+        assert!(fresh.condemned_kernels().is_empty());
+        dispatch
+    };
+    // What a check computes is little, and over soon where only that is waited for: many tries.
+    // Then twice the work each time, until the device is still busy when it is asked.
+    let mut loads = std::iter::repeat_n(1, 40).chain((1..10).map(|doublings| 1 << doublings));
+    let stopped = loads.find_map(|load| {
+        hasty.run(&vec![busy.clone(); load]).unwrap();
+        checked(&hasty).err()
+    });
+    match stopped {
+        Some(error) => assert!(matches!(error, PrepareError::Timeout { .. }), "{error:?}"),
+        None => excuse_missing_time_out("that a check that times out is no verdict"),
+    }
+    let patient = patient(&hasty);
+    patient.run(&[checked(&patient).unwrap()]).unwrap();
+    let values = patient.read::<f32>(&t).unwrap();
+    assert!(values.iter().all(|value| *value == 36.0));
 }
 
 fn is_timeout(error: &ModelError) -> bool {

@@ -13,6 +13,7 @@ use wgpu_linear::model::{Model, ModelError};
 use wgpu_linear::train::{DeviceFailure, Recovery};
 use wgpu_linear::{Gpu, GpuError, GpuOptions, PrepareError, nn};
 
+use crate::busy::{Slow, slow_workgroups, waits_end_at_time_outs};
 use crate::failing::{Failing, Fault, Strike, panics};
 use crate::recovery::{Case, End, SETTINGS, config, healthy};
 use crate::support::{Heard, gpu};
@@ -200,109 +201,6 @@ fn a_device_that_is_destroyed_at_any_moment_leaves_no_trace() {
         thread.unwrap().join().unwrap();
     }
     assert!(noticed > 0);
-}
-
-/// Keeps a device busy.
-struct Slow {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    pipeline: wgpu::ComputePipeline,
-}
-
-impl Slow {
-    /// Iterations that follow one from the other, no more than llvmpipe takes in a loop.
-    const SHADER: &'static str = "
-        @group(0) @binding(0) var<storage, read_write> x: array<u32>;
-        @compute @workgroup_size(64) fn main(@builtin(local_invocation_index) i: u32) {
-            var value = i;
-            for (var j = 0u; j < 60000u; j++) { value = value * 1664525u + x[64]; }
-            x[i] = value;
-        }";
-
-    fn new(gpu: &Gpu) -> Self {
-        let device = gpu.device().clone();
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: None,
-            source: wgpu::ShaderSource::Wgsl(Self::SHADER.into()),
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: None,
-            layout: None,
-            module: &module,
-            entry_point: None,
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
-        Self {
-            device,
-            queue: gpu.queue().clone(),
-            pipeline,
-        }
-    }
-
-    /// By as many dispatches as so many workgroups take.
-    fn submit(&self, gpu: &Gpu, workgroups: u32) -> wgpu::SubmissionIndex {
-        let buffer = gpu.upload("slow", &[1_013_904_223_u32; 65]).unwrap();
-        let bind_group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &self.pipeline.get_bind_group_layout(0),
-            entries: &[wgpu::BindGroupEntry {
-                binding: 0,
-                resource: buffer.as_entire_binding(),
-            }],
-        });
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            pass.set_pipeline(&self.pipeline);
-            pass.set_bind_group(0, &bind_group, &[]);
-            let most = self.device.limits().max_compute_workgroups_per_dimension;
-            for first in (0..workgroups).step_by(most as usize) {
-                pass.dispatch_workgroups(most.min(workgroups - first), 1, 1);
-            }
-        }
-        self.queue.submit([encoder.finish()])
-    }
-}
-
-/// As many workgroups as take three seconds here, or more where others compute.
-fn slow_workgroups() -> u32 {
-    static WORKGROUPS: OnceLock<u32> = OnceLock::new();
-    *WORKGROUPS.get_or_init(|| {
-        let slow = Slow::new(gpu());
-        gpu().wait(slow.submit(gpu(), 1)).unwrap();
-        // The fastest: others compute at the same time.
-        let time = |workgroups: u32| {
-            let run = |_| {
-                let begin = Instant::now();
-                gpu().wait(slow.submit(gpu(), workgroups)).unwrap();
-                begin.elapsed().as_secs_f64()
-            };
-            (0..5).map(run).fold(f64::INFINITY, f64::min)
-        };
-        // So many that waiting for them does not count, and all processors have some.
-        let mut probe = 64;
-        while probe < 1 << 20 && time(probe) < 0.02 {
-            probe *= 4;
-        }
-        (f64::from(probe) * 3.0 / time(probe)).max(64.0) as u32
-    })
-}
-
-/// Whether a wait of wgpu's ends at its time-out while what was submitted before is computed. It
-/// does not on llvmpipe, which computes in the thread that submits: since Mesa 25 in that of the
-/// next submission.
-fn waits_end_at_time_outs() -> bool {
-    let slow = Slow::new(gpu());
-    slow.submit(gpu(), slow_workgroups());
-    let submission = slow.submit(gpu(), 1);
-    let short = wgpu::PollType::Wait {
-        submission_index: Some(submission.clone()),
-        timeout: Some(Duration::from_millis(100)),
-    };
-    let waited = gpu().device().poll(short);
-    gpu().wait(submission).unwrap();
-    matches!(waited, Err(wgpu::PollError::Timeout))
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod support;
 
 mod accumulation;
 mod bounded;
+mod busy;
 mod checkpoint;
 mod clip;
 mod company;
