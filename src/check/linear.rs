@@ -26,6 +26,8 @@ const SHAPES: [[usize; 3]; 14] = [
     // A last tile of one column; and several tiles of rows where columns lie in parts.
     [37, 132, 129],
 ];
+/// Of no rows, whose weight gradient has no terms.
+const EMPTY: [usize; 3] = [0, 70, 5];
 /// Two passes for eight columns on llvmpipe.
 const LONG: [usize; 3] = [4, 40_000, 5];
 /// Batch and outputs of bias gradients: few rows, many, and two passes on software.
@@ -46,6 +48,10 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
                 cases.push(case(form, sizes, Numbers::Whole, plan));
             }
         }
+    }
+    let of_nothing = Form::WeightGrad { has_db: true };
+    for plan in plans(EMPTY, of_nothing, capabilities) {
+        cases.push(case(of_nothing, EMPTY, Numbers::Whole, plan));
     }
     for sizes in [[5, 7, 9], [64, 64, 64]] {
         let forms = [

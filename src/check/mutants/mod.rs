@@ -216,7 +216,8 @@ fn open_narrow() -> Gpu {
     Gpu::wrap(device, queue).with_first_use_checks(false)
 }
 
-/// What this adapter runs, what it would without subgroups, and what hardware would.
+/// What this adapter runs, what it would without subgroups, and what hardware would: of these the
+/// cases that the environment asks for by parts of their names, with `;` between, or all.
 fn all_cases(gpu: &Gpu) -> Vec<Case> {
     let here = LinearKernels::of(gpu).capabilities().clone();
     let mut seen = BTreeSet::new();
@@ -232,7 +233,11 @@ fn all_cases(gpu: &Gpu) -> Vec<Case> {
         matches!(plan, Some(Algorithm::Broadcast(_)))
     };
     all.extend(cases(&alone, |_| true).into_iter().filter(loads));
-    all.retain(|case| seen.insert(case.name.to_string()));
+    let by = from_env("WGPU_LINEAR_MUTANTS_BY").unwrap_or_default();
+    all.retain(|case| {
+        let name = case.name.to_string();
+        by.split(';').any(|part| name.contains(part)) && seen.insert(name)
+    });
     all
 }
 
