@@ -30,6 +30,10 @@ pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// Bytes for each byte of a table as text, and bytes besides. A separator makes a column, which takes
+/// 1.8 KB where no row but the first has it.
+pub const TEXT: (usize, usize) = (2048, 2 << 20);
+
 /// Whether the reader takes the bytes for an archive, for which it makes room by what is claimed: a
 /// matter of the target `npz`.
 pub fn is_archive(bytes: &[u8]) -> bool {

@@ -154,7 +154,8 @@ const ENOUGH_WORKGROUPS: u64 = 8;
 /// use wgpu_linear::linear::{Algorithm, Capabilities, Operation, Shape, Tiled, plan};
 /// let shape = Shape { batch: 4096, inputs: 4096, outputs: 4096 };
 /// let chosen = plan(shape, Operation::Forward, &Capabilities::hardware());
-/// assert_eq!(chosen.algorithm, Algorithm::Tiled(Tiled::new(128)));
+/// let tiles = Tiled { side: 128, prefetch: true };
+/// assert_eq!(chosen.algorithm, Algorithm::Tiled(tiles));
 /// assert_eq!(chosen.algorithm.workgroups(4096, 4096), 32 * 32);
 /// ```
 #[must_use]
