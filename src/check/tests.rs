@@ -2,13 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use super::case::Kernels;
+use super::case::{Case, Kernels, Prepared};
 use super::cases::{cases, prepare_next, run, selfcheck_of};
 use super::outcome::{Check, CheckName, SelfCheck, Verdict};
 use crate::device::Gpu;
 use crate::kernel::{Fault, PrepareError, ShaderChecks};
 use crate::linear::{Capabilities, LinearKernels};
 use crate::nn::NetworkKernels;
+
+/// Prepares all cases, a few at a time, and hands each over.
+pub(super) fn prepare_each(gpu: &Gpu, mut ahead: Vec<Case>, mut visit: impl FnMut(Prepared)) {
+    let (linear, network) = (LinearKernels::of(gpu), NetworkKernels::of(gpu));
+    let kernels = Kernels {
+        gpu,
+        linear: &linear,
+        network: &network,
+    };
+    while !ahead.is_empty() {
+        prepare_next(&mut ahead, &kernels)
+            .into_iter()
+            .for_each(&mut visit);
+    }
+}
 
 /// A kernel with a fault, and the checks to be made.
 struct Planted {
@@ -323,21 +338,12 @@ fn every_kernel_is_checked() {
         required_limits: limits,
         ..wgpu::DeviceDescriptor::default()
     });
-    let gpu = Gpu::wrap(device, queue);
-    let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));
-    let kernels = Kernels {
-        gpu: &gpu,
-        linear: &linear,
-        network: &network,
-    };
-    let mut ahead = cases(&Capabilities::hardware(), |_| true);
+    let ahead = cases(&Capabilities::hardware(), |_| true);
     let mut checked = BTreeSet::new();
-    while !ahead.is_empty() {
-        for prepared in prepare_next(&mut ahead, &kernels) {
-            assert!(!prepared.kernels().is_empty(), "{}", prepared.name());
-            checked.extend(prepared.kernels());
-        }
-    }
+    prepare_each(&Gpu::wrap(device, queue), ahead, |prepared| {
+        assert!(!prepared.kernels().is_empty(), "{}", prepared.name());
+        checked.extend(prepared.kernels());
+    });
     let networks = crate::nn::kernels().into_iter().map(|kernel| kernel.name());
     let missing: Vec<_> = networks.filter(|name| !checked.contains(name)).collect();
     assert!(missing.is_empty(), "no case in src/check/ runs {missing:?}");

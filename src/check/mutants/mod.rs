@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use self::survivors::Survivors;
 use self::write::{Mutant, mutants_of};
 use super::case::{Case, Kernels};
-use super::cases::{cases, prepare_next, run};
+use super::cases::{cases, run};
 use super::operands::GUARD_BYTES;
 use super::outcome::{Check, Verdict};
+use super::tests::prepare_each;
 use crate::device::{Gpu, GpuOptions};
 use crate::kernel::{Fault, File, PrepareError, ShaderChecks, from_env};
 use crate::linear::{Algorithm, Capabilities, LinearKernels};
@@ -244,45 +245,24 @@ fn all_cases(gpu: &Gpu) -> Vec<Case> {
 /// Each case with the files of its kernels. All are right, where nothing is changed.
 fn users_of(gpu: &Gpu, cases: Vec<Case>) -> Vec<(String, Vec<File>)> {
     let gpu = gpu.clone().with_fault(NONE);
-    let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));
-    let kernels = Kernels {
-        gpu: &gpu,
-        linear: &linear,
-        network: &network,
-    };
-    let (mut ahead, mut users) = (cases, Vec::new());
-    while !ahead.is_empty() {
-        for prepared in prepare_next(&mut ahead, &kernels) {
-            users.push((prepared.name().to_string(), prepared.files()));
-            let check = prepared.check(&gpu).unwrap();
-            assert!(!check.verdict.is_failure(), "{check}");
-        }
-    }
+    let mut users = Vec::new();
+    prepare_each(&gpu, cases, |prepared| {
+        users.push((prepared.name().to_string(), prepared.files()));
+        let check = prepared.check(&gpu).unwrap();
+        assert!(!check.verdict.is_failure(), "{check}");
+    });
     users
 }
 
 /// On a device that compiles nothing, and has the simplest features alone.
 fn files_of_products() -> BTreeSet<&'static str> {
     let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
-    let gpu = Gpu::wrap(device, queue);
-    let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));
-    let kernels = Kernels {
-        gpu: &gpu,
-        linear: &linear,
-        network: &network,
-    };
-    let mut ahead = cases(&Capabilities::hardware(), |_| true);
-    ahead.retain(|case| case.plan.is_some());
+    let mut products = cases(&Capabilities::hardware(), |_| true);
+    products.retain(|case| case.plan.is_some());
     let mut files = BTreeSet::new();
-    while !ahead.is_empty() {
-        let prepared = prepare_next(&mut ahead, &kernels);
-        files.extend(
-            prepared
-                .iter()
-                .flat_map(|one| one.files())
-                .map(|file| file.name),
-        );
-    }
+    prepare_each(&Gpu::wrap(device, queue), products, |prepared| {
+        files.extend(prepared.files().into_iter().map(|file| file.name));
+    });
     files
 }
 
