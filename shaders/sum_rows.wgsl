@@ -19,6 +19,8 @@ const LANES: u32 = 8u;
 const THREADS: u32 = COLUMNS * LANES;
 const BY_EIGHT: bool = true; // where there are 64 rows or more
 
+alias Summed = f32; // what dt is stored as, f32 or f16
+
 struct Dims {
     columns: u32,
     first_row: u32,
@@ -28,14 +30,15 @@ struct Dims {
 }
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> dt: array<f32>;
+@group(0) @binding(1) var<storage, read> dt: array<Summed>;
 @group(0) @binding(2) var<storage, read_write> db: array<f32>;
 
 var<workgroup> partial: array<f32, THREADS>;
 
 // Elements of one column, four rows that `step` elements lie between.
 fn four_rows(at: u32, step: u32) -> vec4<f32> {
-    return vec4<f32>(dt[at], dt[at + step], dt[at + 2u * step], dt[at + 3u * step]);
+    return vec4<f32>(
+        f32(dt[at]), f32(dt[at + step]), f32(dt[at + 2u * step]), f32(dt[at + 3u * step]));
 }
 
 // Every LANES-th row of a column, as far as eight of them are left at a time. Eight loads wait for
@@ -64,7 +67,7 @@ fn sum_of_lane(column: u32, first_row: u32, end_row: u32) -> f32 {
         sum = sum_by_eight(column, end_row, &row);
     }
     for (; row < end_row; row += LANES) {
-        sum += dt[row * dims.columns + column];
+        sum += f32(dt[row * dims.columns + column]);
     }
     return sum;
 }

@@ -1,6 +1,6 @@
 #![doc = include_str!("../docs/CRATE.md")]
 
-pub use {ndarray, wgpu};
+pub use {half, ndarray, wgpu};
 
 // Checking waits for the device; a browser does not allow it.
 #[cfg(not(target_arch = "wasm32"))]
@@ -47,3 +47,6 @@ pub fn kernels() -> impl Iterator<Item = Kernel> {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/PRECISION.md")]
+mod precision {}

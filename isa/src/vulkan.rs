@@ -157,6 +157,11 @@ unsafe fn create_device(
     let mut subgroups = vk::PhysicalDeviceSubgroupSizeControlFeatures::default()
         .subgroup_size_control(true)
         .compute_full_subgroups(true);
+    // As wgpu asks for where a kernel has numbers of 16 bits.
+    let mut float16 = vk::PhysicalDeviceShaderFloat16Int8Features::default().shader_float16(true);
+    let mut storage16 = vk::PhysicalDevice16BitStorageFeatures::default()
+        .storage_buffer16_bit_access(true)
+        .uniform_and_storage_buffer16_bit_access(true);
     let features = vk::PhysicalDeviceFeatures::default().robust_buffer_access(true);
     let queues = [vk::DeviceQueueCreateInfo::default().queue_priorities(&[1.0])];
     if has_robustness {
@@ -167,7 +172,9 @@ unsafe fn create_device(
         .enabled_extension_names(&extensions)
         .enabled_features(&features)
         .push_next(&mut statistics)
-        .push_next(&mut subgroups);
+        .push_next(&mut subgroups)
+        .push_next(&mut float16)
+        .push_next(&mut storage16);
     if has_robustness {
         create = create.push_next(&mut robustness);
     }

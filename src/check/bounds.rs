@@ -8,6 +8,15 @@ pub(super) const U: f64 = 1.0 / (1_u64 << 23) as f64;
 /// Denormals may be flushed.
 pub(super) const FLUSHED: f64 = f32::MIN_POSITIVE as f64;
 
+/// What rounding to f16 may do to a number that is `off` from `value` at most, in whichever direction
+/// it rounds; nothing to one that f16 has. The smallest numbers are 2⁻²⁴ apart.
+pub(super) fn f16(value: f64, off: f64) -> f64 {
+    if off == 0.0 && f64::from(half::f16::from_f64(value)) == value {
+        return 0.0;
+    }
+    (value.abs() + off) / f64::from(1 << 10) + 1.0 / f64::from(1 << 24)
+}
+
 /// γ_k = k·u / (1 − k·u), for k·u below 1.
 pub(super) fn gamma(k: usize) -> f64 {
     let ku = k as f64 * U;

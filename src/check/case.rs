@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::operands::{Operands, Place, Results, Uploaded};
+use super::bounds;
+use super::operands::{Operands, PADDING, Place, Results, Uploaded};
 use super::outcome::{Check, CheckError, CheckName, Verdict, Wrong};
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Dispatch, PrepareError};
+use crate::kernel::{Dispatch, ElementType, PrepareError};
 use crate::linear::{LinearKernels, Operation, Plan, Shape};
 use crate::nn::NetworkKernels;
+use half::f16;
 
 /// What cases are prepared with.
 pub(super) struct Kernels<'a> {
@@ -244,14 +246,30 @@ impl Expected {
         values: impl IntoIterator<Item = f64>,
         bounds: impl IntoIterator<Item = f64>,
     ) -> Self {
-        Self {
+        let expected = Self {
             result,
             place,
             decode: numbers,
             values: values.into_iter().collect(),
             bounds: bounds.into_iter().collect(),
             takes_others: false,
+        };
+        match place.element {
+            ElementType::F32 => expected,
+            ElementType::F16 => expected.rounded_to_f16(),
         }
+    }
+
+    /// The same, rounded in whichever direction; with what stands behind an odd number of them.
+    fn rounded_to_f16(mut self) -> Self {
+        for (value, bound) in self.values.iter().zip(&mut self.bounds) {
+            *bound += bounds::f16(*value, *bound);
+        }
+        if !self.values.len().is_multiple_of(2) {
+            self.values.push(PADDING.into());
+            self.bounds.push(0.0);
+        }
+        self.decoded(halves)
     }
 
     /// Every element as it is here.
@@ -332,6 +350,11 @@ impl Expected {
 fn numbers(words: &[u32]) -> Vec<f64> {
     let number = |word: &u32| f64::from(f32::from_bits(*word));
     words.iter().map(number).collect()
+}
+
+fn halves(words: &[u32]) -> Vec<f64> {
+    let halves: &[f16] = bytemuck::cast_slice(words);
+    halves.iter().copied().map(f64::from).collect()
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use ndarray::{Array1, Array2, Axis};
 use super::activations::{activation, activation_grad, within};
 use super::bounds;
 use super::case::{Kernels, Trouble, Work};
-use super::operands::{Operands, Uploaded};
-use crate::kernel::Dispatch;
+use super::operands::{Operands, Place, Uploaded};
+use crate::kernel::{Dispatch, ElementType};
 use crate::linear::{
     Activation, BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad,
-    InputGradActivated, Operation, Shape, WeightGrad,
+    InputGradActivated, Operation, Precision, Shape, WeightGrad,
 };
 use crate::reference;
 
@@ -85,26 +85,36 @@ pub(super) struct Layer {
     b: Array1<f32>,
     dt: Array2<f32>,
     is_exact: bool,
+    precision: Precision,
 }
 
 /// A result, and what rounding may do to each of its elements.
 type Bounded = (Array2<f64>, Array2<f64>);
 
 impl Layer {
-    pub(super) fn new([batch, inputs, outputs]: [usize; 3], numbers: Numbers) -> Self {
+    pub(super) fn new(
+        [batch, inputs, outputs]: [usize; 3],
+        numbers: Numbers,
+        precision: Precision,
+    ) -> Self {
         let mut random = fastrand::Rng::with_seed((batch * 1_000_003 + inputs * 1_009) as u64);
         let mut number = || match numbers {
             Numbers::Whole => random.i32(-9..=9) as f32,
             Numbers::Real => 2.0 * random.f32() - 1.0,
             Numbers::Quarters => random.i32(-8..=8) as f32 / 4.0,
         };
-        let mut matrix = |rows, columns| Array2::from_shape_simple_fn((rows, columns), &mut number);
+        let mut matrix = |rows, columns, element| {
+            let number = || rounded(number(), element);
+            Array2::from_shape_simple_fn((rows, columns), number)
+        };
+        let (activations, weights) = (precision.activations(), precision.weights());
         Self {
-            x: matrix(batch, inputs),
-            w: matrix(inputs, outputs),
-            b: matrix(1, outputs).row(0).to_owned(),
-            dt: matrix(batch, outputs),
+            x: matrix(batch, inputs, activations),
+            w: matrix(inputs, outputs, weights),
+            b: matrix(1, outputs, ElementType::F32).row(0).to_owned(),
+            dt: matrix(batch, outputs, activations),
             is_exact: numbers != Numbers::Real,
+            precision,
         }
     }
 
@@ -118,6 +128,15 @@ impl Layer {
             Form::WeightGrad { has_db } => self.weight_grad(has_db, kernels),
             Form::BiasGrad => self.bias_grad(kernels),
         }
+    }
+
+    /// An activation, or the gradient of one.
+    fn placed(&self, operands: &mut Operands, values: &Array2<f32>) -> Place {
+        operands.input_as(self.precision.activations(), values)
+    }
+
+    fn weights(&self, operands: &mut Operands) -> Place {
+        operands.input_as(self.precision.weights(), &self.w)
     }
 
     /// A·B and what a sum of its terms may lose; nothing, where all of them are exact.
@@ -169,8 +188,12 @@ impl Layer {
     fn forward(&self, has_bias: bool, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
         let (inputs, outputs) = self.w.dim();
         let mut operands = Operands::default();
-        let [x, w] = [&self.x, &self.w].map(|matrix| operands.input(matrix));
-        let (b, t) = (operands.input(&self.b), operands.output(self.dt.len()));
+        let [x, w] = [
+            self.placed(&mut operands, &self.x),
+            self.weights(&mut operands),
+        ];
+        let b = operands.input(&self.b);
+        let t = operands.output_as(self.precision.activations(), self.dt.len());
         let expected = vec![within("t", t, self.t(has_bias))];
         Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
             one(kernels.linear.forward(Forward {
@@ -185,9 +208,13 @@ impl Layer {
     fn activated(&self, function: Activation, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
         let (inputs, outputs) = self.w.dim();
         let mut operands = Operands::default();
-        let [x, w] = [&self.x, &self.w].map(|matrix| operands.input(matrix));
+        let [x, w] = [
+            self.placed(&mut operands, &self.x),
+            self.weights(&mut operands),
+        ];
         let b = operands.input(&self.b);
-        let [t, a] = [0; 2].map(|_| operands.output(self.dt.len()));
+        let element = self.precision.activations();
+        let [t, a] = [0; 2].map(|_| operands.output_as(element, self.dt.len()));
         let (values, bound) = self.t(true);
         let expected = vec![
             within("a", a, activation(function, &values)),
@@ -208,8 +235,12 @@ impl Layer {
     fn inference(&self, function: Activation, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
         let (inputs, outputs) = self.w.dim();
         let mut operands = Operands::default();
-        let [x, w] = [&self.x, &self.w].map(|matrix| operands.input(matrix));
-        let (b, a) = (operands.input(&self.b), operands.output(self.dt.len()));
+        let [x, w] = [
+            self.placed(&mut operands, &self.x),
+            self.weights(&mut operands),
+        ];
+        let b = operands.input(&self.b);
+        let a = operands.output_as(self.precision.activations(), self.dt.len());
         let expected = vec![within("a", a, activation(function, &self.t(true).0))];
         Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
             one(kernels.linear.forward_inference(ForwardInference {
@@ -225,8 +256,9 @@ impl Layer {
     fn input_grad(&self, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
         let (inputs, outputs) = self.w.dim();
         let mut operands = Operands::default();
-        let [dt, w] = [&self.dt, &self.w].map(|matrix| operands.input(matrix));
-        let dx = operands.output(self.x.len());
+        let dt = self.placed(&mut operands, &self.dt);
+        let w = self.weights(&mut operands);
+        let dx = operands.output_as(self.precision.activations(), self.x.len());
         let expected = vec![within("dx", dx, self.dx())];
         Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
             one(kernels.linear.input_grad(InputGrad {
@@ -244,8 +276,9 @@ impl Layer {
     ) -> Result<Work, Trouble> {
         let (inputs, outputs) = self.w.dim();
         let mut operands = Operands::default();
-        let [dt, w, t_below] = [&self.dt, &self.w, &self.x].map(|matrix| operands.input(matrix));
-        let dt_below = operands.output(self.x.len());
+        let [dt, t_below] = [&self.dt, &self.x].map(|matrix| self.placed(&mut operands, matrix));
+        let w = self.weights(&mut operands);
+        let dt_below = operands.output_as(self.precision.activations(), self.x.len());
         let t = self.x.mapv(f64::from);
         let slopes = activation_grad(function, &t, &self.dx().0);
         let expected = vec![within("dt_below", dt_below, slopes)];
@@ -263,8 +296,9 @@ impl Layer {
     fn weight_grad(&self, has_db: bool, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
         let (inputs, outputs) = self.w.dim();
         let mut operands = Operands::default();
-        let [x, dt] = [&self.x, &self.dt].map(|matrix| operands.input(matrix));
-        let [dw, db] = [self.w.len(), outputs].map(|len| operands.output(len));
+        let [x, dt] = [&self.x, &self.dt].map(|matrix| self.placed(&mut operands, matrix));
+        let dw = operands.output_as(self.precision.weights(), self.w.len());
+        let db = operands.output(outputs);
         let mut expected = vec![within("dw", dw, self.dw())];
         if has_db {
             expected.push(within("db", db, self.db()));
@@ -282,7 +316,8 @@ impl Layer {
     fn bias_grad(&self, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
         let outputs = self.dt.ncols();
         let mut operands = Operands::default();
-        let (dt, db) = (operands.input(&self.dt), operands.output(outputs));
+        let dt = self.placed(&mut operands, &self.dt);
+        let db = operands.output(outputs);
         let expected = vec![within("db", db, self.db())];
         Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
             one(kernels.linear.bias_grad(BiasGrad {
@@ -290,6 +325,14 @@ impl Layer {
                 db: on.vector(db),
             })?)
         })
+    }
+}
+
+/// The number that is stored.
+fn rounded(number: f32, element: ElementType) -> f32 {
+    match element {
+        ElementType::F32 => number,
+        ElementType::F16 => half::f16::from_f32(number).to_f32(),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::case::Case;
 use super::layer::{Form, Layer, Numbers, shape};
 use super::outcome::CheckName;
-use crate::linear::{Activation, Algorithm, Capabilities, Plan, ranked_candidates};
+use crate::linear::{Activation, Algorithm, Capabilities, Plan, Precision, ranked_candidates};
 
 /// Shapes around the edges of tiles, aligned to 4 elements and not, with sums long enough for slabs
 /// and, on llvmpipe, for several passes.
@@ -33,17 +33,20 @@ const LONG: [usize; 3] = [4, 40_000, 5];
 /// Batch and outputs of bias gradients: few rows, many, and two passes on software.
 const BIAS_SHAPES: [[usize; 2]; 4] = [[7, 3], [700, 33], [65, 100], [300_000, 1]];
 
+/// The products.
+const FORMS: [Form; 3] = [
+    Form::Forward { has_bias: true },
+    Form::InputGrad,
+    Form::WeightGrad { has_db: true },
+];
+
 /// Exact on whole numbers, and its slope is never 0.
 const LEAKY: Activation = Activation::LeakyRelu { slope: -2.0 };
 
 pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
     let mut cases = Vec::new();
     for sizes in SHAPES {
-        for form in [
-            Form::Forward { has_bias: true },
-            Form::InputGrad,
-            Form::WeightGrad { has_db: true },
-        ] {
+        for form in FORMS {
             for plan in plans(sizes, form, capabilities) {
                 cases.push(case(form, sizes, Numbers::Whole, plan));
             }
@@ -66,6 +69,45 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
     cases.extend(activated(capabilities));
     cases.extend(real(capabilities));
     cases.extend(long(capabilities));
+    if capabilities.has_f16 {
+        cases.extend(halves(capabilities));
+    }
+    cases
+}
+
+/// Matrices of f16, and activations alone: each kernel, aligned to four elements and not, and every
+/// epilogue.
+fn halves(capabilities: &Capabilities) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for precision in [Precision::F16, Precision::Mixed] {
+        let of = |form, sizes, numbers, plan| stored(form, sizes, numbers, plan, precision);
+        for sizes in [[3, 5, 7], [13, 517, 35], [64, 64, 64], [1, 260, 132]] {
+            for form in FORMS {
+                for plan in plans(sizes, form, capabilities) {
+                    cases.push(of(form, sizes, Numbers::Whole, plan));
+                }
+            }
+        }
+        for (form, numbers) in [
+            (Form::Activated(LEAKY), Numbers::Quarters),
+            (Form::Inference(LEAKY), Numbers::Quarters),
+            (Form::BelowActivation(LEAKY), Numbers::Quarters),
+            (Form::Forward { has_bias: true }, Numbers::Real),
+            (Form::InputGrad, Numbers::Real),
+            (Form::WeightGrad { has_db: true }, Numbers::Real),
+            (Form::BiasGrad, Numbers::Real),
+        ] {
+            for sizes in [[9, 7, 11], [36, 132, 68]] {
+                let plan = planned_for(form, sizes, capabilities);
+                cases.push(of(form, sizes, numbers, plan));
+            }
+        }
+        // Long sums are taken in passes, which must not be rounded in between.
+        let form = Form::Forward { has_bias: true };
+        for plan in plans(LONG, form, capabilities) {
+            cases.push(of(form, LONG, Numbers::Whole, plan));
+        }
+    }
     cases
 }
 
@@ -135,16 +177,33 @@ fn plans(sizes: [usize; 3], form: Form, capabilities: &Capabilities) -> Vec<Plan
 }
 
 fn planned(form: Form, sizes: [usize; 3], numbers: Numbers, capabilities: &Capabilities) -> Case {
-    let plan = crate::linear::plan(form.shape(sizes), form.operation(), capabilities);
+    let plan = planned_for(form, sizes, capabilities);
     case(form, sizes, numbers, plan)
 }
 
+fn planned_for(form: Form, sizes: [usize; 3], capabilities: &Capabilities) -> Plan {
+    crate::linear::plan(form.shape(sizes), form.operation(), capabilities)
+}
+
 fn case(form: Form, sizes: [usize; 3], numbers: Numbers, plan: Plan) -> Case {
+    stored(form, sizes, numbers, plan, Precision::F32)
+}
+
+fn stored(
+    form: Form,
+    sizes: [usize; 3],
+    numbers: Numbers,
+    plan: Plan,
+    precision: Precision,
+) -> Case {
     let [batch, inputs, outputs] = sizes;
     let (operation, words) = form.words();
     let reals = (numbers == Numbers::Real).then_some("reals");
-    let variant: Vec<_> = [Some(plan.to_string()), words, reals.map(str::to_owned)]
+    let precisely = (precision != Precision::F32).then_some(precision.name());
+    let others = [reals, precisely].map(|word| word.map(str::to_owned));
+    let variant: Vec<_> = [Some(plan.to_string()), words]
         .into_iter()
+        .chain(others)
         .flatten()
         .collect();
     let name = CheckName {
@@ -156,7 +215,7 @@ fn case(form: Form, sizes: [usize; 3], numbers: Numbers, plan: Plan) -> Case {
         variant: variant.join(", "),
     };
     Case::new(name, move |kernels| {
-        Layer::new(sizes, numbers).prepare(form, kernels)
+        Layer::new(sizes, numbers, precision).prepare(form, kernels)
     })
     .by(form.shape(sizes), form.operation(), plan)
 }

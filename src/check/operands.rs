@@ -2,7 +2,8 @@
 //! what is stored elsewhere, too.
 
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Matrix, Vector};
+use crate::kernel::{ElementType, Matrix, Vector};
+use half::f16;
 
 /// Between operands: 256 bytes, the largest alignment that WebGPU allows a device to ask for.
 const GUARD_WORDS: usize = 64;
@@ -15,8 +16,14 @@ pub(super) const GUARD_BYTES: u64 = 4 * GUARD_WORDS as u64;
 pub(super) struct Place {
     buffer: usize,
     first: usize,
+    /// Words.
     pub(super) len: usize,
+    elements: usize,
+    pub(super) element: ElementType,
 }
+
+/// What stands behind an odd number of f16, in the same word, and must stay.
+pub(super) const PADDING: f32 = 1234.0;
 
 /// What is only read, what is written, and what one dispatch writes and the next one reads, while it
 /// writes elsewhere. WebGPU does not bind a buffer for both.
@@ -45,6 +52,15 @@ impl Operands {
         self.words(values.into_iter().map(|value| value.to_bits()))
     }
 
+    /// Numbers that are read, stored as `element`.
+    pub(super) fn input_as<'a>(
+        &mut self,
+        element: ElementType,
+        values: impl IntoIterator<Item = &'a f32>,
+    ) -> Place {
+        self.place_as(READ, element, values.into_iter().copied())
+    }
+
     /// Words that are read.
     pub(super) fn words(&mut self, words: impl IntoIterator<Item = u32>) -> Place {
         self.place(READ, words)
@@ -53,6 +69,11 @@ impl Operands {
     /// Numbers that are overwritten, NaN before.
     pub(super) fn output(&mut self, len: usize) -> Place {
         self.place(WRITTEN, vec![f32::NAN.to_bits(); len])
+    }
+
+    /// Numbers that are overwritten, stored as `element`, NaN before.
+    pub(super) fn output_as(&mut self, element: ElementType, len: usize) -> Place {
+        self.place_as(WRITTEN, element, std::iter::repeat_n(f32::NAN, len))
     }
 
     /// Numbers that are updated.
@@ -70,6 +91,24 @@ impl Operands {
         self.place(BETWEEN, vec![f32::NAN.to_bits(); len])
     }
 
+    fn place_as(
+        &mut self,
+        buffer: usize,
+        element: ElementType,
+        values: impl Iterator<Item = f32>,
+    ) -> Place {
+        let values: Vec<f32> = values.collect();
+        let words: Vec<u32> = match element {
+            ElementType::F32 => values.iter().map(|value| value.to_bits()).collect(),
+            ElementType::F16 => values.chunks(2).map(pair).collect(),
+        };
+        Place {
+            elements: values.len(),
+            element,
+            ..self.place(buffer, words)
+        }
+    }
+
     /// Behind guard cells, and filled up with more of them.
     fn place(&mut self, buffer: usize, words: impl IntoIterator<Item = u32>) -> Place {
         let all = &mut self.words[buffer];
@@ -78,7 +117,13 @@ impl Operands {
         all.extend(words);
         let len = all.len() - first;
         guard(buffer, all, all.len().next_multiple_of(GUARD_WORDS));
-        let place = Place { buffer, first, len };
+        let place = Place {
+            buffer,
+            first,
+            len,
+            elements: len,
+            element: ElementType::F32,
+        };
         if buffer != READ {
             self.written_places.push(place);
         }
@@ -102,9 +147,9 @@ impl Operands {
 impl Uploaded {
     /// The operand as one of `columns` columns.
     pub(super) fn matrix(&self, place: Place, columns: usize) -> Matrix<'_> {
-        let rows = place.len / columns.max(1);
+        let rows = place.elements / columns.max(1);
         let view = Matrix::new(&self.buffers[place.buffer], rows as u32, columns as u32);
-        view.at(4 * place.first as u64)
+        view.at(4 * place.first as u64).stored_as(place.element)
     }
 
     pub(super) fn vector(&self, place: Place) -> Vector<'_> {
@@ -159,6 +204,15 @@ impl Results {
             count: 1 + broken.count(),
         })
     }
+}
+
+/// Two numbers as f16 in a word.
+fn pair(values: &[f32]) -> u32 {
+    let half = |i: usize| {
+        let value = values.get(i).copied().unwrap_or(PADDING);
+        u32::from(f16::from_f32(value).to_bits())
+    };
+    half(0) | half(1) << 16
 }
 
 /// Guard cells that were written.

@@ -273,7 +273,14 @@ impl Gpu {
     ) -> Result<wgpu::Buffer, GpuError> {
         let bytes: &[u8] = bytemuck::cast_slice(contents);
         let buffer = self.create_buffer(label, bytes.len() as u64, STORAGE)?;
-        self.write(&buffer, 0, bytes)?;
+        // Whole words are copied, and two bytes may be left over.
+        let (words, rest) = bytes.split_at(bytes.len() / 4 * 4);
+        self.write(&buffer, 0, words)?;
+        if !rest.is_empty() {
+            let mut last = [0; 4];
+            last[..rest.len()].copy_from_slice(rest);
+            self.write(&buffer, words.len() as u64, &last)?;
+        }
         Ok(buffer)
     }
 
@@ -482,18 +489,21 @@ impl Runner for Gpu {
     }
 }
 
-/// The types that shaders know and buffers hold: f32 for all numbers, u32 for labels.
+/// The types that shaders know and buffers hold: f32 for numbers, [`half::f16`] where views say so
+/// ([`ElementType`](crate::kernel::ElementType)), u32 for labels.
 ///
 /// Not implemented for f64, so that a forgotten suffix cannot send numbers that the GPU would
 /// misread.
 pub trait Element: bytemuck::Pod + sealed::Sealed {}
 
 impl Element for f32 {}
+impl Element for half::f16 {}
 impl Element for u32 {}
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
+    impl Sealed for half::f16 {}
     impl Sealed for u32 {}
 }
 

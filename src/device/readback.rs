@@ -50,11 +50,13 @@ impl BufferRange<'_> {
             offset_bytes,
             bytes,
         } = *self;
-        let inside = offset_bytes
-            .checked_add(bytes)
-            .is_some_and(|end| end <= buffer.size());
-        let words = offset_bytes.is_multiple_of(4) && bytes.is_multiple_of(4);
-        if inside && words && buffer.usage().contains(wgpu::BufferUsages::COPY_SRC) {
+        let end = offset_bytes.checked_add(bytes);
+        let end = end.and_then(|end| end.checked_next_multiple_of(4));
+        let inside = end.is_some_and(|end| end <= buffer.size());
+        if inside
+            && offset_bytes.is_multiple_of(4)
+            && buffer.usage().contains(wgpu::BufferUsages::COPY_SRC)
+        {
             return Ok(());
         }
         let (buffer_bytes, usage) = (buffer.size(), buffer.usage());
@@ -79,12 +81,14 @@ pub(crate) async fn read<T: bytemuck::Pod>(
         return Ok(Vec::new());
     }
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-    let staging = create_buffer(device, "wgpu_linear::staging", range.bytes, usage)?;
+    // Whole words are copied, though elements may be of two bytes.
+    let copied = range.bytes.next_multiple_of(4);
+    let staging = create_buffer(device, "wgpu_linear::staging", copied, usage)?;
     let submission = watch(device, || {
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor {
             label: Some("wgpu_linear::read"),
         });
-        encoder.copy_buffer_to_buffer(range.buffer, range.offset_bytes, &staging, 0, range.bytes);
+        encoder.copy_buffer_to_buffer(range.buffer, range.offset_bytes, &staging, 0, copied);
         queue.submit([encoder.finish()])
     })
     .map_err(|failure| GpuError::of(failure, Some("buffer"), ("wgpu_linear::read", range.bytes)))?;
@@ -109,6 +113,7 @@ pub(crate) async fn read<T: bytemuck::Pod>(
     // The view may be less aligned than T wants, so elements are copied one by one.
     let elements = view
         .chunks_exact(size_of::<T>())
+        .take(range.bytes as usize / size_of::<T>())
         .map(bytemuck::pod_read_unaligned)
         .collect();
     Ok(elements)

@@ -22,6 +22,7 @@ use wgpu::{DeviceType, Features, Limits};
 /// |---|---|---|
 /// | [`Features::SUBGROUP`], on software adapters | with subgroups of 8 | training takes 1.3 to 1.8 times as long (measured on llvmpipe with AVX-512) |
 /// | [`Features::SHADER_INT64`], on software adapters | | products take up to 1.7 times as long (measured on llvmpipe: 1.1 with AVX-512, 1.7 without) |
+/// | [`Features::SHADER_F16`] | | operands that are stored as f16 are refused, with [`PrepareError::Feature`](crate::PrepareError::Feature) |
 /// | `max_compute_workgroup_storage_size` | 16,384, for the fastest tiles of GPUs 32,768 | products on GPUs go without their largest tiles, products on the CPU without some of theirs; with 16,384 those above 2048³ take 1.1 to 1.2 times as long (measured on an H200) |
 /// | `max_storage_buffer_binding_size` | as large as possible | larger operands take several dispatches; a data set of which a part is larger stays on the host and is copied batch by batch; a row of a matrix that is larger is refused |
 /// | `max_buffer_size` | as large as possible | all weights of a network are in one buffer, and larger networks are refused |
@@ -165,9 +166,10 @@ const SHADER_INT64: &str = "SHADER_INT64";
 
 /// Kernels for hardware load four elements at a time as they are.
 fn recommended(device_type: DeviceType) -> Features {
+    let everywhere = Features::SUBGROUP | Features::SHADER_F16;
     match device_type {
-        DeviceType::Cpu => Features::SUBGROUP | Features::SHADER_INT64,
-        _ => Features::SUBGROUP,
+        DeviceType::Cpu => everywhere | Features::SHADER_INT64,
+        _ => everywhere,
     }
 }
 

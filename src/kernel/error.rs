@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::SourceError;
+use super::{ElementType, SourceError};
 
 /// An operation could not be prepared. Nothing was encoded; device, buffers and kernels are as
 /// usable as before.
@@ -23,6 +23,26 @@ pub enum PrepareError {
         expected: [u32; 2],
         /// Rows and columns of the view.
         actual: [u32; 2],
+    },
+    /// An operand is stored as another type than the operation takes there.
+    #[error("{operation}: operand `{operand}` is stored as {actual}, {expected} is wanted")]
+    ElementType {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// Name of the operand.
+        operand: &'static str,
+        /// What is wanted, for the other operands given.
+        expected: ElementType,
+        /// What the view says.
+        actual: ElementType,
+    },
+    /// The device was opened without a feature that the operands need.
+    #[error("{operation}: needs the feature {feature}, which this device was opened without")]
+    Feature {
+        /// Full label of the operation.
+        operation: &'static str,
+        /// Name of the feature, as in [`wgpu::Features`].
+        feature: &'static str,
     },
     /// A buffer was created without a usage flag that the operation needs.
     #[error(

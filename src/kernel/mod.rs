@@ -6,6 +6,7 @@ mod compile;
 #[cfg(target_arch = "wasm32")]
 mod deferred;
 mod dispatch;
+mod element_type;
 mod environment;
 mod error;
 mod estimate;
@@ -33,6 +34,7 @@ mod view;
 
 pub use compile::ShaderChecks;
 pub use dispatch::Dispatch;
+pub use element_type::ElementType;
 pub use error::PrepareError;
 pub use source::{Constant, File, SourceError, specialise};
 pub use uniform::{Member, Scalar};
@@ -220,7 +222,18 @@ impl Kernel {
     /// [`SourceError`] if files and host disagree; a test of this crate rules that out.
     pub fn wgsl(&self) -> Result<String, SourceError> {
         let sources: Vec<_> = self.files()?.iter().map(|file| file.source).collect();
-        specialise(&sources.join("\n"), &self.constants)
+        let wgsl = specialise(&sources.join("\n"), &self.constants)?;
+        Ok(match self.uses_f16() {
+            true => format!("enable f16;\n\n{wgsl}"),
+            false => wgsl,
+        })
+    }
+
+    /// Whether it needs [`wgpu::Features::SHADER_F16`].
+    #[must_use]
+    pub fn uses_f16(&self) -> bool {
+        let is_f16 = |(_, value): &(&str, Constant)| *value == Constant::Type(ElementType::F16);
+        self.constants.iter().any(is_f16)
     }
 
     /// Whether it needs [`wgpu::Features::SUBGROUP`]. Compilers of browsers want

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Access, Binding, Matrix, PrepareError, Uniform, Vector, uniform};
+use super::{Access, Binding, ElementType, Matrix, PrepareError, Uniform, Vector, uniform};
 
 /// An operand in the order of the kernel's bindings, under the name by which the caller knows it.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +11,11 @@ pub(crate) struct Operand<'a> {
     pub(crate) name: &'static str,
     pub(crate) buffer: &'a wgpu::Buffer,
     pub(crate) offset_bytes: u64,
+    /// A multiple of 4: what is bound ends behind a whole word.
     pub(crate) size_bytes: u64,
+    pub(crate) element: ElementType,
+    /// May be of another type than f32.
+    pub(crate) of_any_type: bool,
     /// May be larger than one binding: its rows are bound in parts.
     pub(crate) in_parts: bool,
 }
@@ -20,14 +24,16 @@ impl<'a> Operand<'a> {
     pub(crate) fn matrix(name: &'static str, view: Matrix<'a>) -> Self {
         Self {
             offset_bytes: view.offset_bytes,
-            ..Self::buffer(name, view.buffer, view.elements().saturating_mul(4))
+            element: view.element,
+            ..Self::buffer(name, view.buffer, words_of(view.element, view.elements()))
         }
     }
 
     pub(crate) fn vector(name: &'static str, view: Vector<'a>) -> Self {
         Self {
             offset_bytes: view.offset_bytes,
-            ..Self::buffer(name, view.buffer, u64::from(view.len) * 4)
+            element: view.element,
+            ..Self::buffer(name, view.buffer, words_of(view.element, view.len.into()))
         }
     }
 
@@ -43,6 +49,8 @@ impl<'a> Operand<'a> {
             buffer,
             offset_bytes: 0,
             size_bytes,
+            element: ElementType::F32,
+            of_any_type: false,
             in_parts: false,
         }
     }
@@ -54,13 +62,20 @@ impl<'a> Operand<'a> {
 
     /// These rows of a matrix with so many columns.
     pub(crate) fn rows(self, columns: u32, rows: &Range<u32>) -> Self {
-        let row_bytes = u64::from(columns) * 4;
+        let elements = |rows: u32| u64::from(rows) * u64::from(columns);
+        let before_bytes = elements(rows.start) * self.element.bytes();
         Self {
-            offset_bytes: self.offset_bytes + u64::from(rows.start) * row_bytes,
-            size_bytes: u64::from(rows.end - rows.start) * row_bytes,
+            offset_bytes: self.offset_bytes + before_bytes,
+            size_bytes: words_of(self.element, elements(rows.end - rows.start)),
             ..self
         }
     }
+}
+
+/// Bytes of so many elements, up to the end of the last word.
+fn words_of(element: ElementType, elements: u64) -> u64 {
+    let bytes = elements.saturating_mul(element.bytes());
+    bytes.checked_next_multiple_of(4).unwrap_or(bytes)
 }
 
 /// Checks usage, size, alignment and limits of every operand, and that what is written shares no
@@ -88,18 +103,32 @@ fn check_operand(
     access: Access,
     limits: &wgpu::Limits,
 ) -> Result<(), PrepareError> {
+    check_type(operation, operand)?;
     check_usage(operation, operand, access)?;
     check_place(operation, operand, limits)?;
     if operand.in_parts {
         return Ok(());
     }
-    check_size(operation, operand.size_bytes, limits)
+    check_size(operation, operand.size_bytes, operand.element, limits)
+}
+
+fn check_type(operation: &'static str, operand: &Operand<'_>) -> Result<(), PrepareError> {
+    if operand.of_any_type || operand.element == ElementType::F32 {
+        return Ok(());
+    }
+    Err(PrepareError::ElementType {
+        operation,
+        operand: operand.name,
+        expected: ElementType::F32,
+        actual: operand.element,
+    })
 }
 
 /// So many bytes can be bound at once.
 pub(super) fn check_size(
     operation: &'static str,
     size_bytes: u64,
+    element: ElementType,
     limits: &wgpu::Limits,
 ) -> Result<(), PrepareError> {
     let limit = |name, required, allowed| {
@@ -119,7 +148,8 @@ pub(super) fn check_size(
     limit("max_storage_buffer_binding_size", size_bytes, allowed)?;
     // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
     let allowed = u64::from(u32::MAX / 2);
-    limit("elements of an operand", size_bytes / 4, allowed)
+    let elements = size_bytes / element.bytes();
+    limit("elements of an operand", elements, allowed)
 }
 
 fn check_usage(
@@ -253,12 +283,16 @@ mod tests {
             ..wgpu::Limits::default()
         };
         let most = u64::from(u32::MAX / 2);
-        assert!(check_size("operation", 4 * most, &limits).is_ok());
-        let error = check_size("operation", 4 * most + 4, &limits).unwrap_err();
-        assert!(
-            matches!(error, PrepareError::Limit { name: "elements of an operand", required, allowed, .. }
-                if (required, allowed) == (most + 1, most)),
-            "{error:?}"
-        );
+        for element in [ElementType::F32, ElementType::F16] {
+            let check =
+                |elements| check_size("operation", elements * element.bytes(), element, &limits);
+            assert!(check(most).is_ok());
+            let error = check(most + 1).unwrap_err();
+            assert!(
+                matches!(error, PrepareError::Limit { name: "elements of an operand", required, allowed, .. }
+                    if (required, allowed) == (most + 1, most)),
+                "{error:?}"
+            );
+        }
     }
 }

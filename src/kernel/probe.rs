@@ -3,6 +3,9 @@
 // A browser does not allow to wait for results, so there nobody looks at it.
 #![cfg_attr(target_arch = "wasm32", expect(dead_code))]
 
+use half::f16;
+
+use super::element_type::ElementType;
 use super::uniform::Contents;
 
 /// What a kernel is given when it is first used on a device, and what it must make of it.
@@ -38,11 +41,19 @@ pub(crate) struct Wanted {
     values: Vec<f64>,
     /// How far each may be off.
     bound: f64,
+    /// What it is stored as.
+    element: ElementType,
+    /// Whether the last of the values is [`PADDING`].
+    is_padded: bool,
 }
 
 /// Rounding, and what WGSL grants divisions, exponentials and logarithms, stays far below this
 /// share of the largest result; a wrong index, factor or branch does not.
 const NEAR: f64 = 1e-4;
+/// The same where results are rounded to f16, whichever way.
+const NEAR_IN_F16: f64 = 1.0 / 1024.0;
+/// What stands behind an odd number of f16, in the same word, and must stay.
+const PADDING: f32 = 1234.0;
 
 impl Probe {
     /// For a kernel with these sizes, by so many workgroups.
@@ -80,7 +91,12 @@ impl Probe {
 
     /// The next operand is read.
     pub(crate) fn reads(self, values: &[f32]) -> Self {
-        self.reads_words(values.iter().map(|value| value.to_bits()).collect())
+        self.reads_as(ElementType::F32, values)
+    }
+
+    /// The same, stored as `element`.
+    pub(crate) fn reads_as(self, element: ElementType, values: &[f32]) -> Self {
+        self.reads_words(stored(element, values))
     }
 
     /// The same of words.
@@ -90,7 +106,8 @@ impl Probe {
 
     /// The next operand is overwritten; NaN before, so that it shows what is not stored.
     pub(crate) fn writes(self, wanted: Wanted) -> Self {
-        let before = vec![f32::NAN.to_bits(); wanted.values.len()];
+        let results = wanted.values.len() - usize::from(wanted.is_padded);
+        let before = stored(wanted.element, &vec![f32::NAN; results]);
         self.updates_words(before, wanted)
     }
 
@@ -118,6 +135,8 @@ impl Wanted {
             decode: numbers,
             values: values.into_iter().collect(),
             bound: 0.0,
+            element: ElementType::F32,
+            is_padded: false,
         }
     }
 
@@ -141,6 +160,19 @@ impl Wanted {
         Self { decode, ..self }
     }
 
+    /// The same, stored as `element`.
+    pub(crate) fn stored_as(mut self, element: ElementType) -> Self {
+        if element == ElementType::F16 {
+            let largest = self.values.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+            self.bound = self.bound.max(NEAR_IN_F16 * largest);
+            self.decode = halves;
+            self.is_padded = !self.values.len().is_multiple_of(2);
+            self.values
+                .extend(self.is_padded.then_some(f64::from(PADDING)));
+        }
+        Self { element, ..self }
+    }
+
     /// What is wrong with the words of `operand`, in words. A NaN is near to nothing.
     pub(super) fn objection(&self, operand: &str, words: &[u32]) -> Option<String> {
         let actual = (self.decode)(words);
@@ -157,6 +189,23 @@ impl Wanted {
 fn numbers(words: &[u32]) -> Vec<f64> {
     let number = |word: &u32| f64::from(f32::from_bits(*word));
     words.iter().map(number).collect()
+}
+
+fn halves(words: &[u32]) -> Vec<f64> {
+    let halves: &[f16] = bytemuck::cast_slice(words);
+    halves.iter().copied().map(f64::from).collect()
+}
+
+/// The words of numbers that are stored as `element`.
+fn stored(element: ElementType, values: &[f32]) -> Vec<u32> {
+    let half = |value: f32| u32::from(f16::from_f32(value).to_bits());
+    match element {
+        ElementType::F32 => values.iter().map(|value| value.to_bits()).collect(),
+        ElementType::F16 => values
+            .chunks(2)
+            .map(|pair| half(pair[0]) | half(pair.get(1).copied().unwrap_or(PADDING)) << 16)
+            .collect(),
+    }
 }
 
 fn whole(words: &[u32]) -> Vec<f64> {

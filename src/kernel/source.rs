@@ -1,11 +1,13 @@
 //! WGSL sources: files put together by what their headers ask for, and specialised by replacing
-//! the values of named `const` lines.
+//! the values of named `const` and `alias` lines.
 //!
 //! A file says in its header which parts it needs: `// Parts       dims, blocks, operands/*`.
 //! A name is the file `shaders/parts/NAME.wgsl`. `folder/*` is one file of that folder, which the
 //! host chooses. Parts may need parts of their own.
 
 use std::fmt;
+
+use super::element_type::ElementType;
 
 /// A WGSL file of this crate.
 #[non_exhaustive]
@@ -47,7 +49,7 @@ const PARTS: &[File] = &[
     file!("parts/whole_blocks.wgsl"),
 ];
 
-/// The value of a WGSL `const` that the host may replace.
+/// The value of a WGSL `const` that the host may replace, or the type of an `alias`.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Constant {
@@ -55,6 +57,8 @@ pub enum Constant {
     Bool(bool),
     /// An unsigned number, written with the suffix `u`.
     U32(u32),
+    /// A type of numbers.
+    Type(ElementType),
 }
 
 impl fmt::Display for Constant {
@@ -62,6 +66,7 @@ impl fmt::Display for Constant {
         match self {
             Self::Bool(value) => write!(f, "{value}"),
             Self::U32(value) => write!(f, "{value}u"),
+            Self::Type(element) => write!(f, "{element}"),
         }
     }
 }
@@ -70,8 +75,10 @@ impl fmt::Display for Constant {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// A `const` to be replaced is not in the shader.
-    #[error("the shader declares no `const {name}: …;` on a line of its own")]
+    /// A `const` or an `alias` to be replaced is not in the shader.
+    #[error(
+        "the shader declares no `const {name}: …;` and no `alias {name} = …;` on a line of its own"
+    )]
     NoConstant {
         /// The name that was looked for.
         name: String,
@@ -159,9 +166,10 @@ fn find(file: &'static str, part: &str, choices: &[File]) -> Result<File, Source
     }
 }
 
-/// Replaces the value of each named `const` declaration in `wgsl`.
+/// Replaces the value of each named `const` declaration in `wgsl`, and the type of each `alias`.
 ///
-/// A declaration is a line that begins with `const NAME: TYPE = ` and ends its value with `;`.
+/// A declaration is a line that begins with `const NAME: TYPE = ` or `alias NAME = ` and ends its
+/// value with `;`.
 /// Everything else, comments behind the value included, stays as it is.
 ///
 /// # Errors
@@ -188,16 +196,20 @@ pub fn specialise(wgsl: &str, constants: &[(&str, Constant)]) -> Result<String, 
     Ok(lines.concat())
 }
 
-/// The line with its value replaced, if it declares `name`.
 /// Whether there is a word of subgroups outside of comments.
 pub(super) fn uses_subgroups(wgsl: &str) -> bool {
     let code = wgsl.lines().map(|line| line.split("//").next());
     code.flatten().any(|code| code.contains("subgroup"))
 }
 
+/// The line with its value replaced, if it declares `name`.
 fn replace_value(line: &str, name: &str, value: Constant) -> Option<String> {
-    let declaration = line.strip_prefix("const ")?.strip_prefix(name)?;
-    if !declaration.starts_with(':') {
+    let (keyword, behind) = match value {
+        Constant::Type(_) => ("alias ", " = "),
+        Constant::Bool(_) | Constant::U32(_) => ("const ", ":"),
+    };
+    let declaration = line.strip_prefix(keyword)?.strip_prefix(name)?;
+    if !declaration.starts_with(behind) {
         return None;
     }
     let (head, tail) = line.split_once(" = ")?;

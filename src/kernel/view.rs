@@ -1,11 +1,12 @@
 //! Operand views: which part of a buffer is which matrix.
 
+use super::element_type::ElementType;
 use super::error::PrepareError;
 
-/// A dense row-major f32 matrix inside a buffer the caller owns.
+/// A dense row-major matrix inside a buffer the caller owns, of f32 unless told otherwise.
 ///
-/// Element (i, j) lies `offset_bytes + 4 (i · columns + j)` bytes into `buffer`. A view is two
-/// words and a reference: copy it freely. Nothing is checked here; every operation checks its
+/// Element (i, j) lies `offset_bytes + s (i · columns + j)` bytes into `buffer`, where s is the size
+/// of an element ([`ElementType::bytes`]). A view is a few words and a reference: copy it freely. Nothing is checked here; every operation checks its
 /// operands when it is prepared.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
@@ -18,6 +19,8 @@ pub struct Matrix<'a> {
     pub rows: u32,
     /// Number of columns.
     pub columns: u32,
+    /// What its numbers are stored as. Of f16, only the four operations of a layer take any.
+    pub element: ElementType,
 }
 
 impl<'a> Matrix<'a> {
@@ -29,7 +32,22 @@ impl<'a> Matrix<'a> {
             offset_bytes: 0,
             rows,
             columns,
+            element: ElementType::F32,
         }
+    }
+
+    /// The same shape, of numbers that are stored as `element`.
+    ///
+    /// ```
+    /// use wgpu_linear::kernel::ElementType;
+    /// use wgpu_linear::{Matrix, wgpu};
+    /// # fn view(buffer: &wgpu::Buffer) -> Matrix<'_> {
+    /// Matrix::new(buffer, 64, 128).stored_as(ElementType::F16) // 16 KiB
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stored_as(self, element: ElementType) -> Self {
+        Self { element, ..self }
     }
 
     /// The same shape, beginning `offset_bytes` into the buffer.
@@ -49,12 +67,13 @@ impl<'a> Matrix<'a> {
             required: self.elements(),
             allowed: u64::from(u32::MAX),
         })?;
-        Ok(Vector::new(self.buffer, len).at(self.offset_bytes))
+        let vector = Vector::new(self.buffer, len).at(self.offset_bytes);
+        Ok(vector.stored_as(self.element))
     }
 
     /// `rows` rows from row `first` on.
     pub(crate) fn rows(self, first: u32, rows: u32) -> Self {
-        let first_bytes = u64::from(first) * u64::from(self.columns) * 4;
+        let first_bytes = u64::from(first) * u64::from(self.columns) * self.element.bytes();
         Self {
             offset_bytes: self.offset_bytes + first_bytes,
             rows,
@@ -69,8 +88,8 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Consecutive 4-byte elements inside a buffer the caller owns: f32, or u32 where an operation says
-/// so (labels).
+/// Consecutive elements inside a buffer the caller owns: f32 unless told otherwise, or u32 where an
+/// operation says so (labels).
 #[derive(Clone, Copy, Debug)]
 pub struct Vector<'a> {
     /// The buffer that holds the vector, and possibly more.
@@ -80,6 +99,8 @@ pub struct Vector<'a> {
     pub offset_bytes: u64,
     /// Number of elements.
     pub len: u32,
+    /// What its numbers are stored as.
+    pub element: ElementType,
 }
 
 impl<'a> Vector<'a> {
@@ -90,7 +111,14 @@ impl<'a> Vector<'a> {
             buffer,
             offset_bytes: 0,
             len,
+            element: ElementType::F32,
         }
+    }
+
+    /// The same length, of numbers that are stored as `element`.
+    #[must_use]
+    pub fn stored_as(self, element: ElementType) -> Self {
+        Self { element, ..self }
     }
 
     /// The same length, beginning `offset_bytes` into the buffer.

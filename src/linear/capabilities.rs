@@ -17,6 +17,8 @@ pub struct Capabilities {
     /// Smallest and largest subgroup, where the device was opened with
     /// [`wgpu::Features::SUBGROUP`].
     pub subgroup_sizes: Option<[u32; 2]>,
+    /// Whether the device was opened with [`wgpu::Features::SHADER_F16`].
+    pub has_f16: bool,
     /// Processors, each of which runs a workgroup or several at the same time: threads of the host
     /// for software, those of hardware by vendor and name of the adapter.
     pub parallel_workgroups: u32,
@@ -89,6 +91,7 @@ impl Capabilities {
             device_type: info.device_type,
             vendor: info.vendor,
             subgroup_sizes: subgroups.then_some([info.subgroup_min_size, info.subgroup_max_size]),
+            has_f16: features.contains(wgpu::Features::SHADER_F16),
             parallel_workgroups,
             processor,
             max_invocations: limits.max_compute_invocations_per_workgroup,
@@ -106,6 +109,7 @@ impl Capabilities {
             device_type: DeviceType::DiscreteGpu,
             vendor: 0,
             subgroup_sizes: None,
+            has_f16: false,
             parallel_workgroups: 32,
             processor: Processor::UNKNOWN,
             max_invocations: 256,

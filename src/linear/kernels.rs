@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use super::activation::Activation;
-use super::algorithms::{self, Algorithm, BIAS_GRAD_KERNELS, Sum, sum_slabs};
+use super::algorithms::{self, Algorithm, Sum, bias_grad_kernels, sum_slabs};
 use super::dims::ProductDims;
-use crate::kernel::{Binding, Constant, File, Kernel, file};
+use super::elements::Elements;
+use crate::kernel::{Binding, Constant, ElementType, File, Kernel, file};
 
 /// Bindings of every matrix product, in order. What an operation does not use is bound to a few
 /// spare bytes.
@@ -35,6 +36,7 @@ const SUM_BINDINGS: &[Binding] = &[
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Variant {
     pub(super) label: &'static str,
+    pub(super) elements: Elements,
     /// The left factor is stored as k × m.
     pub(super) left_is_transposed: bool,
     /// The right factor is stored as n × k.
@@ -100,7 +102,7 @@ impl Variant {
             file: room.file(),
             choices: Cow::Owned(choices),
             entry_point: room.entry_point(),
-            constants: Cow::Owned([constants, self.epilogue(to_slab)].concat()),
+            constants: Cow::Owned(self.all_constants(constants, to_slab)),
             workgroup: room.workgroup(),
             shared_bytes: room.shared_bytes(),
             bindings,
@@ -114,6 +116,10 @@ impl Variant {
         // What it loads as the left factor are slabs, in rows like those of the product.
         let of_slabs = Self {
             left_aligned: self.aligned,
+            elements: Elements {
+                results: self.elements.results,
+                ..Elements::default()
+            },
             ..*self
         };
         let constants = room.constants(slabs);
@@ -123,11 +129,33 @@ impl Variant {
             file: room.file,
             choices: Cow::Owned(of_slabs.choices(false)),
             entry_point: room.entry_point,
-            constants: Cow::Owned([constants, self.epilogue(false)].concat()),
+            constants: Cow::Owned(of_slabs.all_constants(constants, false)),
             workgroup: room.workgroup,
             shared_bytes: 0,
             bindings: SUM_BINDINGS,
             trusted: true,
+        }
+    }
+
+    /// Those of the algorithm, and whatever else is switched on.
+    fn all_constants(
+        &self,
+        of_algorithm: Vec<(&'static str, Constant)>,
+        to_slab: bool,
+    ) -> Vec<(&'static str, Constant)> {
+        let mut constants = [of_algorithm, self.epilogue(to_slab)].concat();
+        constants.extend(self.stored(to_slab).aliases());
+        constants
+    }
+
+    /// Slabs are f32.
+    fn stored(&self, to_slab: bool) -> Elements {
+        match to_slab {
+            true => Elements {
+                results: ElementType::F32,
+                ..self.elements
+            },
+            false => self.elements,
         }
     }
 
@@ -224,6 +252,7 @@ impl Variant {
                 .filter(|constant| is_on(constant))
                 .map(|(name, _)| name.to_lowercase()),
         );
+        words.extend(self.stored(to_slab).words().map(str::to_owned));
         words.extend(self.function(to_slab).map(|f| f.name().to_owned()));
         words.join("-")
     }
@@ -240,7 +269,7 @@ pub(super) const WEIGHT_GRAD: &str = "wgpu_linear::weight_grad";
 
 /// Every algorithm with every layout of its operands, and every epilogue; for [`crate::kernels`].
 pub(crate) fn all() -> Vec<Kernel> {
-    let mut kernels = BIAS_GRAD_KERNELS.to_vec();
+    let mut kernels = bias_grad_kernels().to_vec();
     for [aligned, left_aligned] in [[true, true], [false, true], [false, false]] {
         for variant in &variants(aligned, left_aligned) {
             let fits = |algorithm: &Algorithm| {
@@ -270,6 +299,41 @@ pub(crate) fn all() -> Vec<Kernel> {
             if left_aligned == aligned && !sums_alike {
                 kernels.extend([2, 4, 8].map(|slabs| variant.sum_slabs(slabs)));
             }
+        }
+        kernels.extend(of_f16(aligned, left_aligned));
+    }
+    kernels
+}
+
+/// Of matrices of f16: every algorithm, with an epilogue where there is one, and its slabs; and a
+/// few of factors that are stored in different ways.
+fn of_f16(aligned: bool, left_aligned: bool) -> Vec<Kernel> {
+    let [_, forward, _, _, input_grad, weight_grad, _] = variants(aligned, left_aligned);
+    let stored = |variant: Variant, [left, right, results]: [ElementType; 3]| Variant {
+        elements: Elements {
+            left,
+            right,
+            results,
+        },
+        ..variant
+    };
+    let (f16, f32) = (ElementType::F16, ElementType::F32);
+    let mut kernels = Vec::new();
+    for variant in [forward, input_grad, weight_grad] {
+        let whole = stored(variant, [f16; 3]);
+        let fits =
+            |algorithm: &Algorithm| !variant.left_is_transposed || algorithm.room().sums_columns();
+        let algorithms = algorithms::examples().into_iter().filter(fits);
+        kernels.extend(algorithms.map(|algorithm| whole.multiply(algorithm, false)));
+        kernels.push(whole.multiply(Algorithm::Naive, true));
+        let mixed = match variant.left_is_transposed {
+            true => [f16, f16, f32],
+            false => [f16, f32, f16],
+        };
+        kernels.push(stored(variant, mixed).multiply(Algorithm::Naive, false));
+        // The sum of slabs knows no left factor.
+        if left_aligned == aligned {
+            kernels.push(whole.sum_slabs(1));
         }
     }
     kernels
@@ -386,7 +450,12 @@ mod tests {
         assert_eq!(end(&activated), "-left_vec4-add_bias-activate-gelu");
         assert_eq!(end(&grad), "-left_vec4-sum_columns");
         let labels: BTreeSet<_> = all().iter().map(|kernel| kernel.label).collect();
-        let wanted = [FORWARD, INPUT_GRAD, WEIGHT_GRAD, BIAS_GRAD_KERNELS[0].label];
+        let wanted = [
+            FORWARD,
+            INPUT_GRAD,
+            WEIGHT_GRAD,
+            bias_grad_kernels()[0].label,
+        ];
         assert_eq!(labels, BTreeSet::from(wanted));
     }
 
@@ -399,7 +468,7 @@ mod tests {
             let tile = ["TILE_ROWS", "TILE_COLUMNS"].map(|name| constant(&module, name));
             assert_eq!(tile, algorithm.tile().map(Some), "{algorithm}");
         }
-        let module = naga::front::wgsl::parse_str(&BIAS_GRAD_KERNELS[0].wgsl().unwrap()).unwrap();
+        let module = naga::front::wgsl::parse_str(&bias_grad_kernels()[0].wgsl().unwrap()).unwrap();
         let [_, columns] = Algorithm::SumRows.tile();
         assert_eq!(constant(&module, "COLUMNS"), Some(columns));
     }

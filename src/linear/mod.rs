@@ -8,13 +8,16 @@ mod algorithms;
 mod bound;
 mod capabilities;
 mod dims;
+mod elements;
 mod kernels;
 mod operands;
 mod operations;
 mod plan;
+mod precision;
 mod probe;
 mod processor;
 mod product;
+mod rounding;
 mod shape;
 mod windows;
 // Measuring waits for the device, and what it finds is kept in a file; a browser allows neither.
@@ -36,6 +39,7 @@ pub use operands::{
 };
 pub use operations::LinearKernels;
 pub use plan::{Plan, candidates, plan, ranked_candidates};
+pub use precision::Precision;
 pub use processor::Processor;
 pub use shape::{Operation, Shape};
 #[cfg(not(target_arch = "wasm32"))]

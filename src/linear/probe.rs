@@ -8,7 +8,7 @@ use super::activation_formula::{derivative, value};
 use super::algorithms::{Algorithm, sum_slabs};
 use super::dims::ProductDims;
 use super::kernels::Variant;
-use crate::kernel::{Probe, Uniform, Wanted, quarters};
+use crate::kernel::{ElementType, Probe, Uniform, Wanted, quarters};
 
 /// Several steps of every kernel, the last of them short.
 const TERMS: usize = 68;
@@ -34,8 +34,8 @@ pub(super) fn multiply(variant: &Variant, algorithm: Algorithm, to_slab: bool) -
     };
     let probe = Probe::new(dims.contents(), algorithm.workgroups(m as u32, n as u32))
         .layers(slabs as u32)
-        .reads(&factors.left)
-        .reads(&factors.right);
+        .reads_as(variant.elements.left, &factors.left)
+        .reads_as(variant.elements.right, &factors.right);
     let sums_columns = algorithm.room().sums_columns();
     if to_slab {
         let slabs = [0..SLAB_TERMS, SLAB_TERMS..k].map(|terms| factors.slab(variant, terms));
@@ -208,18 +208,20 @@ impl Epilogue<'_> {
         let product = product(variant, &totals, t.as_deref());
         let beside = finished(variant, variant.activate)
             .map(|f| wanted(f, totals.iter().map(|sum| value(f, *sum))));
-        let read = |probe: Probe, values: Option<Vec<f32>>| match values {
-            Some(values) => probe.reads(&values),
+        let stored = variant.elements.results;
+        let read = |probe: Probe, element, values: Option<Vec<f32>>| match values {
+            Some(values) => probe.reads_as(element, &values),
             None => probe.absent(),
         };
-        let probe = read(read(probe, bias), t);
+        let probe = read(read(probe, ElementType::F32, bias), stored, t);
         let probe = if accumulates {
+            // Of f32: passes add to nothing else.
             probe.updates(&before, product)
         } else {
-            probe.writes(product)
+            probe.writes(product.stored_as(stored))
         };
         let probe = match beside {
-            Some(activated) => probe.writes(activated),
+            Some(activated) => probe.writes(activated.stored_as(stored)),
             None => probe.absent(),
         };
         match columns {

@@ -4,14 +4,15 @@
 use std::ops::Range;
 
 use crate::kernel::{
-    Binding, Dispatch, Grid, Kernel, KernelCache, Operand, PrepareError, Probe, Uniform,
-    check_operands, passes,
+    Binding, Dispatch, ElementType, Grid, Kernel, KernelCache, Operand, PrepareError, Probe,
+    Uniform, check_operands, passes,
 };
 
 use super::activation::Activation;
 use super::algorithms::sum_slabs;
 use super::bound::Bound;
 use super::dims::ProductDims;
+use super::elements::Elements;
 use super::kernels::{BINDINGS, Variant};
 use super::plan::Plan;
 use super::probe;
@@ -38,11 +39,11 @@ pub(super) struct Product<'a> {
 
 /// What is added up in one dispatch, or in one dispatch into slabs and another that adds these up.
 #[derive(Clone, Debug)]
-struct Pass {
-    chunk: Chunk,
-    terms: Range<u32>,
-    slabs: u32,
-    slab_terms: u32,
+pub(super) struct Pass {
+    pub(super) chunk: Chunk,
+    pub(super) terms: Range<u32>,
+    pub(super) slabs: u32,
+    pub(super) slab_terms: u32,
 }
 
 impl<'a> Product<'a> {
@@ -57,11 +58,35 @@ impl<'a> Product<'a> {
         self.check(cache)?;
         let mut grids = Vec::new();
         if self.factors.m > 0 && self.factors.n > 0 {
-            for chunk in chunks(label, self.factors, cache.limits())? {
-                self.prepare_chunk(cache, (plan, bound), &chunk, &mut grids)?;
+            let chunks = chunks(label, self.factors, self.elements(), cache.limits())?;
+            if self.product.element != ElementType::F32 && self.takes_passes(plan, &chunks) {
+                self.prepare_in_f32(cache, (plan, bound), &mut grids)?;
+            } else {
+                self.prepare_chunks(cache, (plan, bound), &chunks, &mut grids)?;
             }
         }
         Ok(Dispatch { label, grids })
+    }
+
+    pub(super) fn prepare_chunks(
+        &self,
+        cache: &KernelCache,
+        by: (&Plan, Bound<'_>),
+        chunks: &[Chunk],
+        grids: &mut Vec<Grid>,
+    ) -> Result<(), PrepareError> {
+        for chunk in chunks {
+            self.prepare_chunk(cache, by, chunk, grids)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn elements(&self) -> Elements {
+        Elements {
+            left: self.left.element,
+            right: self.right.element,
+            results: self.product.element,
+        }
     }
 
     /// In the order of the bindings behind `dims`. Matrices may be larger than a binding, vectors
@@ -69,6 +94,7 @@ impl<'a> Product<'a> {
     fn operands(&self) -> [Option<Operand<'a>>; 7] {
         let in_parts = |operand: Operand<'a>| Operand {
             in_parts: true,
+            of_any_type: true,
             ..operand
         };
         [
@@ -89,6 +115,7 @@ impl<'a> Product<'a> {
             .filter_map(|(binding, operand)| Some((*binding, operand?)))
             .unzip();
         check_operands(self.label, &bindings, &operands, cache.limits())?;
+        self.check_types()?;
         let Factors { m, k, n, .. } = self.factors;
         let (required, allowed) = (u64::from(m.max(k).max(n)), u64::from(u32::MAX / 2));
         if required > allowed {
@@ -102,18 +129,38 @@ impl<'a> Product<'a> {
         Ok(())
     }
 
+    /// Whatever belongs to the results is stored as they are.
+    fn check_types(&self) -> Result<(), PrepareError> {
+        let expected = self.product.element;
+        let t = self.t.map(|(_, t)| t);
+        let others = [t, self.activated.map(|(_, activated)| activated)];
+        let mut others = others.into_iter().flatten();
+        match others.find(|other| other.element != expected) {
+            None => Ok(()),
+            Some(other) => Err(PrepareError::ElementType {
+                operation: self.label,
+                operand: other.name,
+                expected,
+                actual: other.element,
+            }),
+        }
+    }
+
     fn variant(&self, cache: &KernelCache, pass: &Pass) -> Variant {
         let factors = self.factors;
         let row_lengths = [factors.left()[1], factors.right()[1], factors.n];
         let begins_aligned = |operand: &Operand<'_>| operand.offset_bytes.is_multiple_of(16);
+        let elements = self.elements();
+        let are_f32 = [elements.left, elements.right] == [ElementType::F32; 2];
         Variant {
             label: self.label,
+            elements,
             left_is_transposed: factors.left_is_transposed,
             right_is_transposed: factors.right_is_transposed,
             aligned: row_lengths.iter().all(|columns| columns.is_multiple_of(4))
                 && self.operands().iter().flatten().all(begins_aligned),
             left_aligned: row_lengths[0].is_multiple_of(4) && begins_aligned(&self.left),
-            wide_loads: cache.has_wide_loads(),
+            wide_loads: cache.has_wide_loads() && are_f32,
             add_bias: self.bias.is_some(),
             activate: self.activated.map(|(function, _)| function),
             activate_alone: self.activated_alone,
@@ -246,7 +293,7 @@ impl<'a> Product<'a> {
         let scratch = cache.scratch(self.label, elements * 4)?;
         let scratch = Operand::buffer("slabs", &scratch, elements * 4);
         // Slabs are taken of whole products, but maybe of a part of the terms.
-        let [left, right, bias, t, product, activated, db] = self.operands();
+        let [left, right, ..] = self.operands();
         let operands = [
             left.map(|left| left.rows(factors.left()[1], &pass.chunk.left)),
             right.map(|right| right.rows(factors.right()[1], &pass.chunk.right)),
@@ -261,14 +308,25 @@ impl<'a> Product<'a> {
         let to_slabs = (&operands[..], slab_rows);
         let multiply = (&multiply, &probe as &dyn Fn() -> Probe);
         self.multiply(cache, (plan, bound), pass, multiply, to_slabs, grids)?;
+        grids.push(self.add_slabs(cache, pass, (scratch, slab_rows))?);
+        Ok(())
+    }
 
-        let operands = [Some(scratch), bias, t, product, activated, db];
+    /// The sum of the slabs of a pass, and what becomes of it.
+    pub(super) fn add_slabs(
+        &self,
+        cache: &KernelCache,
+        pass: &Pass,
+        (slabs, slab_rows): (Operand<'_>, u32),
+    ) -> Result<Grid, PrepareError> {
+        let variant = self.variant(cache, pass);
+        let [_, _, bias, t, product, activated, db] = self.operands();
+        let operands = [Some(slabs), bias, t, product, activated, db];
         let sizes = self.dims_of_sum(pass, slab_rows).contents();
-        let workgroups = sum_slabs().workgroups(slab_rows, factors.n);
+        let workgroups = sum_slabs().workgroups(slab_rows, self.factors.n);
         let sum = variant.sum_slabs(pass.slabs);
         let probe = || probe::add(&variant, pass.slabs);
-        grids.push(cache.grid(&sum, Some(&sizes), &operands, [workgroups, 1], &probe)?);
-        Ok(())
+        cache.grid(&sum, Some(&sizes), &operands, [workgroups, 1], &probe)
     }
 
     /// The slabs stand where the left factor does: from row 0, in rows of n elements.

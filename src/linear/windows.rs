@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use crate::kernel::{PrepareError, passes};
+use super::elements::Elements;
+use crate::kernel::{ElementType, PrepareError, passes};
 
 /// The sizes of a product and how its factors lie in memory, row-major.
 #[derive(Clone, Copy, Debug)]
@@ -55,22 +56,26 @@ pub(super) struct Chunk {
 pub(super) fn chunks(
     label: &'static str,
     factors: Factors,
+    elements: Elements,
     limits: &wgpu::Limits,
 ) -> Result<Vec<Chunk>, PrepareError> {
-    let most = |stored| rows_per_binding(label, stored, limits);
-    let (left, right) = (most(factors.left())?, most(factors.right())?);
-    let mut row_step = most([factors.m, factors.n])?;
-    let (mut term_step, mut column_step) = (u32::MAX, u32::MAX);
+    let left = Stored::new(factors.left(), elements.left);
+    let right = Stored::new(factors.right(), elements.right);
+    let (mut of_rows, mut of_terms, mut of_columns) = (Vec::new(), Vec::new(), Vec::new());
+    of_rows.push(Stored::new([factors.m, factors.n], elements.results));
     if factors.left_is_transposed {
-        term_step = left;
+        of_terms.push(left);
     } else {
-        row_step = row_step.min(left);
+        of_rows.push(left);
     }
     if factors.right_is_transposed {
-        column_step = right;
+        of_columns.push(right);
     } else {
-        term_step = term_step.min(right);
+        of_terms.push(right);
     }
+    let step = |of: &[Stored]| rows_per_binding(label, of, limits);
+    let (row_step, term_step, column_step) =
+        (step(&of_rows)?, step(&of_terms)?, step(&of_columns)?);
     let mut chunks = Vec::new();
     for rows in passes(factors.m, row_step) {
         for columns in passes(factors.n, column_step) {
@@ -80,6 +85,17 @@ pub(super) fn chunks(
         }
     }
     Ok(chunks)
+}
+
+/// Cuts the rows of matrices of one shape, which are stored in different ways.
+pub(super) fn rows_together(
+    label: &'static str,
+    shape: [u32; 2],
+    elements: [ElementType; 2],
+    limits: &wgpu::Limits,
+) -> Result<impl Iterator<Item = Range<u32>>, PrepareError> {
+    let stored = elements.map(|element| Stored::new(shape, element));
+    Ok(passes(shape[0], rows_per_binding(label, &stored, limits)?))
 }
 
 fn chunk(factors: Factors, rows: &Range<u32>, columns: &Range<u32>, terms: Range<u32>) -> Chunk {
@@ -94,34 +110,70 @@ fn chunk(factors: Factors, rows: &Range<u32>, columns: &Range<u32>, terms: Range
     }
 }
 
-/// How many stored rows fit into one binding: all, or a number after which the next binding may
-/// begin.
+/// A matrix as it is stored.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    rows: u32,
+    row_bytes: u64,
+    element: ElementType,
+}
+
+impl Stored {
+    fn new([rows, columns]: [u32; 2], element: ElementType) -> Self {
+        Self {
+            rows,
+            row_bytes: u64::from(columns) * element.bytes(),
+            element,
+        }
+    }
+
+    /// Kernels address elements by u32, and the last workgroups of a folded grid reach past the
+    /// end.
+    fn allowed(&self, limits: &wgpu::Limits) -> u64 {
+        let addressed = u64::from(u32::MAX / 2) * self.element.bytes();
+        limits.max_storage_buffer_binding_size.min(addressed)
+    }
+
+    fn fits(&self, limits: &wgpu::Limits) -> bool {
+        u64::from(self.rows) * self.row_bytes <= self.allowed(limits)
+    }
+
+    /// After how many rows another binding may begin: 4 times a power of two, so that blocks of
+    /// 4 × 4 elements stay whole.
+    fn step(&self, limits: &wgpu::Limits) -> u64 {
+        let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
+        4 * (alignment / greatest_common_divisor(alignment, 4 * self.row_bytes))
+    }
+}
+
+/// How many rows of matrices that are cut together fit into one binding each: all, or a number
+/// after which another binding of each may begin.
 fn rows_per_binding(
     label: &'static str,
-    [rows, columns]: [u32; 2],
+    together: &[Stored],
     limits: &wgpu::Limits,
 ) -> Result<u32, PrepareError> {
-    // Kernels address elements by u32, and the last workgroups of a folded grid reach past the end.
-    let allowed = limits
-        .max_storage_buffer_binding_size
-        .min(u64::from(u32::MAX / 2) * 4);
-    let row_bytes = u64::from(columns) * 4;
-    if u64::from(rows) * row_bytes <= allowed {
+    if together.iter().all(|stored| stored.fits(limits)) {
         return Ok(u32::MAX);
     }
-    // A multiple of 4 rows, so that blocks of 4 × 4 elements stay whole.
-    let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
-    let step = 4 * (alignment / greatest_common_divisor(alignment, 4 * row_bytes));
-    let fitting = allowed / row_bytes / step * step;
-    if fitting == 0 {
-        return Err(PrepareError::Limit {
-            operation: label,
-            name: "max_storage_buffer_binding_size",
-            required: step * row_bytes,
-            allowed,
-        });
+    // Of powers of two the largest is a multiple of the others.
+    let steps = together.iter().map(|stored| stored.step(limits));
+    let step = steps.max().unwrap_or(4);
+    let mut most = u64::from(u32::MAX);
+    for stored in together {
+        let (row_bytes, allowed) = (stored.row_bytes, stored.allowed(limits));
+        let fitting = allowed.checked_div(row_bytes).unwrap_or(most) / step * step;
+        if fitting == 0 {
+            return Err(PrepareError::Limit {
+                operation: label,
+                name: "max_storage_buffer_binding_size",
+                required: step * row_bytes,
+                allowed,
+            });
+        }
+        most = most.min(fitting);
     }
-    Ok(u32::try_from(fitting).unwrap_or(u32::MAX))
+    Ok(u32::try_from(most).unwrap_or(u32::MAX))
 }
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
@@ -158,7 +210,7 @@ mod tests {
 
     #[test]
     fn small_products_are_not_cut() {
-        let all = chunks("test", FACTORS, &limits(1 << 20)).unwrap();
+        let all = chunks("test", FACTORS, Elements::default(), &limits(1 << 20)).unwrap();
         assert_eq!(all.len(), 1);
         assert_eq!(
             [&all[0].rows, &all[0].columns, &all[0].terms],
@@ -169,20 +221,43 @@ mod tests {
     /// Every result gets every term exactly once, and every binding fits and begins where it may.
     #[test]
     fn chunks_cover_the_product_whatever_is_transposed() {
-        for (binding, alignment) in [(4096, 32), (4096, 64), (8192, 256)] {
-            check_chunks(binding, alignment);
+        use ElementType::{F16, F32};
+        // In the last, rows of the product are more often where a binding may begin than those of
+        // the left factor.
+        for (binding, alignment, n) in [
+            (4096, 32, 40),
+            (4096, 64, 40),
+            (8192, 256, 40),
+            (18_432, 256, 128),
+        ] {
+            let factors = Factors { n, ..FACTORS };
+            for [left, right, results] in [
+                [F32; 3],
+                [F16; 3],
+                [F16, F32, F16],
+                [F32, F16, F32],
+                [F16, F16, F32],
+            ] {
+                let elements = Elements {
+                    left,
+                    right,
+                    results,
+                };
+                check_chunks(factors, elements, aligned_limits(binding, alignment));
+            }
         }
     }
 
-    fn check_chunks(binding: u64, alignment: u32) {
+    fn check_chunks(factors: Factors, elements: Elements, limits: wgpu::Limits) {
+        let alignment = limits.min_storage_buffer_offset_alignment;
+        let binding = limits.max_storage_buffer_binding_size;
         for transposed in 0..4 {
             let factors = Factors {
                 left_is_transposed: transposed & 1 > 0,
                 right_is_transposed: transposed & 2 > 0,
-                ..FACTORS
+                ..factors
             };
-            let limits = aligned_limits(binding, alignment);
-            let all = chunks("test", factors, &limits).unwrap();
+            let all = chunks("test", factors, elements, &limits).unwrap();
             let mut seen = std::collections::HashMap::new();
             for chunk in &all {
                 for row in chunk.rows.clone() {
@@ -193,31 +268,37 @@ mod tests {
                     }
                 }
                 let operands = [
-                    (&chunk.left, factors.left()[1]),
-                    (&chunk.right, factors.right()[1]),
-                    (&chunk.rows, factors.n),
+                    (&chunk.left, factors.left()[1], elements.left),
+                    (&chunk.right, factors.right()[1], elements.right),
+                    (&chunk.rows, factors.n, elements.results),
                 ];
-                for (rows, columns) in operands {
-                    let row_bytes = u64::from(columns) * 4;
+                for (rows, columns, element) in operands {
+                    let row_bytes = u64::from(columns) * element.bytes();
                     assert!(u64::from(rows.end - rows.start) * row_bytes <= binding);
                     assert_eq!(u64::from(rows.start) * row_bytes % u64::from(alignment), 0);
                 }
             }
-            assert_eq!(seen.len(), 100 * 40);
+            assert_eq!(seen.len(), 100 * factors.n as usize);
             assert!(seen.values().all(|terms| *terms == 60));
         }
     }
 
     #[test]
     fn rows_larger_than_a_binding_are_refused() {
-        let error = chunks("test", FACTORS, &limits(256)).unwrap_err();
+        let error = chunks("test", FACTORS, Elements::default(), &limits(256)).unwrap_err();
         assert!(matches!(error, PrepareError::Limit { .. }));
     }
 
     /// Sixteen rows of 60 elements until the next binding may begin.
     #[test]
     fn rows_between_two_bindings_are_refused_where_they_do_not_fit() {
-        let error = chunks("test", FACTORS, &aligned_limits(3839, 256)).unwrap_err();
+        let error = chunks(
+            "test",
+            FACTORS,
+            Elements::default(),
+            &aligned_limits(3839, 256),
+        )
+        .unwrap_err();
         let required = 16 * 60 * 4;
         assert!(
             matches!(error, PrepareError::Limit { required: bytes, .. } if bytes == required),

@@ -258,6 +258,7 @@ impl<'a> Builder<'a> {
                 offset_bytes: labels.offset_bytes,
                 rows: labels.len,
                 columns: 1,
+                element: labels.element,
             },
             Goal::Values(values) | Goal::WeightedValues(values) => values,
         };

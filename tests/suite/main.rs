@@ -29,6 +29,7 @@ mod failing;
 mod faults;
 mod gpu;
 mod graph;
+mod halves;
 mod histogram;
 mod injected;
 mod instances;

@@ -21,10 +21,18 @@ pub(crate) fn narrow_gpu(binding_bytes: u64) -> Gpu {
 
 /// A device with limits made from those of its adapter.
 pub(crate) fn gpu_with(limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits) -> Gpu {
+    gpu_with_features(wgpu::Features::SUBGROUP, limits)
+}
+
+/// The same with those of these features that the adapter has.
+pub(crate) fn gpu_with_features(
+    features: wgpu::Features,
+    limits: impl FnOnce(wgpu::Limits) -> wgpu::Limits,
+) -> Gpu {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
     let descriptor = wgpu::DeviceDescriptor {
-        required_features: adapter.features() & wgpu::Features::SUBGROUP,
+        required_features: adapter.features() & features,
         required_limits: limits(adapter.limits()),
         ..Default::default()
     };

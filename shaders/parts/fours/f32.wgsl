@@ -2,8 +2,13 @@
 //
 // See         fours/u64.wgsl for adapters that run on the CPU
 
-alias Four = vec4<f32>;
+alias LeftFour = vec4<Left>;
+alias RightFour = vec4<Right>;
 
-fn four(loaded: Four) -> vec4<f32> {
-    return loaded;
+fn left_as_f32(loaded: LeftFour) -> vec4<f32> {
+    return vec4<f32>(loaded);
+}
+
+fn right_as_f32(loaded: RightFour) -> vec4<f32> {
+    return vec4<f32>(loaded);
 }

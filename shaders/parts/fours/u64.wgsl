@@ -7,9 +7,14 @@
 // Layout      little-endian, as all hosts of llvmpipe are
 // See         fours/f32.wgsl for all other adapters
 
-alias Four = vec2<u64>;
+alias LeftFour = vec2<u64>;
+alias RightFour = vec2<u64>;
 
-fn four(loaded: Four) -> vec4<f32> {
+fn left_as_f32(loaded: LeftFour) -> vec4<f32> {
     return bitcast<vec4<f32>>(vec4<u32>(
         u32(loaded.x), u32(loaded.x >> 32u), u32(loaded.y), u32(loaded.y >> 32u)));
+}
+
+fn right_as_f32(loaded: RightFour) -> vec4<f32> {
+    return left_as_f32(loaded);
 }

@@ -4,5 +4,5 @@
 const LEFT_WIDTH: u32 = 4u; // elements that an index counts
 
 fn left_four(at: u32, columns: vec4<u32>) -> vec4<f32> {
-    return four(left[at]);
+    return left_as_f32(left[at]);
 }

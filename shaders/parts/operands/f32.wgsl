@@ -9,11 +9,15 @@
 
 const RIGHT_IS_TRANSPOSED: bool = false;
 
-@group(0) @binding(2) var<storage, read> right: array<f32>;
+// What numbers are stored as, f32 or f16. All others are f32, and so is whatever is computed.
+alias Right = f32; // the right factor
+alias Result = f32; // t, product, activated
+
+@group(0) @binding(2) var<storage, read> right: array<Right>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> t: array<f32>;
-@group(0) @binding(5) var<storage, read_write> product: array<f32>;
-@group(0) @binding(6) var<storage, read_write> activated: array<f32>;
+@group(0) @binding(4) var<storage, read> t: array<Result>;
+@group(0) @binding(5) var<storage, read_write> product: array<Result>;
+@group(0) @binding(6) var<storage, read_write> activated: array<Result>;
 @group(0) @binding(7) var<storage, read_write> db: array<f32>;
 
 const NEXT = vec4<u32>(0u, 1u, 2u, 3u);
@@ -29,7 +33,8 @@ fn load_right(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32>
     let wanted = inside(row, column, end_row, end_column);
     let stride = select(dims.n, dims.k, RIGHT_IS_TRANSPOSED);
     let at = select(vec4<u32>(), (row - dims.right_base) * stride + column + NEXT, wanted);
-    let loaded = vec4<f32>(right[at.x], right[at.y], right[at.z], right[at.w]);
+    let loaded = vec4<f32>(
+        f32(right[at.x]), f32(right[at.y]), f32(right[at.z]), f32(right[at.w]));
     return select(vec4<f32>(), loaded, wanted);
 }
 
@@ -49,12 +54,12 @@ fn load_bias(column: u32) -> vec4<f32> {
 
 fn load_t(row: u32, column: u32) -> vec4<f32> {
     let at = in_product(row, 0u) + columns_from(column);
-    return vec4<f32>(t[at.x], t[at.y], t[at.z], t[at.w]);
+    return vec4<f32>(f32(t[at.x]), f32(t[at.y]), f32(t[at.z]), f32(t[at.w]));
 }
 
 fn load_product(row: u32, column: u32) -> vec4<f32> {
     let at = in_product(row, 0u) + columns_from(column);
-    return vec4<f32>(product[at.x], product[at.y], product[at.z], product[at.w]);
+    return vec4<f32>(f32(product[at.x]), f32(product[at.y]), f32(product[at.z]), f32(product[at.w]));
 }
 
 fn load_db(column: u32) -> vec4<f32> {
@@ -65,14 +70,14 @@ fn load_db(column: u32) -> vec4<f32> {
 fn store_product(row: u32, column: u32, value: vec4<f32>) {
     let at = in_product(row, column);
     for (var j = 0u; j < min(4u, dims.n - column); j++) {
-        product[at + j] = value[j];
+        product[at + j] = Result(value[j]);
     }
 }
 
 fn store_activated(row: u32, column: u32, value: vec4<f32>) {
     let at = in_product(row, column);
     for (var j = 0u; j < min(4u, dims.n - column); j++) {
-        activated[at + j] = value[j];
+        activated[at + j] = Result(value[j]);
     }
 }
 

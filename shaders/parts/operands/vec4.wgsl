@@ -10,11 +10,15 @@
 
 const RIGHT_IS_TRANSPOSED: bool = false;
 
-@group(0) @binding(2) var<storage, read> right: array<Four>;
+// What numbers are stored as, f32 or f16. All others are f32, and so is whatever is computed.
+alias Right = f32; // the right factor
+alias Result = f32; // t, product, activated
+
+@group(0) @binding(2) var<storage, read> right: array<RightFour>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> t: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> product: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> activated: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> t: array<vec4<Result>>;
+@group(0) @binding(5) var<storage, read_write> product: array<vec4<Result>>;
+@group(0) @binding(6) var<storage, read_write> activated: array<vec4<Result>>;
 @group(0) @binding(7) var<storage, read_write> db: array<vec4<f32>>;
 
 // Four elements of the stored right factor, from (row, column) on.
@@ -22,7 +26,7 @@ fn load_right(row: u32, column: u32, end_row: u32, end_column: u32) -> vec4<f32>
     let inside = (row < end_row) & (column < end_column);
     let stride = select(dims.n, dims.k, RIGHT_IS_TRANSPOSED);
     let at = select(0u, ((row - dims.right_base) * stride + column) / 4u, inside);
-    return select(vec4<f32>(), four(right[at]), inside);
+    return select(vec4<f32>(), right_as_f32(right[at]), inside);
 }
 
 fn in_product(row: u32, column: u32) -> u32 {
@@ -34,11 +38,11 @@ fn load_bias(column: u32) -> vec4<f32> {
 }
 
 fn load_t(row: u32, column: u32) -> vec4<f32> {
-    return t[in_product(row, column)];
+    return vec4<f32>(t[in_product(row, column)]);
 }
 
 fn load_product(row: u32, column: u32) -> vec4<f32> {
-    return product[in_product(row, column)];
+    return vec4<f32>(product[in_product(row, column)]);
 }
 
 fn load_db(column: u32) -> vec4<f32> {
@@ -46,11 +50,11 @@ fn load_db(column: u32) -> vec4<f32> {
 }
 
 fn store_product(row: u32, column: u32, value: vec4<f32>) {
-    product[in_product(row, column)] = value;
+    product[in_product(row, column)] = vec4<Result>(value);
 }
 
 fn store_activated(row: u32, column: u32, value: vec4<f32>) {
-    activated[in_product(row, column)] = value;
+    activated[in_product(row, column)] = vec4<Result>(value);
 }
 
 fn store_db(column: u32, value: vec4<f32>) {

@@ -4,5 +4,6 @@ const RIGHT_WIDTH: u32 = 1u; // elements that an index counts
 
 fn right_four(at: u32, columns: vec4<u32>) -> vec4<f32> {
     let each = at + columns;
-    return vec4<f32>(right[each.x], right[each.y], right[each.z], right[each.w]);
+    return vec4<f32>(
+        f32(right[each.x]), f32(right[each.y]), f32(right[each.z]), f32(right[each.w]));
 }

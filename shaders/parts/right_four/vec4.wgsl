@@ -4,5 +4,5 @@
 const RIGHT_WIDTH: u32 = 4u; // elements that an index counts
 
 fn right_four(at: u32, columns: vec4<u32>) -> vec4<f32> {
-    return four(right[at]);
+    return right_as_f32(right[at]);
 }

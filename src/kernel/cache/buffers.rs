@@ -1,9 +1,9 @@
 //! Buffers that the kernels need beside their operands.
 
 use super::{KernelCache, MOST_BINDINGS, filled_buffer, refusal};
-use crate::kernel::PrepareError;
 use crate::kernel::guard::create;
 use crate::kernel::operand::check_size;
+use crate::kernel::{ElementType, PrepareError};
 
 impl KernelCache {
     /// A buffer for partial results, which lives as long as the dispatches that use it, and is bound
@@ -13,7 +13,16 @@ impl KernelCache {
         operation: &'static str,
         bytes: u64,
     ) -> Result<wgpu::Buffer, PrepareError> {
-        check_size(operation, bytes, &self.limits)?;
+        check_size(operation, bytes, ElementType::F32, &self.limits)?;
+        self.scratch_in_parts(operation, bytes)
+    }
+
+    /// The same for partial results that are bound in parts.
+    pub(crate) fn scratch_in_parts(
+        &self,
+        operation: &'static str,
+        bytes: u64,
+    ) -> Result<wgpu::Buffer, PrepareError> {
         self.guard(operation, bytes, || {
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("wgpu_linear::scratch"),

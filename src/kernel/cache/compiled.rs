@@ -21,6 +21,12 @@ impl KernelCache {
             return Ok((shared, found.clone()));
         }
         check_limits(kernel, &self.limits)?;
+        if kernel.uses_f16() && !self.halves {
+            return Err(PrepareError::Feature {
+                operation: kernel.label,
+                feature: "SHADER_F16",
+            });
+        }
         let wgsl = kernel.wgsl()?;
         #[cfg(test)]
         let wgsl = match self.fault {

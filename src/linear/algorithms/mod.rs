@@ -20,7 +20,7 @@ pub use tiled::Tiled;
 pub(super) use cost::Work;
 pub(super) use room::Sum;
 pub(super) use slabs::sum_slabs;
-pub(super) use sum_rows::{BIAS_GRAD, KERNELS as BIAS_GRAD_KERNELS, prepare as prepare_sum_rows};
+pub(super) use sum_rows::{BIAS_GRAD, kernels as bias_grad_kernels, prepare as prepare_sum_rows};
 
 use std::fmt;
 

@@ -9,8 +9,8 @@ use super::hardware::hardware;
 use super::launch::{Launch, cached_bytes};
 use super::room::{self, Loops, Room};
 use crate::kernel::{
-    Binding, Constant, Dispatch, File, Grid, Kernel, KernelCache, Matrix, Operand, PrepareError,
-    Probe, Uniform, Vector, Wanted, check_operands, file, passes, quarters, uniform,
+    Binding, Constant, Dispatch, ElementType, File, Grid, Kernel, KernelCache, Matrix, Operand,
+    PrepareError, Probe, Uniform, Vector, Wanted, check_operands, file, passes, quarters, uniform,
 };
 use crate::linear::capabilities::Capabilities;
 use crate::linear::shape::{Operation, Shape};
@@ -64,8 +64,27 @@ const OF_FEW_ROWS: Kernel = Kernel {
 /// Rows that the threads of a column load at a time.
 const MANY_ROWS: u32 = 8 * LANES;
 
-/// Both.
-pub(in crate::linear) const KERNELS: [Kernel; 2] = [BIAS_GRAD, OF_FEW_ROWS];
+/// The kernel for rows that are stored as `element`, few of them or many.
+fn kernel(of_few_rows: bool, element: ElementType) -> Kernel {
+    let kernel = if of_few_rows { OF_FEW_ROWS } else { BIAS_GRAD };
+    if element == ElementType::F32 {
+        return kernel;
+    }
+    let words = if of_few_rows { "few_rows-" } else { "" };
+    let alias = [("Summed", Constant::Type(element))];
+    Kernel {
+        variant: Cow::Owned(format!("{words}{element}")),
+        constants: Cow::Owned([&kernel.constants, &alias[..]].concat()),
+        ..kernel
+    }
+}
+
+/// All of them.
+pub(in crate::linear) fn kernels() -> [Kernel; 4] {
+    let of = |element| [false, true].map(|of_few_rows| kernel(of_few_rows, element));
+    let ([a, b], [c, d]) = (of(ElementType::F32), of(ElementType::F16));
+    [a, b, c, d]
+}
 
 /// One dispatch, or two where the rows are dealt out to several slabs; as many again for each
 /// further part, where a slab would have more rows than `slab_rows`.
@@ -76,7 +95,11 @@ pub(in crate::linear) fn prepare(
     db: Vector<'_>,
 ) -> Result<Dispatch, PrepareError> {
     let label = BIAS_GRAD.label;
-    let operands = [Operand::matrix("dt", dt), Operand::vector("db", db)];
+    let dt_view = Operand {
+        of_any_type: true,
+        ..Operand::matrix("dt", dt)
+    };
+    let operands = [dt_view, Operand::vector("db", db)];
     check_operands(label, &BIAS_GRAD.bindings[1..], &operands, cache.limits())?;
     let mut grids = Vec::new();
     if dt.columns > 0 {
@@ -138,11 +161,8 @@ impl Sum<'_> {
             1 => rows.end - rows.start,
             _ => self.slab_rows,
         };
-        let kernel = if slab_rows < MANY_ROWS {
-            OF_FEW_ROWS
-        } else {
-            BIAS_GRAD
-        };
+        let (of_few_rows, element) = (slab_rows < MANY_ROWS, operands[0].element);
+        let kernel = kernel(of_few_rows, element);
         let dims = SumRowsDims {
             columns: self.columns,
             first_row: rows.start,
@@ -153,14 +173,14 @@ impl Sum<'_> {
         let workgroups = SumRows.workgroups(1, self.columns);
         let (contents, operands) = (dims.contents(), operands.map(Some));
         let workgroups = [workgroups, slabs.into()];
-        let probe = || probe(slab_rows < MANY_ROWS);
+        let probe = || probe(of_few_rows, element);
         self.cache
             .grid(&kernel, Some(&contents), &operands, workgroups, &probe)
     }
 }
 
 /// More columns than a workgroup has, and rows in two slabs, the second of which is shorter.
-fn probe(of_few_rows: bool) -> Probe {
+fn probe(of_few_rows: bool, element: ElementType) -> Probe {
     let (columns, slab_rows) = (COLUMNS + 3, if of_few_rows { 19 } else { MANY_ROWS + 3 });
     let rows = 2 * slab_rows - 1;
     let dt = quarters(1, (rows * columns) as usize);
@@ -179,7 +199,7 @@ fn probe(of_few_rows: bool) -> Probe {
     };
     Probe::new(dims.contents(), SumRows.workgroups(1, columns))
         .layers(2)
-        .reads(&dt)
+        .reads_as(element, &dt)
         .writes(Wanted::exactly(sums))
 }
 
