@@ -179,6 +179,7 @@ fn descend(
         gradients: Vector::new(&dx, inputs),
         velocity: Vector::new(&velocity, inputs),
         parameters: Vector::new(&x, inputs),
+        verdict: None,
     })?;
     submit(gpu, |pass| {
         for _ in 0..STEPS {

@@ -6,7 +6,8 @@
 // PACKAGES is where npm has installed `webgpu`. A kernel that names subgroups outside of comments
 // gets `enable subgroups;` as its first line, and has to be refused without it. The largest prefetched
 // tiles need 32 KiB of workgroup memory, and have to be refused for that alone, since such a device
-// has 16. One that names words of 64 bits, which no browser has, has to be refused.
+// has 16. Numbers of 16 bits are a feature as well, which is asked for. One that names words of 64
+// bits, which no browser has, has to be refused.
 
 import fs from "node:fs";
 import path from "node:path";
@@ -18,7 +19,7 @@ const { create } = await import(pathToFileURL(path.join(packages, "webgpu/index.
 // Kept: it ends the program when it is collected.
 globalThis.gpu = create(["backend=null"]);
 const adapter = await globalThis.gpu.requestAdapter();
-const device = await adapter.requestDevice({ requiredFeatures: ["subgroups"] });
+const device = await adapter.requestDevice({ requiredFeatures: ["subgroups", "shader-f16"] });
 
 /** What Tint has against a kernel; nothing where it compiles. */
 async function objection(name, code) {
@@ -32,7 +33,7 @@ async function objection(name, code) {
 }
 
 const failures = [];
-const special = { subgroups: new Map(), memory: new Map(), u64: new Map() };
+const special = { subgroups: new Map(), memory: new Map(), u64: new Map(), f16: new Map() };
 /** Counts a kernel under its operation and algorithm. */
 function note(kind, name) {
   const family = name.split("-").slice(0, 2).join("/");
@@ -57,6 +58,7 @@ for (const file of files) {
     const refused = await objection(name, code);
     if (!/workgroup storage \(32768 bytes\)/.test(refused)) failures.push(`${name}: ${refused ?? "needs no 32 KiB"}`);
   } else {
+    if (/\benable f16;/.test(bare)) note(special.f16, name);
     const refused = await objection(name, code);
     if (refused) failures.push(`${name}: ${refused}`);
   }
@@ -69,10 +71,11 @@ if (files.length < 100) failures.push("there should be more kernels");
 for (const failure of failures) console.log(`FAILED  ${failure}`);
 const count = kind => [...kind.values()].reduce((a, b) => a + b, 0);
 const list = kind => [...kind].map(([family, n]) => `${family} (${n})`).join(", ");
-const { subgroups, memory, u64 } = special;
-const plain = files.length - count(subgroups) - count(memory) - count(u64);
+const { subgroups, memory, u64, f16 } = special;
+const plain = files.length - count(subgroups) - count(memory) - count(u64) - count(f16);
 console.log(`${files.length} kernels: ${plain} are for every browser`);
 console.log(`${count(subgroups)} need the feature \`subgroups\`: ${list(subgroups)}`);
+console.log(`${count(f16)} need the feature \`shader-f16\`: ${list(f16)}`);
 console.log(`${count(memory)} need 32 KiB of workgroup memory: ${list(memory)}`);
 console.log(`${count(u64)} have words of 64 bits, for native adapters alone: ${list(u64)}`);
 console.log(`${failures.length} failures`);

@@ -16,7 +16,7 @@
 // Grid        adam_advance one thread, run just before adam; adam one thread per element in
 //             workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing
-// Parts       elements
+// Parts       elements, skip/*
 // Host        src/nn/ops/adam.rs
 
 struct Dims {
@@ -42,6 +42,9 @@ struct Settings {
 
 @compute @workgroup_size(1)
 fn adam_advance() {
+    if is_skipped() {
+        return;
+    }
     let beta = vec2<f32>(settings.beta1, settings.beta2);
     corrections = beta * corrections + (1.0 - beta);
 }
@@ -53,7 +56,7 @@ fn adam(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let i = element(workgroup, workgroups, local);
-    if i >= dims.count {
+    if i >= dims.count || is_skipped() {
         return;
     }
     var p = parameters[i];

@@ -20,6 +20,8 @@ const ROUNDS: u32 = 10u;
 const MULTIPLIERS: vec2<u32> = vec2<u32>(0xd2511f53u, 0xcd9e8d57u);
 const KEY_STEPS: vec2<u32> = vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
 
+alias Stored = f32; // what x is stored as, f32 or f16
+
 struct Dims {
     count: u32,
     threshold: u32,
@@ -31,7 +33,7 @@ struct Dims {
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read_write> batches: vec2<u32>;
-@group(0) @binding(2) var<storage, read_write> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> x: array<Stored>;
 
 // The upper 32 bits of a · b, from halves of 16 bits: no sum here overflows.
 fn upper_product(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
@@ -60,7 +62,7 @@ fn philox(counter: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
 
 fn drop_or_scale(i: u32, word: u32) {
     if i < dims.count {
-        x[i] = select(0.0, dims.scale * x[i], word >= dims.threshold);
+        x[i] = Stored(select(0.0, dims.scale * f32(x[i]), word >= dims.threshold));
     }
 }
 

@@ -7,7 +7,7 @@
 // Shapes      all operands hold `count` elements
 // Grid        one thread per element in workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing; a NaN makes its parameter one
-// Parts       elements, nan
+// Parts       elements, nan, skip/*
 // Host        src/nn/ops/lion.rs
 
 struct Dims {
@@ -34,7 +34,7 @@ fn lion(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let i = element(workgroup, workgroups, local);
-    if i < dims.count {
+    if i < dims.count && !is_skipped() {
         let g = gradients[i];
         let p = parameters[i];
         let mean = settings.beta1 * m[i] + (1.0 - settings.beta1) * g;

@@ -9,7 +9,7 @@
 // Shapes      all operands hold `count` elements
 // Grid        one thread per element in workgroups of 256, folded into x and y
 // Edges       threads past the end do nothing
-// Parts       elements
+// Parts       elements, skip/*
 // Host        src/nn/ops/sgd.rs
 
 struct Dims {
@@ -36,7 +36,7 @@ fn sgd(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let i = element(workgroup, workgroups, local);
-    if i < dims.count {
+    if i < dims.count && !is_skipped() {
         let g = gradients[i] + settings.weight_decay * parameters[i];
         var direction = g;
         if settings.momentum != 0.0 {

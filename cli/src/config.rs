@@ -21,7 +21,7 @@ pub use network::{
     NetworkSettings, parse_activation, parse_hidden, parse_initialization, parse_loss,
 };
 pub use run::{Device, RunSettings};
-pub use training::{Optimizer, TrainingSettings};
+pub use training::{Optimizer, Precision, TrainingSettings};
 
 use crate::CliError;
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::case::{Case, Kernels, Prepared};
 use super::outcome::{CheckError, CheckName, SelfCheck};
 use super::{
-    accumulation, activations, buffers, clipping, cross_entropy, dropout, linear, losses,
-    optimizers, totals,
+    accumulation, activations, buffers, clipping, cross_entropy, dropout, linear, loss_scale,
+    losses, optimizers, totals,
 };
 use crate::device::Gpu;
 use crate::kernel::{Job, side_by_side};
@@ -90,7 +90,8 @@ pub(super) fn cases(
     cases.extend(optimizers::cases());
     cases.extend(buffers::cases());
     cases.extend(clipping::cases());
-    cases.extend(dropout::cases());
+    cases.extend(dropout::cases(capabilities.has_f16));
+    cases.extend(loss_scale::cases());
     cases.extend(accumulation::cases());
     cases.retain(|case| filter(&case.name));
     cases

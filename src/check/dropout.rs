@@ -3,21 +3,29 @@
 use super::case::{Case, Expected, Kernels, Trouble, Work};
 use super::operands::{Operands, Uploaded};
 use super::outcome::CheckName;
+use crate::kernel::ElementType;
 use crate::model::DropoutSettings;
 use crate::nn::Dropout;
 use crate::reference;
 
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases(has_f16: bool) -> Vec<Case> {
     // A part of a workgroup, and several, the last thread of which has one element.
-    let case = |len: usize| {
+    let case = |len: usize, element: ElementType| {
         let name = CheckName {
             operation: "dropout",
             shape: len.to_string(),
-            variant: String::new(),
+            variant: match element {
+                ElementType::F32 => String::new(),
+                other => other.to_string(),
+            },
         };
-        Case::new(name, move |kernels| dropout(len, kernels))
+        Case::new(name, move |kernels| dropout(len, element, kernels))
     };
-    [1, 3005].into_iter().map(case).collect()
+    let types = [ElementType::F32, ElementType::F16];
+    let types = types.into_iter().take(1 + usize::from(has_f16));
+    types
+        .flat_map(|element| [1, 3005].map(|len| case(len, element)))
+        .collect()
 }
 
 /// What element 2339 of the first batch draws: it stays.
@@ -25,7 +33,7 @@ const DRAWN: u32 = 0x5636_5c00;
 
 /// Two batches, between which the lower word of their number overflows. The product of a power of
 /// two is exact, so nothing may differ.
-fn dropout(len: usize, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+fn dropout(len: usize, element: ElementType, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
     let settings = DropoutSettings {
         rate: DRAWN as f32 / 2.0_f32.powi(32),
         seed: 0x0123_4567_89ab_cdef,
@@ -37,7 +45,7 @@ fn dropout(len: usize, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
         .collect();
     let mut operands = Operands::default();
     let number = operands.updated_words([first as u32, (first >> 32) as u32]);
-    let places = [0; 2].map(|_| operands.updated(&values));
+    let places = [0; 2].map(|_| operands.updated_as(element, &values));
     let mut expected = vec![Expected::words("batches", number, [1, 7])];
     for (place, batch) in places.into_iter().zip(first..) {
         let mut x = values.clone();

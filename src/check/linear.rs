@@ -75,19 +75,19 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
     cases
 }
 
-/// Matrices of f16, and activations alone: each kernel, aligned to four elements and not, and every
+/// Matrices of f16, and of f16 and f32 together: each kernel, aligned to four elements and not, and every
 /// epilogue.
 fn halves(capabilities: &Capabilities) -> Vec<Case> {
     let mut cases = Vec::new();
-    for precision in [Precision::F16, Precision::Mixed] {
-        let of = |form, sizes, numbers, plan| stored(form, sizes, numbers, plan, precision);
-        for sizes in [[3, 5, 7], [13, 517, 35], [64, 64, 64], [1, 260, 132]] {
-            for form in FORMS {
-                for plan in plans(sizes, form, capabilities) {
-                    cases.push(of(form, sizes, Numbers::Whole, plan));
-                }
+    for sizes in [[3, 5, 7], [13, 517, 35], [64, 64, 64], [1, 260, 132]] {
+        for form in FORMS {
+            for plan in plans(sizes, form, capabilities) {
+                cases.push(stored(form, sizes, Numbers::Whole, plan, Precision::F16));
             }
         }
+    }
+    for precision in [Precision::F16, Precision::Mixed] {
+        let of = |form, sizes, numbers, plan| stored(form, sizes, numbers, plan, precision);
         for (form, numbers) in [
             (Form::Activated(LEAKY), Numbers::Quarters),
             (Form::Inference(LEAKY), Numbers::Quarters),
@@ -104,9 +104,8 @@ fn halves(capabilities: &Capabilities) -> Vec<Case> {
         }
         // Long sums are taken in passes, which must not be rounded in between.
         let form = Form::Forward { has_bias: true };
-        for plan in plans(LONG, form, capabilities) {
-            cases.push(of(form, LONG, Numbers::Whole, plan));
-        }
+        let plan = planned_for(form, LONG, capabilities);
+        cases.push(of(form, LONG, Numbers::Whole, plan));
     }
     cases
 }

@@ -15,6 +15,7 @@ mod dropout;
 mod first_use_tests;
 mod layer;
 mod linear;
+mod loss_scale;
 mod losses;
 #[cfg(test)]
 mod mutants;

@@ -76,6 +76,15 @@ impl Operands {
         self.place_as(WRITTEN, element, std::iter::repeat_n(f32::NAN, len))
     }
 
+    /// Numbers that are updated, stored as `element`.
+    pub(super) fn updated_as<'a>(
+        &mut self,
+        element: ElementType,
+        values: impl IntoIterator<Item = &'a f32>,
+    ) -> Place {
+        self.place_as(WRITTEN, element, values.into_iter().copied())
+    }
+
     /// Numbers that are updated.
     pub(super) fn updated<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>) -> Place {
         self.updated_words(values.into_iter().map(|value| value.to_bits()))
@@ -107,6 +116,11 @@ impl Operands {
             element,
             ..self.place(buffer, words)
         }
+    }
+
+    /// Words that one dispatch updates and the next one reads.
+    pub(super) fn between_words(&mut self, words: impl IntoIterator<Item = u32>) -> Place {
+        self.place(BETWEEN, words)
     }
 
     /// Behind guard cells, and filled up with more of them.
@@ -153,8 +167,8 @@ impl Uploaded {
     }
 
     pub(super) fn vector(&self, place: Place) -> Vector<'_> {
-        let view = Vector::new(&self.buffers[place.buffer], place.len as u32);
-        view.at(4 * place.first as u64)
+        let view = Vector::new(&self.buffers[place.buffer], place.elements as u32);
+        view.at(4 * place.first as u64).stored_as(place.element)
     }
 
     /// What the device has written.

@@ -43,21 +43,53 @@ pub(super) fn cases() -> Vec<Case> {
         ..sgd
     };
     vec![
-        Case::new(name("sgd", "plain"), move |kernels| by_sgd(&plain, kernels)),
+        Case::new(name("sgd", "plain"), move |kernels| {
+            by_sgd(&plain, None, kernels)
+        }),
         Case::new(name("sgd", "momentum"), move |kernels| {
-            by_sgd(&sgd, kernels)
+            by_sgd(&sgd, None, kernels)
         }),
         Case::new(name("sgd", "nesterov"), move |kernels| {
-            by_sgd(&nesterov, kernels)
+            by_sgd(&nesterov, None, kernels)
         }),
         Case::new(name("adam", "adam"), move |kernels| {
-            by_adam(&adam, false, kernels)
+            by_adam(&adam, false, None, kernels)
         }),
         Case::new(name("adam", "adamw"), move |kernels| {
-            by_adam(&adam, true, kernels)
+            by_adam(&adam, true, None, kernels)
         }),
-        Case::new(name("lion", ""), move |kernels| by_lion(&lion, kernels)),
+        Case::new(name("lion", ""), move |kernels| {
+            by_lion(&lion, None, kernels)
+        }),
     ]
+}
+
+/// Optimizers that look at a verdict, which has them take their steps, or leave them out.
+pub(super) fn told_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (word, verdict) in [("taken", [1, 0]), ("left out", [0, 1])] {
+        let verdict = Some(verdict);
+        cases.extend([
+            Case::new(name("sgd", word), move |kernels| {
+                by_sgd(&SgdSettings::default(), verdict, kernels)
+            }),
+            Case::new(name("adam", word), move |kernels| {
+                by_adam(&AdamSettings::default(), false, verdict, kernels)
+            }),
+            Case::new(name("lion", word), move |kernels| {
+                by_lion(&LionSettings::default(), verdict, kernels)
+            }),
+        ]);
+    }
+    cases
+}
+
+/// Those that are taken.
+fn steps(verdict: Option<[u32; 2]>) -> usize {
+    match verdict {
+        Some([_, 1]) => 0,
+        _ => STEPS,
+    }
 }
 
 fn name(operation: &'static str, variant: &str) -> CheckName {
@@ -87,18 +119,23 @@ fn settings(gpu: &Gpu, optimizer: &Optimizer) -> Result<wgpu::Buffer, GpuError> 
     Ok(buffer)
 }
 
-fn by_sgd(settings: &SgdSettings, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+fn by_sgd(
+    settings: &SgdSettings,
+    verdict: Option<[u32; 2]>,
+    kernels: &Kernels<'_>,
+) -> Result<Work, Trouble> {
     let [gradients, parameters] = vectors();
     let uniform = self::settings(kernels.gpu, &Optimizer::Sgd(*settings))?;
     let mut operands = Operands::default();
     let g = operands.input(&gradients);
+    let told = verdict.map(|verdict| operands.between_words(verdict));
     let start = 0.25;
     let v = operands.updated(&[start; ELEMENTS]);
     let p = operands.updated(&parameters);
     let gradients = gradients.mapv(f64::from);
     let mut parameters = parameters.mapv(f64::from);
     let mut velocity = Array1::from_elem(ELEMENTS, f64::from(start));
-    for _ in 0..STEPS {
+    for _ in 0..steps(verdict) {
         let state = (velocity.view_mut(), parameters.view_mut());
         reference::sgd(settings, gradients.view(), state.0, state.1);
     }
@@ -118,6 +155,7 @@ fn by_sgd(settings: &SgdSettings, kernels: &Kernels<'_>) -> Result<Work, Trouble
             gradients: on.vector(g),
             velocity: on.vector(v),
             parameters: on.vector(p),
+            verdict: told.map(|told| on.vector(told)),
         })?;
         Ok(vec![step; STEPS])
     })
@@ -126,6 +164,7 @@ fn by_sgd(settings: &SgdSettings, kernels: &Kernels<'_>) -> Result<Work, Trouble
 fn by_adam(
     settings: &AdamSettings,
     decoupled: bool,
+    verdict: Option<[u32; 2]>,
     kernels: &Kernels<'_>,
 ) -> Result<Work, Trouble> {
     let [gradients, parameters] = vectors();
@@ -137,6 +176,7 @@ fn by_adam(
     let uniform = self::settings(kernels.gpu, &optimizer)?;
     let mut operands = Operands::default();
     let g = operands.input(&gradients);
+    let told = verdict.map(|verdict| operands.between_words(verdict));
     let c = operands.updated(&[0.0; 2]);
     let [m, v] = [0; 2].map(|_| operands.updated(&[0.0; ELEMENTS]));
     let p = operands.updated(&parameters);
@@ -145,7 +185,7 @@ fn by_adam(
     let [mut means, mut squares] = [0; 2].map(|_| Array1::zeros(ELEMENTS));
     let (first, second) = (0.0, 0.0);
     let mut corrections = AdamCorrections { first, second };
-    for _ in 0..STEPS {
+    for _ in 0..steps(verdict) {
         corrections = reference::adam_advance(settings, corrections);
         let state = [means.view_mut(), squares.view_mut(), parameters.view_mut()];
         reference::adam(settings, decoupled, corrections, gradients.view(), state);
@@ -164,7 +204,10 @@ fn by_adam(
     ];
     Work::new(kernels.gpu, operands, expected, |on: &Uploaded| {
         let corrections = on.vector(c);
-        let advance = kernels.network.adam_advance(&uniform, corrections)?;
+        let verdict = told.map(|told| on.vector(told));
+        let advance = kernels
+            .network
+            .adam_advance(&uniform, corrections, verdict)?;
         let step = kernels.network.adam(Adam {
             settings: &uniform,
             corrections,
@@ -172,6 +215,7 @@ fn by_adam(
             m: on.vector(m),
             v: on.vector(v),
             parameters: on.vector(p),
+            verdict,
         })?;
         let both = [advance, step];
         let steps: Vec<Dispatch> = both.iter().cycle().take(2 * STEPS).cloned().collect();
@@ -179,7 +223,11 @@ fn by_adam(
     })
 }
 
-fn by_lion(settings: &LionSettings, kernels: &Kernels<'_>) -> Result<Work, Trouble> {
+fn by_lion(
+    settings: &LionSettings,
+    verdict: Option<[u32; 2]>,
+    kernels: &Kernels<'_>,
+) -> Result<Work, Trouble> {
     let [gradients, parameters] = vectors();
     let uniform = self::settings(kernels.gpu, &Optimizer::Lion(*settings))?;
     // Means that go with the gradient or against it, none of them so that the sum is near to 0 in
@@ -188,11 +236,12 @@ fn by_lion(settings: &LionSettings, kernels: &Kernels<'_>) -> Result<Work, Troub
     let means: Array1<f32> = (0..ELEMENTS).map(|i| -against(i) * gradients[i]).collect();
     let mut operands = Operands::default();
     let g = operands.input(&gradients);
+    let told = verdict.map(|verdict| operands.between_words(verdict));
     let m = operands.updated(&means);
     let p = operands.updated(&parameters);
     let gradients = gradients.mapv(f64::from);
     let [mut parameters, mut means] = [parameters, means].map(|values| values.mapv(f64::from));
-    for _ in 0..STEPS {
+    for _ in 0..steps(verdict) {
         let state = (means.view_mut(), parameters.view_mut());
         reference::lion(settings, gradients.view(), state.0, state.1);
     }
@@ -206,6 +255,7 @@ fn by_lion(settings: &LionSettings, kernels: &Kernels<'_>) -> Result<Work, Troub
             gradients: on.vector(g),
             m: on.vector(m),
             parameters: on.vector(p),
+            verdict: told.map(|told| on.vector(told)),
         })?;
         Ok(vec![step; STEPS])
     })

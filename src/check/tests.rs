@@ -315,7 +315,11 @@ mod slow {
         };
         let of_products =
             |name: &CheckName| ["forward", "input_grad", "weight_grad"].contains(&name.operation);
-        let found = run(cases(&Capabilities::hardware(), of_products), &kernels).unwrap();
+        let hardware = Capabilities {
+            has_f16: linear.capabilities().has_f16,
+            ..Capabilities::hardware()
+        };
+        let found = run(cases(&hardware, of_products), &kernels).unwrap();
         for failure in found.failures() {
             println!("{failure}");
         }
@@ -336,9 +340,14 @@ fn every_kernel_is_checked() {
     };
     let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
         required_limits: limits,
+        required_features: wgpu::Features::SHADER_F16,
         ..wgpu::DeviceDescriptor::default()
     });
-    let ahead = cases(&Capabilities::hardware(), |_| true);
+    let hardware = Capabilities {
+        has_f16: true,
+        ..Capabilities::hardware()
+    };
+    let ahead = cases(&hardware, |_| true);
     let mut checked = BTreeSet::new();
     prepare_each(&Gpu::wrap(device, queue), ahead, |prepared| {
         assert!(!prepared.kernels().is_empty(), "{}", prepared.name());

@@ -23,7 +23,8 @@ use super::requirements::Requirements;
 #[cfg(test)]
 use crate::kernel::Fault;
 use crate::kernel::{
-    Dispatch, Failure, KernelCache, Portions, ShaderChecks, caught, guard, is_lost_async, watch,
+    Dispatch, ElementType, Failure, KernelCache, Portions, ShaderChecks, caught, guard,
+    is_lost_async, watch,
 };
 #[cfg(not(target_arch = "wasm32"))]
 use crate::kernel::{FirstUse, Pipelines, Runner, Stopped};
@@ -259,6 +260,16 @@ impl Gpu {
     pub fn zeros(&self, label: &str, len: usize) -> Result<wgpu::Buffer, GpuError> {
         // wgpu hands out zeroed memory.
         self.create_buffer(label, (len as u64).saturating_mul(4), STORAGE)
+    }
+
+    /// The same of so many numbers that are stored as `element`.
+    pub(crate) fn zeros_as(
+        &self,
+        label: &str,
+        element: ElementType,
+        len: u64,
+    ) -> Result<wgpu::Buffer, GpuError> {
+        self.create_buffer(label, len.saturating_mul(element.bytes()), STORAGE)
     }
 
     /// A new storage buffer with a copy of `contents`, ready for every operation of this crate and

@@ -117,6 +117,11 @@ impl Probe {
         self.updates_words(words.collect(), wanted)
     }
 
+    /// The same, stored as `element`.
+    pub(crate) fn updates_as(self, element: ElementType, before: &[f32], wanted: Wanted) -> Self {
+        self.updates_words(stored(element, before), wanted.stored_as(element))
+    }
+
     /// The same of words.
     pub(crate) fn updates_words(self, before: Vec<u32>, wanted: Wanted) -> Self {
         self.and(Given::Written { before, wanted })

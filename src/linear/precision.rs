@@ -9,6 +9,8 @@ use crate::kernel::ElementType;
 /// `docs/PRECISION.md` has the error bounds.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Precision {
     /// Everything is f32.
     #[default]

@@ -3,9 +3,10 @@
 use super::error::ModelError;
 use super::initialization::Initialization;
 use super::loss::Loss;
+use super::loss_scaling::LossScaling;
 use super::network::{NetworkConfig, check_dropout};
 use super::optimizer::{AdamSettings, Optimizer};
-use crate::linear::Activation;
+use crate::linear::{Activation, Precision};
 
 /// A multi-layer perceptron: linear layers with the same activation between them.
 ///
@@ -53,6 +54,13 @@ pub struct MlpConfig {
     /// The norm to which the gradient is clipped, over all weights and biases of the network;
     /// `None` leaves it as it is. See [`NetworkKernels::clip`](crate::nn::NetworkKernels::clip).
     pub clip_norm: Option<f32>,
+    /// What lies between the layers is stored as: with [`Precision::Mixed`] activations and their
+    /// gradients are f16, which needs [`wgpu::Features::SHADER_F16`], and parameters, gradients of
+    /// parameters and what the optimizer remembers stay f32. `docs/PRECISION.md` has the details.
+    /// [`Precision::F16`] is refused: so few digits lose small updates.
+    pub precision: Precision,
+    /// What keeps gradients of f16 from vanishing; without effect in f32.
+    pub loss_scaling: LossScaling,
     /// The distribution of the first weights and biases.
     pub initialization: Initialization,
     /// Seed of the first weights and of what is dropped: equal seeds give equal weights, on the GPU
@@ -62,7 +70,7 @@ pub struct MlpConfig {
 
 impl MlpConfig {
     /// ReLU, none behind the last layer, softmax cross-entropy without weights or smoothing, no
-    /// dropout, Adam with its usual settings, an update a batch, no clipping, He initialisation,
+    /// dropout, Adam with its usual settings, an update a batch, no clipping, f32, He initialisation,
     /// seed 0.
     #[must_use]
     pub fn new(layer_sizes: &[usize]) -> Self {
@@ -77,6 +85,8 @@ impl MlpConfig {
             optimizer: Optimizer::Adam(AdamSettings::default()),
             accumulation: 1,
             clip_norm: None,
+            precision: Precision::F32,
+            loss_scaling: LossScaling::default(),
             initialization: Initialization::He,
             seed: 0,
         }
@@ -111,6 +121,8 @@ impl From<&MlpConfig> for NetworkConfig {
             .label_smoothing(config.label_smoothing)
             .optimizer(config.optimizer)
             .accumulation(config.accumulation)
+            .precision(config.precision)
+            .loss_scaling(config.loss_scaling)
             .seed(config.seed);
         network.clip_norm = config.clip_norm;
         for (i, size) in outputs.iter().enumerate() {

@@ -4,6 +4,7 @@ use super::loss::{Loss, TargetKind};
 use crate::device::GpuError;
 use crate::events::HistogramError;
 use crate::kernel::PrepareError;
+use crate::linear::Precision;
 
 /// A model could not be built, or could not take a batch.
 #[non_exhaustive]
@@ -117,6 +118,9 @@ pub enum ModelError {
         /// The targets that it takes.
         takes: TargetKind,
     },
+    /// No network is trained with parameters of so few digits.
+    #[error("networks are trained with f32 or mixed precision, not {0}")]
+    Precision(Precision),
     /// A setting of the network or its optimizer is not a finite number in its range.
     #[error("the setting {name} = {value} is out of range")]
     Setting {

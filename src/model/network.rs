@@ -5,8 +5,10 @@ use super::dropout::DropoutSettings;
 use super::error::ModelError;
 use super::initialization::Initialization;
 use super::loss::{Loss, TargetKind};
+use super::loss_scaling::LossScaling;
 use super::optimizer::{AdamSettings, Optimizer};
-use crate::linear::Activation;
+use crate::kernel::ElementType;
+use crate::linear::{Activation, Precision};
 
 /// A layer A = f(X·W + b) of a [`NetworkConfig`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,6 +72,11 @@ pub struct NetworkConfig {
     /// The norm to which the gradient is clipped, as
     /// [`MlpConfig::clip_norm`](super::MlpConfig::clip_norm).
     pub clip_norm: Option<f32>,
+    /// What lies between the layers is stored as, as
+    /// [`MlpConfig::precision`](super::MlpConfig::precision).
+    pub precision: Precision,
+    /// As [`MlpConfig::loss_scaling`](super::MlpConfig::loss_scaling).
+    pub loss_scaling: LossScaling,
     /// Seed of the first weights and of what is dropped: equal seeds give equal weights, on the GPU
     /// and in the reference.
     pub seed: u64,
@@ -77,7 +84,7 @@ pub struct NetworkConfig {
 
 impl NetworkConfig {
     /// No layers yet, softmax cross-entropy without weights or smoothing, Adam with its usual
-    /// settings, an update a batch, no clipping, seed 0.
+    /// settings, an update a batch, no clipping, f32, seed 0.
     #[must_use]
     pub fn new(inputs: usize) -> Self {
         Self {
@@ -89,6 +96,8 @@ impl NetworkConfig {
             label_smoothing: 0.0,
             accumulation: 1,
             clip_norm: None,
+            precision: Precision::F32,
+            loss_scaling: LossScaling::default(),
             optimizer: Optimizer::Adam(AdamSettings::default()),
             seed: 0,
         }
@@ -192,6 +201,21 @@ impl NetworkConfig {
         }
     }
 
+    /// The same with what lies between the layers stored otherwise.
+    #[must_use]
+    pub fn precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The same with other settings of loss scaling.
+    #[must_use]
+    pub fn loss_scaling(self, loss_scaling: LossScaling) -> Self {
+        Self {
+            loss_scaling,
+            ..self
+        }
+    }
+
     /// The same with another optimizer.
     #[must_use]
     pub fn optimizer(self, optimizer: Optimizer) -> Self {
@@ -221,6 +245,21 @@ impl NetworkConfig {
     pub fn layer_sizes(&self) -> Vec<usize> {
         let outputs = self.layers.iter().map(|layer| layer.outputs);
         [self.inputs].into_iter().chain(outputs).collect()
+    }
+
+    /// What T and A of a layer are stored as, from 0, and their gradients: those of the last layer
+    /// as f32, since they are what the loss is of.
+    pub(crate) fn element_of(&self, layer: usize) -> ElementType {
+        if layer + 1 < self.layers.len() {
+            self.precision.activations()
+        } else {
+            ElementType::F32
+        }
+    }
+
+    /// How the loss is scaled, where it is.
+    pub(crate) fn scales_loss(&self) -> Option<LossScaling> {
+        (self.precision == Precision::Mixed).then_some(self.loss_scaling)
     }
 
     /// What is dropped behind a layer, from 0; `None` where nothing is.
@@ -280,6 +319,10 @@ impl NetworkConfig {
             if !(f32::MIN_POSITIVE..f32::INFINITY).contains(&value) {
                 return Err(ModelError::Setting { name, value });
             }
+        }
+        self.loss_scaling.check()?;
+        if self.precision == Precision::F16 {
+            return Err(ModelError::Precision(self.precision));
         }
         self.check_class_weights()?;
         self.check_label_smoothing()?;

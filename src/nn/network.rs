@@ -86,6 +86,7 @@ impl Network {
         let layers = Linear::layers(&linear, &parameters, config.layers());
         let update = Update::new(gpu, config.optimizer, &layers)?
             .clipped(config.clip_norm)
+            .scaled(gpu, config.scales_loss())?
             .accumulating(gpu, config.accumulation)?;
         let drops = config.dropouts().iter().any(|rate| *rate > 0.0);
         let network = Self {
@@ -149,7 +150,7 @@ impl Network {
     /// [`LinearKernels::forward`]; [`ModelError::Gpu`] where the device has not enough memory for
     /// what lies between the layers.
     pub fn training(&self, operands: Training<'_>) -> Result<TrainingStep, ModelError> {
-        let workspace = Workspace::new(&self.gpu, self.config.layers(), operands.x.rows)?;
+        let workspace = Workspace::new(&self.gpu, &self.config, operands.x.rows)?;
         self.training_in(&workspace, operands)
     }
 
@@ -192,7 +193,8 @@ impl Network {
         x: Matrix<'_>,
         outputs: Matrix<'_>,
     ) -> Result<Prediction, ModelError> {
-        let prediction = Prediction::new(&self.gpu, &self.layers, x, outputs)?;
+        let element = self.config.precision.activations();
+        let prediction = Prediction::new(&self.gpu, (&self.layers, element), x, outputs)?;
         self.gpu.keep_pipelines();
         Ok(prediction)
     }

@@ -1,7 +1,7 @@
 //! Inference between the caller's buffers: part by part, through memory for two layers.
 
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Dispatch, Job, Matrix, PrepareError, passes, side_by_side};
+use crate::kernel::{Dispatch, ElementType, Job, Matrix, PrepareError, passes, side_by_side};
 use crate::model::ModelError;
 
 use super::linear::Linear;
@@ -9,8 +9,8 @@ use super::linear::Linear;
 /// What a part's widest layer may take, so that it stays in caches, and no dispatch takes long.
 const PART_BYTES: u64 = 2 << 20;
 /// Rows of a part are a multiple of these, so that every part begins where a device can bind it:
-/// 64 rows of f32 are a multiple of 256 bytes, whatever the number of columns.
-const ROWS: u64 = 64;
+/// 128 rows of f16, or of f32, are a multiple of 256 bytes, whatever the number of columns.
+const ROWS: u64 = 128;
 /// No more gain anything.
 const MOST_ROWS: u64 = 1 << 16;
 
@@ -31,7 +31,7 @@ pub struct Prediction {
 impl Prediction {
     pub(super) fn new(
         gpu: &Gpu,
-        layers: &[Linear],
+        (layers, element): (&[Linear], ElementType),
         x: Matrix<'_>,
         outputs: Matrix<'_>,
     ) -> Result<Self, ModelError> {
@@ -39,7 +39,7 @@ impl Prediction {
         let hidden = &layers[..layers.len() - 1];
         let widest = hidden.iter().map(|layer| layer.b().len).max().unwrap_or(1);
         let most = part_rows(widest, &gpu.device().limits()).min(x.rows);
-        let scratch = Scratch::new(gpu, hidden.len(), most, widest)?;
+        let scratch = Scratch::new(gpu, hidden.len(), element, [most, widest])?;
         let mut jobs = Vec::new();
         // At least one part: without rows there is nothing to do, but shapes are checked.
         for part in passes(x.rows, most) {
@@ -86,14 +86,20 @@ fn part_rows(widest: u32, limits: &wgpu::Limits) -> u32 {
 #[derive(Debug)]
 struct Scratch {
     buffers: Vec<wgpu::Buffer>,
+    element: ElementType,
 }
 
 impl Scratch {
-    fn new(gpu: &Gpu, hidden: usize, rows: u32, widest: u32) -> Result<Self, GpuError> {
-        let elements = (rows as usize).saturating_mul(widest as usize);
-        let buffer = |_| gpu.zeros(LABEL, elements);
+    fn new(
+        gpu: &Gpu,
+        hidden: usize,
+        element: ElementType,
+        [rows, widest]: [u32; 2],
+    ) -> Result<Self, GpuError> {
+        let elements = u64::from(rows) * u64::from(widest);
+        let buffer = |_| gpu.zeros_as(LABEL, element, elements);
         let buffers = (0..hidden.min(2)).map(buffer).collect::<Result<_, _>>()?;
-        Ok(Self { buffers })
+        Ok(Self { buffers, element })
     }
 
     /// A part of the rows, layer by layer.
@@ -107,7 +113,7 @@ impl Scratch {
             let output = if i + 1 == layers.len() {
                 outputs
             } else {
-                Matrix::new(&self.buffers[i % 2], x.rows, layer.b().len)
+                Matrix::new(&self.buffers[i % 2], x.rows, layer.b().len).stored_as(self.element)
             };
             let from = std::mem::replace(&mut input, output);
             Box::new(move || layer.infer(from, output)) as Job<'a, _>
@@ -137,7 +143,7 @@ mod tests {
         let limits = wgpu::Limits::default();
         for widest in [1, 3, 64, 1000, 100_000, u32::MAX / 4] {
             let rows = part_rows(widest, &limits);
-            assert!(rows.is_multiple_of(64) && (64..=1 << 16).contains(&rows));
+            assert!(rows.is_multiple_of(128) && (128..=1 << 16).contains(&rows));
         }
         assert_eq!(part_rows(64, &limits), 8_192);
     }

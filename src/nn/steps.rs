@@ -209,7 +209,7 @@ impl BatchBuffers {
         Ok(Self {
             x: rows("wgpu_linear::x", inputs)?,
             targets: rows("wgpu_linear::targets", outputs + 1)?,
-            workspace: Workspace::new(gpu, network.config().layers(), capacity)?,
+            workspace: Workspace::new(gpu, network.config(), capacity)?,
         })
     }
 }

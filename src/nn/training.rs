@@ -159,6 +159,9 @@ impl TrainingStep {
     }
 }
 
+/// For errors about gradients that are scaled.
+const SCALED: &str = "wgpu_linear::scale_gradients";
+
 fn record(dispatches: &[Dispatch], pass: &mut wgpu::ComputePass<'_>) {
     for dispatch in dispatches {
         dispatch.record(pass);
@@ -249,10 +252,7 @@ impl<'a> Builder<'a> {
         let last = self.last();
         let outputs = self.a(last).unwrap_or(self.t(last));
         let targets = match self.operands.goal {
-            Goal::Gradient(da) => {
-                let through = self.activation_grad(da)?;
-                return Ok(Vec::from_iter(through));
-            }
+            Goal::Gradient(da) => return self.gradient_of_outputs(da),
             Goal::Classes(labels) | Goal::MaskedClasses(labels) => Matrix {
                 buffer: labels.buffer,
                 offset_bytes: labels.offset_bytes,
@@ -278,7 +278,40 @@ impl<'a> Builder<'a> {
         };
         let mut dispatches = loss_step(self.kernels, self.config.loss, &operands)?;
         dispatches.extend(self.activation_grad(da)?);
+        dispatches.extend(self.scale_gradient()?);
         Ok(dispatches)
+    }
+
+    /// dT of the last layer from the caller's gradient of the outputs, which is left as it is.
+    fn gradient_of_outputs(&self, da: Matrix<'a>) -> Result<Vec<Dispatch>, PrepareError> {
+        if let Some(through) = self.activation_grad(da)? {
+            return Ok([through]
+                .into_iter()
+                .chain(self.scale_gradient()?)
+                .collect());
+        }
+        let Some(scaled) = self.update.scaled_loss() else {
+            return Ok(Vec::new());
+        };
+        let [source, dt] = [da, self.dt(self.last())].map(|matrix| matrix.flat(SCALED));
+        Ok(vec![scaled.copy(self.kernels, source?, dt?)?])
+    }
+
+    /// Multiplies dT of the last layer by the scale of the loss, where it has one.
+    fn scale_gradient(&self) -> Result<Option<Dispatch>, PrepareError> {
+        let Some(scaled) = self.update.scaled_loss() else {
+            return Ok(None);
+        };
+        let dt = self.dt(self.last()).flat(SCALED)?;
+        scaled.scale(self.kernels, dt).map(Some)
+    }
+
+    /// Divides dX, which the caller looks at, by it.
+    fn unscale_inputs(&self, dx: Matrix<'_>) -> Result<Option<Dispatch>, PrepareError> {
+        let Some(scaled) = self.update.scaled_loss() else {
+            return Ok(None);
+        };
+        scaled.unscale(self.kernels, dx.flat(SCALED)?).map(Some)
     }
 
     fn is_weighted(&self) -> bool {
@@ -327,6 +360,11 @@ impl<'a> Builder<'a> {
             if let Some(below) = below {
                 parts.push(Box::new(move || Ok(vec![linear.input_grad(dt, below)?])));
             }
+            if let Some(Below::Inputs(dx)) = below {
+                parts.push(Box::new(move || {
+                    Ok(Vec::from_iter(self.unscale_inputs(dx)?))
+                }));
+            }
             if let Some(below) = layer.checked_sub(1) {
                 let dt = self.dt(below);
                 parts.push(Box::new(move || {
@@ -372,14 +410,21 @@ impl<'a> Builder<'a> {
     /// activation.
     fn dt(&self, layer: usize) -> Matrix<'a> {
         match self.operands.goal {
-            Goal::Gradient(dt) if layer == self.last() && self.workspace.da.is_none() => dt,
+            Goal::Gradient(dt) if self.takes_gradient(layer) => dt,
             _ => self.matrix(layer, &self.workspace.dt[layer]),
         }
+    }
+
+    /// Whether dT of the layer is the caller's gradient of the outputs, as it is.
+    fn takes_gradient(&self, layer: usize) -> bool {
+        let is_plain = self.workspace.da.is_none() && self.update.scaled_loss().is_none();
+        layer == self.last() && is_plain
     }
 
     /// `buffer` as rows × outputs of `layer`.
     fn matrix(&self, layer: usize, buffer: &'a wgpu::Buffer) -> Matrix<'a> {
         let outputs = self.layers[layer].b().len;
-        Matrix::new(buffer, self.operands.x.rows, outputs)
+        let matrix = Matrix::new(buffer, self.operands.x.rows, outputs);
+        matrix.stored_as(self.config.element_of(layer))
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, PrepareError, Vector};
-use crate::model::{ModelError, Moment, Optimizer, StateShape, TrainingState};
+use crate::model::{LossScaling, ModelError, Moment, Optimizer, StateShape, TrainingState};
 
 use super::linear::Linear;
 use super::ops::{
-    Flat, GradientSum, NetworkKernels, OptimizerState, clip_step, optimizer_settings,
+    Flat, GradientSum, NetworkKernels, OptimizerState, ScaledLoss, clip_step, optimizer_settings,
     optimizer_state,
 };
 use super::parameters::Parameters;
@@ -25,6 +25,8 @@ pub struct Update {
     clip_norm: Option<f32>,
     /// Batches that make an update.
     accumulation: u32,
+    /// What gradients are multiplied by, where they are.
+    scaled: Option<ScaledLoss>,
 }
 
 /// Parameters of one layout, with the buffers that they lie in.
@@ -65,6 +67,7 @@ impl Update {
             storages,
             clip_norm: None,
             accumulation: 1,
+            scaled: None,
         })
     }
 
@@ -77,6 +80,23 @@ impl Update {
     #[must_use]
     pub fn clipped(self, clip_norm: Option<f32>) -> Self {
         Self { clip_norm, ..self }
+    }
+
+    /// The same for gradients of a loss that is scaled: they are divided by the scale first, and a
+    /// step with one that is not finite is left out.
+    pub(super) fn scaled(
+        mut self,
+        gpu: &Gpu,
+        scaling: Option<LossScaling>,
+    ) -> Result<Self, ModelError> {
+        let scaled = scaling.map(|scaling| ScaledLoss::new(gpu, scaling));
+        self.scaled = scaled.transpose()?;
+        Ok(self)
+    }
+
+    /// What gradients are multiplied by, where they are.
+    pub(super) fn scaled_loss(&self) -> Option<&ScaledLoss> {
+        self.scaled.as_ref()
     }
 
     /// The same, with a step for the mean of the gradients of so many batches: one record of
@@ -167,7 +187,8 @@ impl Update {
                 storage.parameters.write_to(gpu, moment, here)?;
             }
         }
-        for (name, buffer) in self.parts().flat_map(|part| part.state.scalars()) {
+        let of_parts = self.parts().flat_map(|part| part.state.scalars());
+        for (name, buffer) in of_parts.chain(self.loss_scale()) {
             let values = state.scalar(name).unwrap_or_default();
             gpu.write(buffer, 0, bytemuck::cast_slice(values))?;
         }
@@ -190,10 +211,16 @@ impl Update {
         }
     }
 
-    /// Those of the first part: the others have the same.
+    /// Those of the first part: the others have the same; and the scale of the loss.
     fn scalars(&self) -> impl Iterator<Item = (&'static str, &wgpu::Buffer)> {
         let first = self.parts().take(1);
-        first.flat_map(|part| part.state.scalars())
+        let of_optimizer = first.flat_map(|part| part.state.scalars());
+        of_optimizer.chain(self.loss_scale())
+    }
+
+    fn loss_scale(&self) -> Option<(&'static str, &wgpu::Buffer)> {
+        let scaled = self.scaled.as_ref()?;
+        Some((LOSS_SCALE, scaled.state()))
     }
 
     /// A step: one dispatch or two, three more where it clips, one where it takes the mean of
@@ -205,11 +232,34 @@ impl Update {
     pub fn dispatches(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
         let mean = |operands: GradientSum<'_>| kernels.mean_gradients(operands, self.accumulation);
         let mut dispatches = self.of_sums(kernels, mean)?;
+        dispatches.extend(self.unscale(kernels)?);
         dispatches.extend(self.clip(kernels)?);
+        let verdict = self.scaled.as_ref().map(ScaledLoss::verdict);
         for part in self.parts() {
-            dispatches.extend(part.dispatches(kernels, &self.settings)?);
+            dispatches.extend(part.dispatches(kernels, &self.settings, verdict)?);
         }
         Ok(dispatches)
+    }
+
+    /// Divides the gradients by the scale of the loss, and decides whether the step is left out.
+    fn unscale(&self, kernels: &NetworkKernels) -> Result<Vec<Dispatch>, PrepareError> {
+        let Some(scaled) = &self.scaled else {
+            return Ok(Vec::new());
+        };
+        let mut dispatches = Vec::new();
+        for gradients in self.gradients(kernels.limits()) {
+            dispatches.push(scaled.unscale(kernels, gradients)?);
+        }
+        dispatches.push(scaled.next(kernels)?);
+        Ok(dispatches)
+    }
+
+    /// All of them, in pieces that can be bound.
+    fn gradients<'a>(&'a self, limits: &'a wgpu::Limits) -> impl Iterator<Item = Vector<'a>> {
+        self.parts().flat_map(|part| {
+            let pieces = pieces(part.gradients.size(), limits);
+            pieces.map(|piece| piece.of(&part.gradients))
+        })
     }
 
     /// Keeps the gradients of the first of several batches; nothing where every batch makes an
@@ -255,14 +305,13 @@ impl Update {
         let Some(max_norm) = self.clip_norm else {
             return Ok(Vec::new());
         };
-        let mut gradients = Vec::new();
-        for part in self.parts() {
-            let pieces = pieces(part.gradients.size(), kernels.limits());
-            gradients.extend(pieces.map(|piece| piece.of(&part.gradients)));
-        }
+        let gradients: Vec<_> = self.gradients(kernels.limits()).collect();
         clip_step(kernels, max_norm, &gradients)
     }
 }
+
+/// The name of the scale of the loss, and of the updates since it was changed, in a state.
+const LOSS_SCALE: &str = "loss_scale";
 
 fn upload_settings(gpu: &Gpu, optimizer: &Optimizer) -> Result<wgpu::Buffer, GpuError> {
     let settings = optimizer_settings(optimizer).padded();
@@ -316,14 +365,17 @@ impl Part {
         &self,
         kernels: &NetworkKernels,
         settings: &wgpu::Buffer,
+        verdict: Option<Vector<'_>>,
     ) -> Result<Vec<Dispatch>, PrepareError> {
-        let mut dispatches = Vec::from_iter(self.state.begin(kernels, settings)?);
+        let begin = self.state.begin(kernels, settings, verdict)?;
+        let mut dispatches = Vec::from_iter(begin);
         for piece in pieces(self.values.size(), kernels.limits()) {
             let flat = Flat {
                 gradients: &self.gradients,
                 parameters: &self.values,
                 offset_bytes: piece.offset_bytes,
                 elements: piece.elements,
+                verdict,
             };
             dispatches.push(self.state.step(kernels, settings, &flat)?);
         }

@@ -1,8 +1,9 @@
 //! What the layers of a network leave behind in a training step: T, A and their gradients.
 
 use crate::device::{Gpu, GpuError};
+use crate::kernel::ElementType;
 use crate::linear::Activation;
-use crate::model::LayerConfig;
+use crate::model::NetworkConfig;
 
 /// Buffers for batches of up to `capacity` rows. Each is a buffer of its own, because WebGPU does
 /// not let one operation read and write the same buffer.
@@ -21,25 +22,26 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    pub(super) fn new(gpu: &Gpu, layers: &[LayerConfig], capacity: u32) -> Result<Self, GpuError> {
-        let rows = |label: &str, layer: &LayerConfig| {
-            gpu.zeros(label, (capacity as usize).saturating_mul(layer.outputs))
+    pub(super) fn new(gpu: &Gpu, config: &NetworkConfig, capacity: u32) -> Result<Self, GpuError> {
+        let layers = config.layers();
+        let rows = |label: &str, layer: usize, element: ElementType| {
+            let elements = u64::from(capacity).saturating_mul(layers[layer].outputs as u64);
+            gpu.zeros_as(label, element, elements)
         };
-        let each = |label: &str, layers: &[LayerConfig]| {
-            let buffers = layers.iter().map(|layer| rows(label, layer));
+        let each = |label: &str, layers: usize| {
+            let buffers = (0..layers).map(|layer| rows(label, layer, config.element_of(layer)));
             buffers.collect::<Result<Vec<_>, _>>()
         };
-        let last = &layers[layers.len() - 1];
-        let activated = last.activation != Activation::Identity;
-        let hidden = layers.len() - usize::from(!activated);
+        let last = layers.len() - 1;
+        let activated = layers[last].activation != Activation::Identity;
         Ok(Self {
             capacity,
-            losses: rows("wgpu_linear::losses", last)?,
-            t: each("wgpu_linear::t", layers)?,
-            dt: each("wgpu_linear::dt", layers)?,
-            a: each("wgpu_linear::a", &layers[..hidden])?,
+            losses: rows("wgpu_linear::losses", last, ElementType::F32)?,
+            t: each("wgpu_linear::t", layers.len())?,
+            dt: each("wgpu_linear::dt", layers.len())?,
+            a: each("wgpu_linear::a", last + usize::from(activated))?,
             da: activated
-                .then(|| rows("wgpu_linear::da", last))
+                .then(|| rows("wgpu_linear::da", last, ElementType::F32))
                 .transpose()?,
         })
     }

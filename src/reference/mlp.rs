@@ -8,6 +8,7 @@ use super::dropout::Dropouts;
 use super::float::to_f32;
 use super::histogram::histogram;
 use super::loss::{Objective, Sums};
+use super::loss_scale::{LOSS_SCALE, ScaledLoss};
 use super::memory;
 use super::pass::Workspace;
 use super::total::LossTotal;
@@ -51,6 +52,8 @@ pub struct Mlp<F = f32> {
     batches: u64,
     pending: u32,
     moments: Moments<F>,
+    /// What gradients are multiplied by, where they are.
+    scaled: Option<ScaledLoss>,
     workspace: Workspace<F>,
     total: LossTotal,
 }
@@ -98,6 +101,7 @@ impl<F: NdFloat> Mlp<F> {
             config: None,
             sizes: network.layer_sizes(),
             functions: network.layers().iter().map(|l| l.activation).collect(),
+            scaled: network.scales_loss().map(ScaledLoss::new),
             network,
             layers,
             moments,
@@ -165,7 +169,11 @@ impl<F: NdFloat> Mlp<F> {
     ) -> Result<F, ModelError> {
         check_batch(&self.sizes, self.network.loss, x, targets)?;
         self.workspace.ask_for(&self.sizes, x.nrows())?;
-        Ok(self.differentiate(x, targets).loss)
+        let sums = self.differentiate(x, targets);
+        if let Some(scaled) = &self.scaled {
+            scaled.unscale(&mut self.gradients);
+        }
+        Ok(sums.loss)
     }
 
     /// Goes on as after `batches` batches: the next one drops what it would drop there, see
@@ -187,7 +195,7 @@ impl<F: NdFloat> Mlp<F> {
         }
     }
 
-    /// [`Self::backward`] on a batch that fits.
+    /// [`Self::backward`] on a batch that fits, of the loss as it is scaled.
     fn differentiate(&mut self, x: ArrayView2<'_, f32>, targets: Targets<'_>) -> Sums<F> {
         let (functions, objective) = (&self.functions[..], objective(&self.network));
         let dropouts = Dropouts {
@@ -198,8 +206,9 @@ impl<F: NdFloat> Mlp<F> {
             .forward((functions, dropouts), &self.layers, x);
         let gradients = &mut self.gradients;
         let network = (functions, dropouts, objective);
+        let scale = self.scaled.as_ref().map_or(F::one(), ScaledLoss::scale);
         self.workspace
-            .backward(network, &self.layers, targets, gradients)
+            .backward(network, scale, &self.layers, targets, gradients)
     }
 
     /// Adds the gradients of a batch to those before it; whether they are complete, and the
@@ -300,6 +309,11 @@ impl<F: NdFloat> Model for Mlp<F> {
         if !self.accumulate() {
             return Ok(());
         }
+        if let Some(scaled) = &mut self.scaled
+            && !scaled.update(&mut self.gradients)
+        {
+            return Ok(());
+        }
         self.clip();
         let (optimizer, gradients) = (&self.network.optimizer, &self.gradients);
         self.moments.update(optimizer, gradients, &mut self.layers);
@@ -350,11 +364,20 @@ impl<F: NdFloat> Model for Mlp<F> {
     /// In f32, as [`Self::parameters`]: a twin in f64 that goes on from there is not the same to the
     /// last bit.
     fn training_state(&self) -> Result<TrainingState, ModelError> {
-        Ok(self.moments.state(&self.network.optimizer, self.batches))
+        let mut state = self.moments.state(&self.network.optimizer, self.batches);
+        state
+            .scalars
+            .extend(self.scaled.as_ref().map(ScaledLoss::state));
+        Ok(state)
     }
 
     fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
-        self.moments.set_state(&self.network.optimizer, state)?;
+        let scaled = self.scaled.as_ref().map(|_| LOSS_SCALE);
+        self.moments
+            .set_state(&self.network.optimizer, scaled, state)?;
+        if let Some(scaled) = &mut self.scaled {
+            scaled.set_state(state);
+        }
         self.set_batches(state.batches);
         Ok(())
     }

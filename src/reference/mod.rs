@@ -16,11 +16,13 @@ mod gradcheck;
 mod histogram;
 mod linear;
 mod loss;
+mod loss_scale;
 mod memory;
 mod mlp;
 mod optimizer;
 mod pass;
 mod product;
+mod rounding;
 mod simd;
 mod threads;
 mod total;
@@ -40,6 +42,7 @@ pub use loss::{
 };
 pub use mlp::Mlp;
 pub use optimizer::*;
+pub use rounding::round;
 pub use total::LossTotal;
 
 pub(crate) use loss::sum_losses;

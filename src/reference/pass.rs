@@ -9,7 +9,9 @@ use super::float::cast;
 use super::loss::{Objective, Sums};
 use super::memory;
 use super::product::{Lines, Scratch, product};
+use super::rounding::round;
 use super::simd::with_best_instructions;
+use crate::kernel::ElementType;
 use crate::linear::value;
 use crate::model::{Activation, LayerParameters, ModelError, Targets};
 
@@ -99,16 +101,20 @@ impl<F: NdFloat> Workspace<F> {
             let (below, rest) = self.results.split_at_mut(i);
             let input = below.last().map_or(self.x.as_slice(), LayerResult::output);
             rest[0].compute(&mut self.scratch, *function, input, layer, x.nrows());
+            let element = dropouts.network.element_of(i);
+            rest[0].round(element);
             dropouts.apply(i, rest[0].output_mut());
+            round(element, rest[0].output_mut());
         }
         self.results.last().map_or(&[], LayerResult::output)
     }
 
-    /// Gradients of the mean loss of the batch that [`Self::forward`] has seen. Returns the sums of
-    /// losses and weights.
+    /// Gradients of the mean loss, times `scale`, of the batch that [`Self::forward`] has seen.
+    /// Returns the sums of losses and weights.
     pub(super) fn backward(
         &mut self,
         (functions, dropouts, objective): (&[Activation], Dropouts<'_>, Objective<'_>),
+        scale: F,
         layers: &[LayerParameters<F>],
         targets: Targets<'_>,
         gradients: &mut [LayerParameters<F>],
@@ -122,6 +128,9 @@ impl<F: NdFloat> Workspace<F> {
         self.dt.extend_from_slice(last.output());
         let sums = objective.measure(&mut self.dt, layer.b.len(), targets);
         activation_grad_in_place(*function, &mut self.dt, &last.t);
+        if scale != F::one() {
+            self.dt.iter_mut().for_each(|dt| *dt *= scale);
+        }
         for i in (0..layers.len()).rev() {
             let (inputs, outputs) = layers[i].w.dim();
             let (dt, scratch) = (&self.dt, &mut self.scratch);
@@ -144,7 +153,10 @@ impl<F: NdFloat> Workspace<F> {
                 product(scratch, dt_rows, w_rows, &mut self.below, |row, da| {
                     activation_grad_in_place(functions[i - 1], da, &t[row * inputs..][..inputs]);
                 });
+                let element = dropouts.network.element_of(i - 1);
+                round(element, &mut self.below);
                 dropouts.apply(i - 1, &mut self.below);
+                round(element, &mut self.below);
                 std::mem::swap(&mut self.dt, &mut self.below);
             }
         }
@@ -153,6 +165,12 @@ impl<F: NdFloat> Workspace<F> {
 }
 
 impl<F: NdFloat> LayerResult<F> {
+    /// As it is stored.
+    fn round(&mut self, element: ElementType) {
+        round(element, &mut self.t);
+        round(element, &mut self.a);
+    }
+
     /// t = X·W + b and a = f(t).
     fn compute(
         &mut self,

@@ -52,16 +52,18 @@ impl<F: NdFloat> Moments<F> {
         }
     }
 
-    /// Remembers what is in `state`, or changes nothing.
+    /// Remembers what is in `state`, or changes nothing. `others` are numbers that are not its own.
     pub(super) fn set_state(
         &mut self,
         optimizer: &Optimizer,
+        others: Option<&'static str>,
         state: &TrainingState,
     ) -> Result<(), ModelError> {
         let corrections = corrections_name(optimizer);
+        let scalars = corrections.into_iter().chain(others);
         let shape = StateShape {
             moments: moment_names(optimizer).to_vec(),
-            scalars: corrections.iter().map(|name| (*name, 2)).collect(),
+            scalars: scalars.map(|name| (name, 2)).collect(),
             layers: self
                 .first
                 .iter()

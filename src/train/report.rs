@@ -102,6 +102,7 @@ fn settings_of(model: &dyn Model) -> Rows {
             ("optimizer", format!("{:?}", config.optimizer)),
             ("batches an update", config.accumulation.to_string()),
             ("gradient clipped to", format!("{:?}", config.clip_norm)),
+            ("precision", config.precision.to_string()),
             ("initialization", format!("{:?}", config.initialization)),
             ("seed of the weights", config.seed.to_string()),
         ]);

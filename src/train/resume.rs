@@ -66,6 +66,7 @@ pub(super) fn check_config(before: &MlpConfig, now: &MlpConfig) -> Result<(), Ch
         &before.clip_norm,
         &now.clip_norm,
     )?;
+    check_same("the precision", before.precision, now.precision)?;
     check_same_text("the configuration", &before, &now)
 }
 

@@ -279,6 +279,7 @@ mod slow {
                 m: vectors[1],
                 v: vectors[2],
                 parameters: vectors[3],
+                verdict: None,
             }),
             kernels.dropout(Dropout {
                 settings: DropoutSettings {

@@ -160,6 +160,7 @@ impl Operands {
                 gradients: vector(&self.dt),
                 velocity: vector(second),
                 parameters: vector(first),
+                verdict: None,
             }),
         }
     }

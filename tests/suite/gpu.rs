@@ -60,8 +60,9 @@ fn gpu_open_takes_of_the_features_what_the_adapter_has() {
         ..GpuOptions::default()
     };
     let opened = Gpu::open(&options).unwrap().device().features();
-    // These are always taken along: kernels for software adapters use them.
-    let always = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64;
+    // These are always taken along: kernels for software adapters use them, and operands of f16.
+    let always =
+        wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64 | wgpu::Features::SHADER_F16;
     assert!((features | always).contains(opened), "{opened:?}");
     assert!(always.contains(gpu().device().features()));
 }

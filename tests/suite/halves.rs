@@ -24,7 +24,7 @@ const OPERATIONS: [Operation; 3] = [
 ];
 
 /// The device of all tests, where it has numbers of 16 bits; SwiftShader has none.
-fn gpu_with_f16() -> Option<&'static Gpu> {
+pub(crate) fn gpu_with_f16() -> Option<&'static Gpu> {
     let gpu = gpu();
     let has_f16 = gpu.device().features().contains(wgpu::Features::SHADER_F16);
     if !has_f16 {

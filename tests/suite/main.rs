@@ -39,6 +39,7 @@ mod loss_total;
 mod lost;
 mod machine_code;
 mod metrics;
+mod mixed;
 mod mlp;
 mod network;
 mod not_finite;

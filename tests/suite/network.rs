@@ -596,6 +596,7 @@ fn sgd_matches_the_twin_over_many_steps() {
                 gradients: g.vector(),
                 velocity: device_v.vector(),
                 parameters: device_p.vector(),
+                verdict: None,
             };
             run(&[kernels.sgd(operands).unwrap()]);
             reference::sgd(
@@ -648,9 +649,12 @@ fn adam_and_adamw_match_the_twin_over_many_steps() {
                 m: device_m.vector(),
                 v: device_v.vector(),
                 parameters: device_p.vector(),
+                verdict: None,
             };
             run(&[
-                kernels.adam_advance(&uniform, device_c.vector()).unwrap(),
+                kernels
+                    .adam_advance(&uniform, device_c.vector(), None)
+                    .unwrap(),
                 kernels.adam(operands).unwrap(),
             ]);
             corrections = reference::adam_advance(&twin_settings, corrections);
@@ -703,6 +707,7 @@ fn lion_matches_the_twin_over_many_steps() {
                 gradients: g.vector(),
                 m: device_m.vector(),
                 parameters: device_p.vector(),
+                verdict: None,
             };
             run(&[kernels.lion(operands).unwrap()]);
             let gradient = gradient.mapv(f64::from);

@@ -207,6 +207,7 @@ impl Operations {
             gradients,
             velocity,
             parameters,
+            verdict: None,
         };
         let adam = Adam {
             settings,
@@ -215,16 +216,21 @@ impl Operations {
             m,
             v,
             parameters,
+            verdict: None,
         };
         let lion = Lion {
             settings,
             gradients,
             m,
             parameters,
+            verdict: None,
         };
         vec![
             ("sgd", network.sgd(sgd)),
-            ("adam_advance", network.adam_advance(settings, corrections)),
+            (
+                "adam_advance",
+                network.adam_advance(settings, corrections, None),
+            ),
             ("adam", network.adam(adam)),
             ("lion", network.lion(lion)),
         ]

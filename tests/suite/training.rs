@@ -22,7 +22,7 @@ fn digits() -> (Dataset, Dataset) {
         .split_every(5)
 }
 
-fn config(seed: u64) -> MlpConfig {
+pub(crate) fn config(seed: u64) -> MlpConfig {
     MlpConfig {
         seed,
         ..MlpConfig::new(&[64, 128, 10])
@@ -36,7 +36,7 @@ fn train(model: &mut impl Model, options: TrainOptions) -> Summary {
         .unwrap()
 }
 
-fn accuracy(mut model: impl Model, seed: u64) -> f32 {
+pub(crate) fn accuracy(mut model: impl Model, seed: u64) -> f32 {
     let options = TrainOptions {
         seed,
         ..TrainOptions::default()

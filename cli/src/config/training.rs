@@ -22,6 +22,16 @@ pub enum Optimizer {
     Lion,
 }
 
+/// What lies between the layers is stored as.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Four bytes a number.
+    F32,
+    /// Two, with parameters of four; for adapters that have f16.
+    Mixed,
+}
+
 /// How a network learns.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[command(next_help_heading = "Training")]
@@ -77,6 +87,9 @@ pub struct TrainingSettings {
     /// Batches whose gradients are averaged for a step [default: 1]
     #[arg(long, value_name = "BATCHES")]
     pub accumulation: Option<u32>,
+    /// What lies between the layers is stored as [default: f32]
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
 }
 
 impl TrainingSettings {
@@ -100,6 +113,7 @@ impl TrainingSettings {
             label_smoothing,
             class_weights,
             accumulation,
+            precision,
         )
     }
 
@@ -108,6 +122,15 @@ impl TrainingSettings {
     pub fn has_idle_momentum(&self) -> bool {
         let is_set = self.momentum.is_some() || self.nesterov.is_some();
         is_set && self.optimizer != Some(Optimizer::Sgd)
+    }
+
+    /// What lies between the layers is stored as.
+    #[must_use]
+    pub fn precision(&self) -> model::Precision {
+        match self.precision {
+            None | Some(Precision::F32) => model::Precision::F32,
+            Some(Precision::Mixed) => model::Precision::Mixed,
+        }
     }
 
     /// The optimizer that they describe.

@@ -4,8 +4,8 @@ use wgpu_linear::model::{Loss, MlpConfig, TargetKind};
 
 use crate::CliError;
 use crate::config::{
-    Device, NetworkSettings, Optimizer, RunSettings, Settings, SplitSettings, TrainingSettings,
-    parse_activation, parse_hidden, parse_initialization, parse_loss,
+    Device, NetworkSettings, Optimizer, Precision, RunSettings, Settings, SplitSettings,
+    TrainingSettings, parse_activation, parse_hidden, parse_initialization, parse_loss,
 };
 use crate::data::TargetRule;
 use crate::training::Prepared;
@@ -89,6 +89,7 @@ fn training(said: &TrainingSettings, rows: usize) -> TrainingSettings {
         early_stopping: Some(0),
         label_smoothing: Some(0.0),
         accumulation: Some(1),
+        precision: Some(Precision::F32),
         ..TrainingSettings::default()
     }
 }
@@ -124,6 +125,7 @@ pub fn network(settings: &Settings, data: &Prepared) -> Result<MlpConfig, CliErr
         dropout: network.dropout.unwrap_or(0.0),
         label_smoothing: smoothing,
         accumulation: training.accumulation.unwrap_or(1),
+        precision: training.precision(),
         ..MlpConfig::new(&sizes)
     })
 }

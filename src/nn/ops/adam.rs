@@ -3,6 +3,7 @@
 use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
 use super::optimizer::{Count, Flat, OptimizerState, count, wide};
+use super::skip;
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{
     Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
@@ -26,6 +27,9 @@ pub struct Adam<'a> {
     pub v: Vector<'a>,
     /// Parameters, as many elements; updated.
     pub parameters: Vector<'a>,
+    /// Two words of u32 of which the second is not 0 where the step is left out; read. `None` takes
+    /// it always.
+    pub verdict: Option<Vector<'a>>,
 }
 
 uniform! {
@@ -67,6 +71,7 @@ pub(super) const ADAM_ADVANCE: Kernel = Kernel::new(
     &[
         Binding::uniform::<Settings>(1, "settings"),
         Binding::write(2, "corrections"),
+        skip::VERDICT,
     ],
 );
 
@@ -81,11 +86,13 @@ pub(super) const ADAM: Kernel = elements::kernel(
         Binding::write(4, "m"),
         Binding::write(5, "v"),
         Binding::write(6, "parameters"),
+        skip::VERDICT,
     ],
 );
 
 impl NetworkKernels {
-    /// Moves Adam's bias corrections one step on; once per step, before [`Self::adam`].
+    /// Moves Adam's bias corrections one step on; once per step, before [`Self::adam`], and with the
+    /// same verdict.
     ///
     /// # Errors
     /// As [`crate::LinearKernels::forward`].
@@ -93,15 +100,19 @@ impl NetworkKernels {
         &self,
         settings: &wgpu::Buffer,
         corrections: Vector<'_>,
+        verdict: Option<Vector<'_>>,
     ) -> Result<Dispatch, PrepareError> {
-        let kernel = ADAM_ADVANCE;
+        let is_told = verdict.is_some();
+        let kernel = skip::kernel(ADAM_ADVANCE, is_told);
         expect_vector(kernel.label, "corrections", corrections, 2)?;
         let operands = [
             Operand::uniform::<Settings>("settings", settings),
             Operand::vector("corrections", corrections),
         ];
+        let operands = skip::operands(&operands, verdict);
+        let probe = || skip::probe(advance_probe(), is_told);
         self.cache
-            .prepare_without_dims(&kernel, &operands, 1, &advance_probe)
+            .prepare_without_dims(&kernel, &operands, 1, &probe)
     }
 
     /// One step of Adam or AdamW; formulas in `shaders/adam.wgsl`.
@@ -116,8 +127,10 @@ impl NetworkKernels {
             m,
             v,
             parameters,
+            verdict,
         } = operands;
-        let kernel = ADAM;
+        let is_told = verdict.is_some();
+        let kernel = skip::kernel(ADAM, is_told);
         expect_vector(kernel.label, "corrections", corrections, 2)?;
         for (name, view) in [("m", m), ("v", v), ("parameters", parameters)] {
             expect_vector(kernel.label, name, view, gradients.len)?;
@@ -130,7 +143,9 @@ impl NetworkKernels {
             Operand::vector("v", v),
             Operand::vector("parameters", parameters),
         ];
+        let operands = skip::operands(&operands, verdict);
         let elements = u64::from(gradients.len);
+        let probe = || skip::probe(probe(), is_told);
         self.elementwise(&kernel, count(gradients.len), &operands, elements, &probe)
     }
 }
@@ -194,9 +209,11 @@ impl OptimizerState for AdamState {
         &self,
         kernels: &NetworkKernels,
         settings: &wgpu::Buffer,
+        verdict: Option<Vector<'_>>,
     ) -> Result<Option<Dispatch>, PrepareError> {
         let corrections = Vector::new(&self.corrections, 2);
-        kernels.adam_advance(settings, corrections).map(Some)
+        let advance = kernels.adam_advance(settings, corrections, verdict);
+        advance.map(Some)
     }
 
     fn moments(&self) -> Vec<(&'static str, &wgpu::Buffer)> {
@@ -220,6 +237,7 @@ impl OptimizerState for AdamState {
             m: flat.of(&self.m),
             v: flat.of(&self.v),
             parameters: flat.parameters(),
+            verdict: flat.verdict,
         })
     }
 }

@@ -1,11 +1,13 @@
 //! `dropout.wgsl`: elements that are dropped in training, by counter-based random numbers.
 
+use std::borrow::Cow;
+
 use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{
-    Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
-    expect_vector, file, quarters, uniform,
+    Binding, Constant, Contents, Dispatch, ElementType, Kernel, Operand, PrepareError, Probe,
+    Uniform, Vector, Wanted, expect_vector, file, quarters, uniform,
 };
 use crate::model::DropoutSettings;
 use crate::reference;
@@ -24,7 +26,7 @@ pub struct Dropout<'a> {
     /// The number of the batch, two elements of u32, the lower word first, that
     /// [`NetworkKernels::dropout_advance`] keeps; read.
     pub batches: Vector<'a>,
-    /// x, activations or their gradients, row by row; updated.
+    /// x, activations or their gradients, row by row, of f32 or f16; updated.
     pub x: Vector<'a>,
 }
 
@@ -58,6 +60,16 @@ pub(super) const DROPOUT: Kernel = elements::kernel(
     ],
 );
 
+/// The same of numbers of f16.
+pub(super) fn of_f16() -> Kernel {
+    let stored = [("Stored", Constant::Type(ElementType::F16))];
+    Kernel {
+        variant: Cow::Borrowed("f16"),
+        constants: Cow::Owned([elements::CONSTANTS, &stored].concat()),
+        ..DROPOUT
+    }
+}
+
 impl NetworkKernels {
     /// x ← x / (1 − p), or 0 with probability p: inverted dropout (Srivastava et al. 2014), the
     /// same elements for activations and their gradients.
@@ -75,9 +87,18 @@ impl NetworkKernels {
             x,
         } = operands;
         expect_vector(DROPOUT.label, "batches", batches, BATCH_WORDS)?;
-        let operands = [Operand::vector("batches", batches), Operand::vector("x", x)];
+        let kernel = match x.element {
+            ElementType::F32 => DROPOUT,
+            ElementType::F16 => of_f16(),
+        };
+        let of_any_type = Operand {
+            of_any_type: true,
+            ..Operand::vector("x", x)
+        };
+        let operands = [Operand::vector("batches", batches), of_any_type];
         let threads = u64::from(x.len).div_ceil(BLOCK);
-        self.elementwise(&DROPOUT, dims(settings, x.len), &operands, threads, &probe)
+        let probe = || probe(x.element);
+        self.elementwise(&kernel, dims(settings, x.len), &operands, threads, &probe)
     }
 
     /// Moves on to the next batch: behind the last [`Self::dropout`] of one.
@@ -107,7 +128,7 @@ fn dims(settings: DropoutSettings, count: u32) -> Contents {
 }
 
 /// A batch of a number that does not fit one word.
-fn probe() -> Probe {
+fn probe(element: ElementType) -> Probe {
     let settings = DropoutSettings {
         rate: 0.5,
         seed: 0x0123_4567_89ab_cdef,
@@ -120,7 +141,7 @@ fn probe() -> Probe {
     let x = x.into_iter().map(f64::from);
     Probe::new(dims(settings, before.len() as u32), PROBED_WORKGROUPS)
         .updates_words(batch.to_vec(), Wanted::words(batch))
-        .updates(&before, Wanted::exactly(x))
+        .updates_as(element, &before, Wanted::exactly(x))
 }
 
 /// The lower word overflows.

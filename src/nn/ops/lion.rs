@@ -3,6 +3,7 @@
 use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
 use super::optimizer::{Count, Flat, OptimizerState, count, wide};
+use super::skip;
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{
     Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
@@ -22,6 +23,9 @@ pub struct Lion<'a> {
     pub m: Vector<'a>,
     /// Parameters, as many elements; updated.
     pub parameters: Vector<'a>,
+    /// Two words of u32 of which the second is not 0 where the step is left out; read. `None` takes
+    /// it always.
+    pub verdict: Option<Vector<'a>>,
 }
 
 uniform! {
@@ -59,6 +63,7 @@ pub(super) const LION: Kernel = elements::kernel(
         Binding::read(2, "gradients"),
         Binding::write(3, "m"),
         Binding::write(4, "parameters"),
+        skip::VERDICT,
     ],
 );
 
@@ -73,17 +78,22 @@ impl NetworkKernels {
             gradients,
             m,
             parameters,
+            verdict,
         } = operands;
-        expect_vector(LION.label, "m", m, gradients.len)?;
-        expect_vector(LION.label, "parameters", parameters, gradients.len)?;
+        let is_told = verdict.is_some();
+        let kernel = skip::kernel(LION, is_told);
+        expect_vector(kernel.label, "m", m, gradients.len)?;
+        expect_vector(kernel.label, "parameters", parameters, gradients.len)?;
         let operands = [
             Operand::uniform::<Settings>("settings", settings),
             Operand::vector("gradients", gradients),
             Operand::vector("m", m),
             Operand::vector("parameters", parameters),
         ];
+        let operands = skip::operands(&operands, verdict);
         let elements = u64::from(gradients.len);
-        self.elementwise(&LION, count(gradients.len), &operands, elements, &probe)
+        let probe = || skip::probe(probe(), is_told);
+        self.elementwise(&kernel, count(gradients.len), &operands, elements, &probe)
     }
 }
 
@@ -137,6 +147,7 @@ impl OptimizerState for LionState {
             gradients: flat.gradients(),
             m: flat.of(&self.m),
             parameters: flat.parameters(),
+            verdict: flat.verdict,
         })
     }
 }

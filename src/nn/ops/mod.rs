@@ -14,9 +14,11 @@ mod histogram;
 mod kernels;
 mod lion;
 mod loss;
+mod loss_scale;
 mod loss_total;
 mod optimizer;
 mod sgd;
+mod skip;
 mod softmax_cross_entropy;
 mod weights;
 
@@ -32,6 +34,7 @@ pub(crate) use histogram::histogram_numbers;
 pub use histogram::{HISTOGRAM_WORDS, HistogramOf, histogram_from_words};
 pub use kernels::NetworkKernels;
 pub use lion::Lion;
+pub use loss_scale::{CopyScaled, NextScale, ScaleGradients, UnscaleGradients};
 pub use loss_total::{LOSS_TOTAL_WORDS, mean_loss_from_words};
 pub use sgd::Sgd;
 pub use softmax_cross_entropy::{
@@ -42,6 +45,7 @@ pub use weights::{ClassWeightSum, RowWeightSum};
 pub(super) use clip::clip_step;
 pub(super) use dropout::BatchNumber;
 pub(super) use loss::LossStep;
+pub(super) use loss_scale::ScaledLoss;
 pub(super) use loss_total::{WORDS as TOTAL_WORDS, mean_loss};
 pub(super) use optimizer::{Flat, OptimizerState};
 
@@ -108,6 +112,11 @@ pub(crate) fn kernels() -> Vec<Kernel> {
     kernels.extend(elementwise_loss::kernels());
     kernels.extend(softmax_cross_entropy::kernels());
     kernels.extend(accumulate_gradients::KERNELS);
+    kernels.push(dropout::of_f16());
+    kernels.extend(skip::both(sgd::SGD));
+    kernels.extend(skip::both(adam::ADAM_ADVANCE));
+    kernels.extend(skip::both(adam::ADAM));
+    kernels.extend(skip::both(lion::LION));
     kernels.extend([
         weights::class_weight_sum_kernel(),
         weights::row_weight_sum_kernel(),
@@ -118,10 +127,10 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         clip::CLIP,
         dropout::DROPOUT_ADVANCE,
         dropout::DROPOUT,
-        sgd::SGD,
-        adam::ADAM_ADVANCE,
-        adam::ADAM,
-        lion::LION,
+        loss_scale::SCALE_GRADIENTS,
+        loss_scale::COPY_SCALED,
+        loss_scale::UNSCALE_GRADIENTS,
+        loss_scale::NEXT_SCALE,
         gather::GATHER,
         gather::GATHER_BYTES,
         histogram::HISTOGRAM,

@@ -30,8 +30,9 @@ pub(in crate::nn) trait OptimizerState: fmt::Debug + wgpu::WasmNotSendSync {
         &self,
         kernels: &NetworkKernels,
         settings: &wgpu::Buffer,
+        verdict: Option<Vector<'_>>,
     ) -> Result<Option<Dispatch>, PrepareError> {
-        let _ = (kernels, settings);
+        let _ = (kernels, settings, verdict);
         Ok(None)
     }
 
@@ -59,6 +60,8 @@ pub(in crate::nn) struct Flat<'a> {
     pub(in crate::nn) parameters: &'a wgpu::Buffer,
     pub(in crate::nn) offset_bytes: u64,
     pub(in crate::nn) elements: u32,
+    /// What the step looks at to be left out, if anything.
+    pub(in crate::nn) verdict: Option<Vector<'a>>,
 }
 
 impl<'a> Flat<'a> {

@@ -3,6 +3,7 @@
 use super::elements::{self, PROBED, PROBED_WORKGROUPS};
 use super::kernels::NetworkKernels;
 use super::optimizer::{Count, Flat, OptimizerState, count, wide};
+use super::skip;
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{
     Binding, Contents, Dispatch, Kernel, Operand, PrepareError, Probe, Uniform, Vector, Wanted,
@@ -22,6 +23,9 @@ pub struct Sgd<'a> {
     pub velocity: Vector<'a>,
     /// Parameters, as many elements; updated.
     pub parameters: Vector<'a>,
+    /// Two words of u32 of which the second is not 0 where the step is left out; read. `None` takes
+    /// it always.
+    pub verdict: Option<Vector<'a>>,
 }
 
 uniform! {
@@ -59,6 +63,7 @@ pub(super) const SGD: Kernel = elements::kernel(
         Binding::read(2, "gradients"),
         Binding::write(3, "velocity"),
         Binding::write(4, "parameters"),
+        skip::VERDICT,
     ],
 );
 
@@ -73,8 +78,10 @@ impl NetworkKernels {
             gradients,
             velocity,
             parameters,
+            verdict,
         } = operands;
-        let kernel = SGD;
+        let is_told = verdict.is_some();
+        let kernel = skip::kernel(SGD, is_told);
         expect_vector(kernel.label, "velocity", velocity, gradients.len)?;
         expect_vector(kernel.label, "parameters", parameters, gradients.len)?;
         let operands = [
@@ -83,7 +90,9 @@ impl NetworkKernels {
             Operand::vector("velocity", velocity),
             Operand::vector("parameters", parameters),
         ];
+        let operands = skip::operands(&operands, verdict);
         let elements = u64::from(gradients.len);
+        let probe = || skip::probe(probe(), is_told);
         self.elementwise(&kernel, count(gradients.len), &operands, elements, &probe)
     }
 }
@@ -135,6 +144,7 @@ impl OptimizerState for SgdState {
             gradients: flat.gradients(),
             velocity: flat.of(&self.velocity),
             parameters: flat.parameters(),
+            verdict: flat.verdict,
         })
     }
 }

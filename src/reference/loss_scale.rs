@@ -1,0 +1,61 @@
+//! Twin of `loss_scale.wgsl`.
+
+use ndarray::NdFloat;
+
+use super::float::cast;
+use crate::model::{LayerParameters, LossScale, LossScaling, TrainingState};
+
+/// The name of the scale of the loss, and of the updates since it was changed, in a state.
+pub(super) const LOSS_SCALE: &str = "loss_scale";
+
+/// The scale of the loss of a network.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScaledLoss {
+    scaling: LossScaling,
+    now: LossScale,
+}
+
+impl ScaledLoss {
+    pub(super) fn new(scaling: LossScaling) -> Self {
+        let now = scaling.begin();
+        Self { scaling, now }
+    }
+
+    pub(super) fn scale<F: NdFloat>(&self) -> F {
+        cast(self.now.scale)
+    }
+
+    /// g ← g / s, and whether each is finite.
+    pub(super) fn unscale<F: NdFloat>(&self, gradients: &mut [LayerParameters<F>]) -> bool {
+        let (scale, mut are_finite) = (self.scale::<F>(), true);
+        for layer in gradients {
+            for g in layer.w.iter_mut().chain(&mut layer.b) {
+                are_finite &= g.is_finite();
+                *g /= scale;
+            }
+        }
+        are_finite
+    }
+
+    /// [`Self::unscale`], and the scale of the next update; whether this one is made.
+    pub(super) fn update<F: NdFloat>(&mut self, gradients: &mut [LayerParameters<F>]) -> bool {
+        let are_finite = self.unscale(gradients);
+        self.now = self.scaling.next(self.now, are_finite);
+        are_finite
+    }
+
+    pub(super) fn state(&self) -> (String, Vec<f32>) {
+        let LossScale { scale, updates } = self.now;
+        (LOSS_SCALE.to_owned(), vec![scale, updates as f32])
+    }
+
+    /// That of a state which has been checked.
+    pub(super) fn set_state(&mut self, state: &TrainingState) {
+        if let Some([scale, updates]) = state.scalar(LOSS_SCALE) {
+            self.now = LossScale {
+                scale: *scale,
+                updates: *updates as u32,
+            };
+        }
+    }
+}
