@@ -55,6 +55,20 @@ fn a_table_becomes_a_network_with_a_report() {
     }
 }
 
+/// The twin rounds as the kernels do, so it learns a little else.
+#[test]
+fn a_network_is_trained_in_mixed_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let [full, mixed] = ["full", "mixed"].map(|name| folder.path().join(name));
+    succeeds(&mut train(&full));
+    let said = json_of_run(train(&mixed).args(["--precision", "mixed"]));
+    let accuracy = said["test"]["metrics"]["accuracy"].as_f64().unwrap();
+    assert!((0.8..=1.0).contains(&accuracy), "{said}");
+    assert_ne!(parameters(&full), parameters(&mixed));
+    let settings = fs::read_to_string(mixed.join("config.toml")).unwrap();
+    assert!(settings.contains("precision = \"mixed\""), "{settings}");
+}
+
 #[test]
 fn the_settings_of_a_run_repeat_it_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
