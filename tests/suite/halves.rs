@@ -361,28 +361,53 @@ fn subnormal_numbers_are_kept() {
     }
 }
 
-/// Sums that are taken in several passes, or of operands in parts, are not rounded in between: of
-/// 1,024 ones after 2,048, f16 would not have kept a single one.
+/// Of 48 terms, the first sixteen of which add up to 2,049, which f16 does not have: it would be
+/// 2,048 or 2,050. All of them add up to 1.
+fn term(i: usize) -> f32 {
+    match i {
+        0 => 129.0,
+        1..16 => 128.0,
+        16..32 => -128.0,
+        _ => 0.0,
+    }
+}
+
+/// Plans of sixteen terms a pass.
+fn cut(kernels: &LinearKernels, operation: Operation) -> Vec<Plan> {
+    let mut plans = candidates(shape([48; 3]), operation, kernels.capabilities());
+    plans.iter_mut().for_each(|plan| plan.terms_per_pass = 16);
+    plans
+}
+
+/// What one pass has added up is what the next one goes on from, in f32.
 #[test]
 fn sums_in_passes_are_not_rounded_in_between() {
     let Some(gpu) = gpu_with_f16() else {
         return;
     };
-    let sizes = [5, 3072, 12];
     let kernels = LinearKernels::new(gpu.device());
-    for operation in OPERATIONS {
-        for plan in candidates(shape(sizes), operation, kernels.capabilities()) {
-            let mut cut = plan;
-            cut.terms_per_pass = 16;
-            kernels.use_plan(shape(sizes), operation, cut);
+    let square =
+        |value: &dyn Fn(usize, usize) -> f32| Array2::from_shape_fn((48, 48), |(i, j)| value(i, j));
+    let (ones, zeros) = (square(&|_, _| 1.0), square(&|_, _| 0.0));
+    let (down, across) = (square(&|i, _| term(i)), square(&|_, j| term(j)));
+    for (operation, x, w, dt) in [
+        (Operation::Forward, &ones, &down, &zeros),
+        (Operation::InputGrad, &zeros, &ones, &across),
+        (Operation::WeightGrad, &down, &zeros, &ones),
+    ] {
+        for plan in cut(&kernels, operation) {
+            kernels.use_plan(shape([48; 3]), operation, plan);
+            for precision in STORED {
+                let layer = Layer {
+                    x: x.clone(),
+                    w: w.clone(),
+                    b: Array2::zeros((1, 48)),
+                    dt: dt.clone(),
+                    precision,
+                };
+                layer.check(gpu, &kernels, true, &format!("{operation:?} by {plan}"));
+            }
         }
-    }
-    for precision in STORED {
-        let mut layer = Layer::new(sizes, precision, |rows, columns| {
-            Array2::from_elem((rows, columns), 1.0)
-        });
-        layer.b.fill(-3060.0);
-        layer.check(gpu, &kernels, true, "in passes of 16 terms");
     }
 }
 
@@ -393,17 +418,14 @@ fn activations_come_behind_the_last_pass() {
         return;
     };
     let kernels = LinearKernels::new(gpu.device());
-    let sizes = [5, 3072, 9];
-    let plans = candidates(shape(sizes), Operation::Forward, kernels.capabilities());
-    for plan in plans {
-        let mut cut = plan;
-        cut.terms_per_pass = 1024;
-        kernels.use_plan(shape(sizes), Operation::Forward, cut);
-        let x = Array2::from_elem((5, 3072), 0.5);
-        let w = Array2::from_shape_fn((3072, 9), |(_, j)| if j % 2 == 0 { 1.0 } else { -1.0 });
-        let f16 = ElementType::F16;
-        let [x, w] = [x, w].map(|values| Stored::new(gpu, f16, &values));
-        let [t, a] = [0; 2].map(|_| Stored::output(gpu, f16, (5, 9)));
+    let sign = |j: usize| if j.is_multiple_of(2) { 1.0_f32 } else { -1.0 };
+    let x = Array2::from_elem((48, 48), 1.0);
+    let w = Array2::from_shape_fn((48, 48), |(i, j)| sign(j) * term(i));
+    let f16 = ElementType::F16;
+    let [x, w] = [x, w].map(|values| Stored::new(gpu, f16, &values));
+    for plan in cut(&kernels, Operation::Forward) {
+        kernels.use_plan(shape([48; 3]), Operation::Forward, plan);
+        let [t, a] = [0; 2].map(|_| Stored::output(gpu, f16, (48, 48)));
         let forward = kernels.forward_activated(ForwardActivated {
             x: x.view(),
             w: w.view(),
@@ -413,8 +435,7 @@ fn activations_come_behind_the_last_pass() {
             a: a.view(),
         });
         gpu.run(&[forward.unwrap()]).unwrap();
-        let expected =
-            Array2::from_shape_fn((5, 9), |(_, j)| if j % 2 == 0 { 1536.0 } else { -1536.0 });
+        let expected = Array2::from_shape_fn((48, 48), |(_, j)| f64::from(sign(j)));
         assert_eq!(t.read(gpu), expected, "{plan}");
         assert_eq!(a.read(gpu), expected.mapv(|t: f64| t.max(0.0)), "{plan}");
     }

@@ -64,8 +64,8 @@ fn scale_of(state: &TrainingState) -> [f32; 2] {
     state.scalar("loss_scale").unwrap().try_into().unwrap()
 }
 
-/// Every number between the layers is rounded to 11 bits, so the two are a few of the last of these
-/// apart; and further from what f32 gives, by which one sees that f16 is in it.
+/// Every number between the layers is rounded to 11 bits, by both to the same: they are apart where a
+/// sum lies between two of these, 2e-7 to 7e-6 on llvmpipe, and 2e-4 from what f32 gives.
 #[test]
 fn gradients_follow_the_twin() {
     let Some(gpu) = gpu_with_f16() else { return };
@@ -94,7 +94,10 @@ fn gradients_follow_the_twin() {
         let ((on_gpu, on_cpu), (full, _)) =
             (gradients(Precision::Mixed), gradients(Precision::F32));
         let [to_twin, to_full] = [&on_cpu, &full].map(|other| distance(&on_gpu, other));
-        assert!(to_twin <= 1e-3, "{activation:?}: {to_twin}");
+        assert!(
+            to_twin <= 0.25 * to_full,
+            "{activation:?}: {to_twin} and {to_full}"
+        );
         assert!((1e-5..1e-2).contains(&to_full), "{activation:?}: {to_full}");
     }
 }
