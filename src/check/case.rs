@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::bounds;
-use super::operands::{Operands, PADDING, Place, Results, Uploaded};
+use super::operands::{Operands, Place, Results, Uploaded};
 use super::outcome::{Check, CheckError, CheckName, Verdict, Wrong};
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, ElementType, PrepareError};
 use crate::linear::{LinearKernels, Operation, Plan, Shape};
 use crate::nn::NetworkKernels;
-use half::f16;
 
 /// What cases are prepared with.
 pub(super) struct Kernels<'a> {
@@ -249,7 +248,7 @@ impl Expected {
         let expected = Self {
             result,
             place,
-            decode: numbers,
+            decode: place.element.decoder(),
             values: values.into_iter().collect(),
             bounds: bounds.into_iter().collect(),
             takes_others: false,
@@ -265,11 +264,11 @@ impl Expected {
         for (value, bound) in self.values.iter().zip(&mut self.bounds) {
             *bound += bounds::f16(*value, *bound);
         }
-        if !self.values.len().is_multiple_of(2) {
-            self.values.push(PADDING.into());
+        if let Some(padding) = self.place.element.padding(self.values.len()) {
+            self.values.push(padding.into());
             self.bounds.push(0.0);
         }
-        self.decoded(halves)
+        self
     }
 
     /// Every element as it is here.
@@ -345,16 +344,6 @@ impl Expected {
             elements,
         })
     }
-}
-
-fn numbers(words: &[u32]) -> Vec<f64> {
-    let number = |word: &u32| f64::from(f32::from_bits(*word));
-    words.iter().map(number).collect()
-}
-
-fn halves(words: &[u32]) -> Vec<f64> {
-    let halves: &[f16] = bytemuck::cast_slice(words);
-    halves.iter().copied().map(f64::from).collect()
 }
 
 #[cfg(test)]

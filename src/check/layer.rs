@@ -104,8 +104,9 @@ impl Layer {
             Numbers::Quarters => random.i32(-8..=8) as f32 / 4.0,
         };
         let mut matrix = |rows, columns, element| {
-            let number = || rounded(number(), element);
-            Array2::from_shape_simple_fn((rows, columns), number)
+            let mut values = Array2::from_shape_simple_fn((rows, columns), &mut number);
+            reference::round(element, values.as_slice_mut().unwrap_or_default());
+            values
         };
         let (activations, weights) = (precision.activations(), precision.weights());
         Self {
@@ -325,14 +326,6 @@ impl Layer {
                 db: on.vector(db),
             })?)
         })
-    }
-}
-
-/// The number that is stored.
-fn rounded(number: f32, element: ElementType) -> f32 {
-    match element {
-        ElementType::F32 => number,
-        ElementType::F16 => half::f16::from_f32(number).to_f32(),
     }
 }
 

@@ -1,9 +1,8 @@
-//! The case of loss scaling: gradients that are scaled and not, and optimizers that leave an update
-//! out.
+//! Cases of loss scaling: gradients that are scaled and not, and how the scale moves. Optimizers that
+//! leave an update out are among those of the optimizers.
 
 use super::case::{Case, Expected, Kernels, Trouble, Work};
 use super::operands::{Operands, Place, Uploaded};
-use super::optimizers;
 use super::outcome::CheckName;
 use crate::kernel::Dispatch;
 use crate::model::LossScaling;
@@ -13,17 +12,15 @@ use crate::nn::{CopyScaled, NextScale, ScaleGradients, UnscaleGradients};
 const ELEMENTS: usize = 300;
 
 pub(super) fn cases() -> Vec<Case> {
-    let name = |operation, variant: &str| CheckName {
-        operation,
+    let name = |variant: &str| CheckName {
+        operation: "loss_scale",
         shape: ELEMENTS.to_string(),
         variant: variant.to_owned(),
     };
-    let mut cases = vec![
-        Case::new(name("loss_scale", "gradients"), gradients),
-        Case::new(name("loss_scale", "updates"), updates),
-    ];
-    cases.extend(optimizers::told_cases());
-    cases
+    vec![
+        Case::new(name("gradients"), gradients),
+        Case::new(name("updates"), updates),
+    ]
 }
 
 /// Whole numbers, so that eight times as much and an eighth are exact.

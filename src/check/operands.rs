@@ -3,7 +3,6 @@
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{ElementType, Matrix, Vector};
-use half::f16;
 
 /// Between operands: 256 bytes, the largest alignment that WebGPU allows a device to ask for.
 const GUARD_WORDS: usize = 64;
@@ -21,9 +20,6 @@ pub(super) struct Place {
     elements: usize,
     pub(super) element: ElementType,
 }
-
-/// What stands behind an odd number of f16, in the same word, and must stay.
-pub(super) const PADDING: f32 = 1234.0;
 
 /// What is only read, what is written, and what one dispatch writes and the next one reads, while it
 /// writes elsewhere. WebGPU does not bind a buffer for both.
@@ -49,7 +45,7 @@ pub(super) struct Uploaded {
 impl Operands {
     /// Numbers that are read.
     pub(super) fn input<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>) -> Place {
-        self.words(values.into_iter().map(|value| value.to_bits()))
+        self.input_as(ElementType::F32, values)
     }
 
     /// Numbers that are read, stored as `element`.
@@ -68,7 +64,7 @@ impl Operands {
 
     /// Numbers that are overwritten, NaN before.
     pub(super) fn output(&mut self, len: usize) -> Place {
-        self.place(WRITTEN, vec![f32::NAN.to_bits(); len])
+        self.output_as(ElementType::F32, len)
     }
 
     /// Numbers that are overwritten, stored as `element`, NaN before.
@@ -87,7 +83,7 @@ impl Operands {
 
     /// Numbers that are updated.
     pub(super) fn updated<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>) -> Place {
-        self.updated_words(values.into_iter().map(|value| value.to_bits()))
+        self.updated_as(ElementType::F32, values)
     }
 
     /// Words that are updated.
@@ -107,14 +103,10 @@ impl Operands {
         values: impl Iterator<Item = f32>,
     ) -> Place {
         let values: Vec<f32> = values.collect();
-        let words: Vec<u32> = match element {
-            ElementType::F32 => values.iter().map(|value| value.to_bits()).collect(),
-            ElementType::F16 => values.chunks(2).map(pair).collect(),
-        };
         Place {
             elements: values.len(),
             element,
-            ..self.place(buffer, words)
+            ..self.place(buffer, element.words(&values))
         }
     }
 
@@ -218,15 +210,6 @@ impl Results {
             count: 1 + broken.count(),
         })
     }
-}
-
-/// Two numbers as f16 in a word.
-fn pair(values: &[f32]) -> u32 {
-    let half = |i: usize| {
-        let value = values.get(i).copied().unwrap_or(PADDING);
-        u32::from(f16::from_f32(value).to_bits())
-    };
-    half(0) | half(1) << 16
 }
 
 /// Guard cells that were written.

@@ -42,7 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
         momentum: 0.0,
         ..sgd
     };
-    vec![
+    let mut cases = vec![
         Case::new(name("sgd", "plain"), move |kernels| {
             by_sgd(&plain, None, kernels)
         }),
@@ -61,11 +61,13 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new(name("lion", ""), move |kernels| {
             by_lion(&lion, None, kernels)
         }),
-    ]
+    ];
+    cases.extend(told_cases());
+    cases
 }
 
 /// Optimizers that look at a verdict, which has them take their steps, or leave them out.
-pub(super) fn told_cases() -> Vec<Case> {
+fn told_cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (word, verdict) in [("taken", [1, 0]), ("left out", [0, 1])] {
         let verdict = Some(verdict);

@@ -258,8 +258,7 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::BufferTooLarge`], [`GpuError::OutOfMemory`] or [`GpuError::DeviceLost`].
     pub fn zeros(&self, label: &str, len: usize) -> Result<wgpu::Buffer, GpuError> {
-        // wgpu hands out zeroed memory.
-        self.create_buffer(label, (len as u64).saturating_mul(4), STORAGE)
+        self.zeros_as(label, ElementType::F32, len as u64)
     }
 
     /// The same of so many numbers that are stored as `element`.
@@ -269,6 +268,7 @@ impl Gpu {
         element: ElementType,
         len: u64,
     ) -> Result<wgpu::Buffer, GpuError> {
+        // wgpu hands out zeroed memory.
         self.create_buffer(label, len.saturating_mul(element.bytes()), STORAGE)
     }
 

@@ -25,7 +25,7 @@ impl<'a> Operand<'a> {
         Self {
             offset_bytes: view.offset_bytes,
             element: view.element,
-            ..Self::buffer(name, view.buffer, words_of(view.element, view.elements()))
+            ..Self::buffer(name, view.buffer, bytes_of(view.element, view.elements()))
         }
     }
 
@@ -33,7 +33,7 @@ impl<'a> Operand<'a> {
         Self {
             offset_bytes: view.offset_bytes,
             element: view.element,
-            ..Self::buffer(name, view.buffer, words_of(view.element, view.len.into()))
+            ..Self::buffer(name, view.buffer, bytes_of(view.element, view.len.into()))
         }
     }
 
@@ -55,6 +55,14 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// The same, which may be stored as another type than f32.
+    pub(crate) fn of_any_type(self) -> Self {
+        Self {
+            of_any_type: true,
+            ..self
+        }
+    }
+
     fn is_disjoint(&self, other: &Self) -> bool {
         let end = |operand: &Self| operand.offset_bytes.saturating_add(operand.size_bytes);
         end(self) <= other.offset_bytes || end(other) <= self.offset_bytes
@@ -66,14 +74,14 @@ impl<'a> Operand<'a> {
         let before_bytes = elements(rows.start) * self.element.bytes();
         Self {
             offset_bytes: self.offset_bytes + before_bytes,
-            size_bytes: words_of(self.element, elements(rows.end - rows.start)),
+            size_bytes: bytes_of(self.element, elements(rows.end - rows.start)),
             ..self
         }
     }
 }
 
 /// Bytes of so many elements, up to the end of the last word.
-fn words_of(element: ElementType, elements: u64) -> u64 {
+fn bytes_of(element: ElementType, elements: u64) -> u64 {
     let bytes = elements.saturating_mul(element.bytes());
     bytes.checked_next_multiple_of(4).unwrap_or(bytes)
 }

@@ -3,8 +3,6 @@
 // A browser does not allow to wait for results, so there nobody looks at it.
 #![cfg_attr(target_arch = "wasm32", expect(dead_code))]
 
-use half::f16;
-
 use super::element_type::ElementType;
 use super::uniform::Contents;
 
@@ -43,8 +41,6 @@ pub(crate) struct Wanted {
     bound: f64,
     /// What it is stored as.
     element: ElementType,
-    /// Whether the last of the values is [`PADDING`].
-    is_padded: bool,
 }
 
 /// Rounding, and what WGSL grants divisions, exponentials and logarithms, stays far below this
@@ -52,8 +48,6 @@ pub(crate) struct Wanted {
 const NEAR: f64 = 1e-4;
 /// The same where results are rounded to f16, whichever way.
 const NEAR_IN_F16: f64 = 1.0 / 1024.0;
-/// What stands behind an odd number of f16, in the same word, and must stay.
-const PADDING: f32 = 1234.0;
 
 impl Probe {
     /// For a kernel with these sizes, by so many workgroups.
@@ -96,7 +90,7 @@ impl Probe {
 
     /// The same, stored as `element`.
     pub(crate) fn reads_as(self, element: ElementType, values: &[f32]) -> Self {
-        self.reads_words(stored(element, values))
+        self.reads_words(element.words(values))
     }
 
     /// The same of words.
@@ -106,20 +100,19 @@ impl Probe {
 
     /// The next operand is overwritten; NaN before, so that it shows what is not stored.
     pub(crate) fn writes(self, wanted: Wanted) -> Self {
-        let results = wanted.values.len() - usize::from(wanted.is_padded);
-        let before = stored(wanted.element, &vec![f32::NAN; results]);
+        let before = vec![f32::NAN; wanted.values.len()];
+        let before = wanted.element.words(&before);
         self.updates_words(before, wanted)
     }
 
     /// The next operand is updated.
     pub(crate) fn updates(self, before: &[f32], wanted: Wanted) -> Self {
-        let words = before.iter().map(|value| value.to_bits());
-        self.updates_words(words.collect(), wanted)
+        self.updates_as(ElementType::F32, before, wanted)
     }
 
     /// The same, stored as `element`.
     pub(crate) fn updates_as(self, element: ElementType, before: &[f32], wanted: Wanted) -> Self {
-        self.updates_words(stored(element, before), wanted.stored_as(element))
+        self.updates_words(element.words(before), wanted.stored_as(element))
     }
 
     /// The same of words.
@@ -137,11 +130,10 @@ impl Wanted {
     /// These numbers and no others.
     pub(crate) fn exactly(values: impl IntoIterator<Item = f64>) -> Self {
         Self {
-            decode: numbers,
+            decode: ElementType::F32.decoder(),
             values: values.into_iter().collect(),
             bound: 0.0,
             element: ElementType::F32,
-            is_padded: false,
         }
     }
 
@@ -170,10 +162,7 @@ impl Wanted {
         if element == ElementType::F16 {
             let largest = self.values.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
             self.bound = self.bound.max(NEAR_IN_F16 * largest);
-            self.decode = halves;
-            self.is_padded = !self.values.len().is_multiple_of(2);
-            self.values
-                .extend(self.is_padded.then_some(f64::from(PADDING)));
+            self.decode = element.decoder();
         }
         Self { element, ..self }
     }
@@ -181,35 +170,16 @@ impl Wanted {
     /// What is wrong with the words of `operand`, in words. A NaN is near to nothing.
     pub(super) fn objection(&self, operand: &str, words: &[u32]) -> Option<String> {
         let actual = (self.decode)(words);
-        if actual.len() != self.values.len() {
+        let padding = self.element.padding(self.values.len());
+        if actual.len() != self.values.len() + usize::from(padding.is_some()) {
             return Some(format!("`{operand}` is no such result"));
         }
-        let mut pairs = actual.iter().zip(&self.values).enumerate();
+        let wanted = self.values.iter().copied();
+        let wanted = wanted.chain(padding.map(f64::from));
+        let mut pairs = actual.into_iter().zip(wanted).enumerate();
         let is_right = |actual: f64, wanted: f64| (actual - wanted).abs() <= self.bound;
-        let (i, (actual, wanted)) = pairs.find(|(_, (a, b))| !is_right(**a, **b))?;
+        let (i, (actual, wanted)) = pairs.find(|(_, (a, b))| !is_right(*a, *b))?;
         Some(format!("{operand}[{i}] is {actual} instead of {wanted}"))
-    }
-}
-
-fn numbers(words: &[u32]) -> Vec<f64> {
-    let number = |word: &u32| f64::from(f32::from_bits(*word));
-    words.iter().map(number).collect()
-}
-
-fn halves(words: &[u32]) -> Vec<f64> {
-    let halves: &[f16] = bytemuck::cast_slice(words);
-    halves.iter().copied().map(f64::from).collect()
-}
-
-/// The words of numbers that are stored as `element`.
-fn stored(element: ElementType, values: &[f32]) -> Vec<u32> {
-    let half = |value: f32| u32::from(f16::from_f32(value).to_bits());
-    match element {
-        ElementType::F32 => values.iter().map(|value| value.to_bits()).collect(),
-        ElementType::F16 => values
-            .chunks(2)
-            .map(|pair| half(pair[0]) | half(pair.get(1).copied().unwrap_or(PADDING)) << 16)
-            .collect(),
     }
 }
 

@@ -94,8 +94,7 @@ impl<'a> Product<'a> {
     fn operands(&self) -> [Option<Operand<'a>>; 7] {
         let in_parts = |operand: Operand<'a>| Operand {
             in_parts: true,
-            of_any_type: true,
-            ..operand
+            ..operand.of_any_type()
         };
         [
             Some(in_parts(self.left)),

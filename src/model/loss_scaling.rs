@@ -49,6 +49,16 @@ pub struct LossScale {
     pub updates: u32,
 }
 
+impl LossScale {
+    /// The name of its numbers in a [`TrainingState`](super::TrainingState).
+    pub(crate) const NAME: &str = "loss_scale";
+
+    /// As a state and the device have it.
+    pub(crate) fn numbers(self) -> [f32; 2] {
+        [self.scale, self.updates as f32]
+    }
+}
+
 impl LossScaling {
     /// 2²⁴, up to where f32 counts every update as well.
     pub const LARGEST: f32 = 16_777_216.0;

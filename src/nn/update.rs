@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, PrepareError, Vector};
-use crate::model::{LossScaling, ModelError, Moment, Optimizer, StateShape, TrainingState};
+use crate::model::{
+    LossScale, LossScaling, ModelError, Moment, Optimizer, StateShape, TrainingState,
+};
 
 use super::linear::Linear;
 use super::ops::{
@@ -220,7 +222,7 @@ impl Update {
 
     fn loss_scale(&self) -> Option<(&'static str, &wgpu::Buffer)> {
         let scaled = self.scaled.as_ref()?;
-        Some((LOSS_SCALE, scaled.state()))
+        Some((LossScale::NAME, scaled.state()))
     }
 
     /// A step: one dispatch or two, three more where it clips, one where it takes the mean of
@@ -309,9 +311,6 @@ impl Update {
         clip_step(kernels, max_norm, &gradients)
     }
 }
-
-/// The name of the scale of the loss, and of the updates since it was changed, in a state.
-const LOSS_SCALE: &str = "loss_scale";
 
 fn upload_settings(gpu: &Gpu, optimizer: &Optimizer) -> Result<wgpu::Buffer, GpuError> {
     let settings = optimizer_settings(optimizer).padded();

@@ -2,6 +2,7 @@
 
 use ndarray::NdFloat;
 
+use super::rounding::round;
 use crate::model::{DropoutSettings, NetworkConfig};
 
 const ROUNDS: u32 = 10;
@@ -80,10 +81,14 @@ pub(super) struct Dropouts<'a> {
 }
 
 impl Dropouts<'_> {
-    /// Drops elements of what lies behind a layer, or of its gradient.
-    pub(super) fn apply<F: NdFloat>(&self, layer: usize, x: &mut [F]) {
+    /// Drops elements of what lies behind a layer, or of its gradient; as it is stored before, and
+    /// behind.
+    pub(super) fn store<F: NdFloat>(&self, layer: usize, x: &mut [F]) {
+        let element = self.network.element_of(layer);
+        round(element, x);
         if let (Some(batch), Some(settings)) = (self.batch, self.network.dropout_behind(layer)) {
             dropout(settings, batch, x);
+            round(element, x);
         }
     }
 }

@@ -5,9 +5,6 @@ use ndarray::NdFloat;
 use super::float::cast;
 use crate::model::{LayerParameters, LossScale, LossScaling, TrainingState};
 
-/// The name of the scale of the loss, and of the updates since it was changed, in a state.
-pub(super) const LOSS_SCALE: &str = "loss_scale";
-
 /// The scale of the loss of a network.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScaledLoss {
@@ -45,13 +42,12 @@ impl ScaledLoss {
     }
 
     pub(super) fn state(&self) -> (String, Vec<f32>) {
-        let LossScale { scale, updates } = self.now;
-        (LOSS_SCALE.to_owned(), vec![scale, updates as f32])
+        (LossScale::NAME.to_owned(), self.now.numbers().to_vec())
     }
 
     /// That of a state which has been checked.
     pub(super) fn set_state(&mut self, state: &TrainingState) {
-        if let Some([scale, updates]) = state.scalar(LOSS_SCALE) {
+        if let Some([scale, updates]) = state.scalar(LossScale::NAME) {
             self.now = LossScale {
                 scale: *scale,
                 updates: *updates as u32,

@@ -8,15 +8,15 @@ use super::dropout::Dropouts;
 use super::float::to_f32;
 use super::histogram::histogram;
 use super::loss::{Objective, Sums};
-use super::loss_scale::{LOSS_SCALE, ScaledLoss};
+use super::loss_scale::ScaledLoss;
 use super::memory;
 use super::pass::Workspace;
 use super::total::LossTotal;
 use super::update::{Moments, layer_from_f32, layer_to_f32};
 use crate::model::{
-    Activation, LayerConfig, LayerHistograms, LayerParameters, Loss, MeanLoss, MlpConfig, Model,
-    ModelError, NetworkConfig, Targets, TrainingState, check_batch, check_inputs, check_parameters,
-    initial_parameters,
+    Activation, LayerConfig, LayerHistograms, LayerParameters, Loss, LossScale, MeanLoss,
+    MlpConfig, Model, ModelError, NetworkConfig, Targets, TrainingState, check_batch, check_inputs,
+    check_parameters, initial_parameters,
 };
 
 /// A multi-layer perceptron on the CPU: the network that [`crate::nn::Mlp`] is, in ndarray.
@@ -372,7 +372,7 @@ impl<F: NdFloat> Model for Mlp<F> {
     }
 
     fn set_training_state(&mut self, state: &TrainingState) -> Result<(), ModelError> {
-        let scaled = self.scaled.as_ref().map(|_| LOSS_SCALE);
+        let scaled = self.scaled.as_ref().map(|_| LossScale::NAME);
         self.moments
             .set_state(&self.network.optimizer, scaled, state)?;
         if let Some(scaled) = &mut self.scaled {

@@ -11,7 +11,6 @@ use super::memory;
 use super::product::{Lines, Scratch, product};
 use super::rounding::round;
 use super::simd::with_best_instructions;
-use crate::kernel::ElementType;
 use crate::linear::value;
 use crate::model::{Activation, LayerParameters, ModelError, Targets};
 
@@ -101,10 +100,7 @@ impl<F: NdFloat> Workspace<F> {
             let (below, rest) = self.results.split_at_mut(i);
             let input = below.last().map_or(self.x.as_slice(), LayerResult::output);
             rest[0].compute(&mut self.scratch, *function, input, layer, x.nrows());
-            let element = dropouts.network.element_of(i);
-            rest[0].round(element);
-            dropouts.apply(i, rest[0].output_mut());
-            round(element, rest[0].output_mut());
+            rest[0].store(i, dropouts);
         }
         self.results.last().map_or(&[], LayerResult::output)
     }
@@ -153,10 +149,7 @@ impl<F: NdFloat> Workspace<F> {
                 product(scratch, dt_rows, w_rows, &mut self.below, |row, da| {
                     activation_grad_in_place(functions[i - 1], da, &t[row * inputs..][..inputs]);
                 });
-                let element = dropouts.network.element_of(i - 1);
-                round(element, &mut self.below);
-                dropouts.apply(i - 1, &mut self.below);
-                round(element, &mut self.below);
+                dropouts.store(i - 1, &mut self.below);
                 std::mem::swap(&mut self.dt, &mut self.below);
             }
         }
@@ -165,10 +158,12 @@ impl<F: NdFloat> Workspace<F> {
 }
 
 impl<F: NdFloat> LayerResult<F> {
-    /// As it is stored.
-    fn round(&mut self, element: ElementType) {
-        round(element, &mut self.t);
-        round(element, &mut self.a);
+    /// As it is stored, with elements of the output dropped.
+    fn store(&mut self, layer: usize, dropouts: Dropouts<'_>) {
+        if !self.a.is_empty() {
+            round(dropouts.network.element_of(layer), &mut self.t);
+        }
+        dropouts.store(layer, self.output_mut());
     }
 
     /// t = X·W + b and a = f(t).

@@ -118,8 +118,7 @@ impl Layer {
         let (t, dx) = (output(activations, &self.dt), output(activations, &self.x));
         let dw = output(weights, &self.w);
         let [db, db_alone] = [0; 2].map(|_| output(ElementType::F32, &self.b));
-        let vector = |stored: &'_ Stored| stored.view().columns;
-        let outputs = vector(&b);
+        let outputs = b.view().columns;
         let dispatches = [
             kernels.forward(Forward {
                 x: x.view(),
@@ -289,40 +288,32 @@ fn every_plan_is_within_its_bound_on_reals() {
     }
 }
 
-/// Terms of up to 2³⁰ that cancel to a few thousand: partial sums are f32 and exact.
+/// Partial sums of 2²² that cancel to a few hundred: they are f32 and exact.
 #[test]
 fn sums_may_pass_what_f16_holds() {
     let Some(gpu) = gpu_with_f16() else {
         return;
     };
-    let sizes = [5, 128, 12];
-    let alternating = |scale: f32| {
-        move |rows, columns| {
-            Array2::from_shape_fn((rows, columns), |(i, j)| {
-                let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
-                sign * scale + ((i * 7 + j * 3) % 5) as f32
-            })
-        }
-    };
+    let (batch, inputs, outputs) = (5, 128, 12);
     for precision in STORED {
-        let mut layer = Layer::new(sizes, precision, alternating(4096.0));
-        // Rows of x and columns of w have the same sign at the same term, half of the terms each.
-        layer.w = Array2::from_shape_fn(layer.w.dim(), |(i, j)| {
-            let sign = if i < 64 { 1.0 } else { -1.0 };
-            sign * 2048.0
-                + if i % 64 == 3 {
-                    (j % 3) as f32 * 2.0
-                } else {
-                    0.0
-                }
-        });
-        layer.x = Array2::from_elem(layer.x.dim(), 32.0);
-        layer.dt.fill(0.25);
-        layer.b.fill(1.0);
+        let layer = Layer {
+            x: Array2::from_elem((batch, inputs), 32.0),
+            // One half of the terms of a sum, then the other, of the other sign.
+            w: Array2::from_shape_fn((inputs, outputs), |(i, j)| {
+                let sign = if i < 64 { 1.0 } else { -1.0 };
+                let rest = if i % 64 == 3 { 2 * (j % 3) } else { 0 };
+                sign * 2048.0 + rest as f32
+            }),
+            b: Array2::from_elem((1, outputs), 1.0),
+            dt: Array2::from_elem((batch, outputs), 0.25),
+            precision,
+        };
         let kernels = LinearKernels::new(gpu.device());
         layer.check(gpu, &kernels, true, "sums past 65,504");
         // They do pass it.
-        let largest = 64.0 * 32.0 * 2048.0;
+        let (x, w) = (layer.x.row(0), layer.w.column(0));
+        let half = x.iter().zip(w).take(64);
+        let largest: f32 = half.map(|(x, w)| x * w).sum();
         assert!(largest > 65_504.0);
     }
 }

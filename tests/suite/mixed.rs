@@ -41,6 +41,15 @@ fn examples(rows: usize, inputs: usize, classes: u32) -> (Array2<f32>, Vec<u32>)
     (x, labels)
 }
 
+/// One batch of all of them, by a model or by it and its twin.
+fn train<const N: usize>(models: [&mut dyn Model; N], x: &Array2<f32>, labels: &[u32]) {
+    for model in models {
+        model
+            .train_batch(x.view(), Targets::Classes(labels))
+            .unwrap();
+    }
+}
+
 fn numbers(layers: &[LayerParameters]) -> Vec<f32> {
     let layer =
         |layer: &LayerParameters| layer.w.iter().chain(&layer.b).copied().collect::<Vec<_>>();
@@ -81,9 +90,7 @@ fn gradients_follow_the_twin() {
                 ..config.clone()
             };
             let mut on_gpu = nn::Mlp::new(gpu, config.clone()).unwrap();
-            on_gpu
-                .train_batch(x.view(), Targets::Classes(&labels))
-                .unwrap();
+            train([&mut on_gpu], &x, &labels);
             let mut on_cpu = reference::Mlp::<f32>::new(config).unwrap();
             on_cpu
                 .train_batch(x.view(), Targets::Classes(&labels))
@@ -136,12 +143,7 @@ fn trainings_follow_the_twin() {
         let mut on_cpu = reference::Mlp::<f32>::new(config.clone()).unwrap();
         let first = numbers(&on_cpu.parameters().unwrap());
         for _ in 0..12 {
-            on_gpu
-                .train_batch(x.view(), Targets::Classes(&labels))
-                .unwrap();
-            on_cpu
-                .train_batch(x.view(), Targets::Classes(&labels))
-                .unwrap();
+            train([&mut on_gpu, &mut on_cpu], &x, &labels);
         }
         let [a, b] = [on_gpu.parameters().unwrap(), on_cpu.parameters().unwrap()];
         let apart = distance(&numbers(&a), &numbers(&b));
@@ -180,12 +182,7 @@ fn a_scale_that_is_too_large_is_halved_until_it_is_not() {
         numbers(&on_gpu.parameters().unwrap()),
         on_gpu.training_state().unwrap(),
     );
-    on_gpu
-        .train_batch(x.view(), Targets::Classes(&labels))
-        .unwrap();
-    on_cpu
-        .train_batch(x.view(), Targets::Classes(&labels))
-        .unwrap();
+    train([&mut on_gpu, &mut on_cpu], &x, &labels);
     let state = on_gpu.training_state().unwrap();
     assert_eq!(scale_of(&state), [8_388_608.0, 0.0]);
     // The update was left out: nothing else has changed, neither parameters nor moments nor
@@ -194,12 +191,7 @@ fn a_scale_that_is_too_large_is_halved_until_it_is_not() {
     assert_eq!(state.moments, before.1.moments);
     assert_eq!(state.scalar("corrections"), before.1.scalar("corrections"));
     for _ in 0..40 {
-        on_gpu
-            .train_batch(x.view(), Targets::Classes(&labels))
-            .unwrap();
-        on_cpu
-            .train_batch(x.view(), Targets::Classes(&labels))
-            .unwrap();
+        train([&mut on_gpu, &mut on_cpu], &x, &labels);
     }
     let [a, b] = [
         on_gpu.training_state().unwrap(),
@@ -212,9 +204,7 @@ fn a_scale_that_is_too_large_is_halved_until_it_is_not() {
     );
     assert_eq!(scale_of(&a), scale_of(&b));
     on_gpu.take_loss().unwrap();
-    on_gpu
-        .train_batch(x.view(), Targets::Classes(&labels))
-        .unwrap();
+    train([&mut on_gpu], &x, &labels);
     let loss = on_gpu.take_loss().unwrap().mean;
     assert!(loss < 1.5, "it learns: {loss}");
 }
@@ -232,9 +222,7 @@ fn a_scale_that_serves_is_doubled() {
     let mut on_cpu = reference::Mlp::<f32>::new(config).unwrap();
     for step in 1..=7 {
         for model in [&mut on_gpu as &mut dyn Model, &mut on_cpu] {
-            model
-                .train_batch(x.view(), Targets::Classes(&labels))
-                .unwrap();
+            train([model], &x, &labels);
             let [scale, updates] = scale_of(&model.training_state().unwrap());
             assert_eq!(
                 (scale, updates),
@@ -260,8 +248,7 @@ fn the_same_training_has_the_same_bits_again() {
         };
         let mut mlp = nn::Mlp::new(gpu, config).unwrap();
         for _ in 0..10 {
-            mlp.train_batch(x.view(), Targets::Classes(&labels))
-                .unwrap();
+            train([&mut mlp], &x, &labels);
         }
         let bits = |value: &f32| value.to_bits();
         let state = mlp.training_state().unwrap();
@@ -284,20 +271,19 @@ fn a_training_goes_on_from_its_state_with_the_same_bits() {
     };
     let config = scaled(scaling, MlpConfig::new(&[6, 64, 64, 4]));
     let mut first = nn::Mlp::new(gpu, config.clone()).unwrap();
-    let train = |mlp: &mut nn::Mlp| {
+    let go_on = |mlp: &mut nn::Mlp| {
         for _ in 0..9 {
-            mlp.train_batch(x.view(), Targets::Classes(&labels))
-                .unwrap();
+            train([mlp], &x, &labels);
         }
     };
-    train(&mut first);
+    go_on(&mut first);
     let mut second = nn::Mlp::new(gpu, config).unwrap();
     second.set_parameters(&first.parameters().unwrap()).unwrap();
     second
         .set_training_state(&first.training_state().unwrap())
         .unwrap();
-    train(&mut first);
-    train(&mut second);
+    go_on(&mut first);
+    go_on(&mut second);
     assert_eq!(first.parameters().unwrap(), second.parameters().unwrap());
     let [a, b] = [first, second].map(|mlp| mlp.training_state().unwrap());
     assert_eq!(a, b);
@@ -339,17 +325,14 @@ fn gradients_of_the_caller_are_those_of_the_loss() {
                 Training::new(Matrix::new(&x_buffer, 6, 4), goal).dx(Matrix::new(&dx, 6, 4));
             let step = network.training(training).unwrap();
             gpu.run(step.dispatches()).unwrap();
-            assert_eq!(gpu.read::<f32>(&da_buffer).unwrap(), upload_back(&da));
+            let given = gpu.read::<f32>(&da_buffer).unwrap();
+            assert_eq!(given, da.as_slice().unwrap());
             gpu.read::<f32>(&dx).unwrap()
         };
         let [mixed, full] = [Precision::Mixed, Precision::F32].map(gradients);
         let apart = distance(&mixed, &full);
         assert!(apart <= 4e-3, "{output:?}: {apart}");
     }
-}
-
-fn upload_back(values: &Array2<f32>) -> Vec<f32> {
-    values.iter().copied().collect()
 }
 
 #[test]

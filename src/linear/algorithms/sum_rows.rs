@@ -95,11 +95,10 @@ pub(in crate::linear) fn prepare(
     db: Vector<'_>,
 ) -> Result<Dispatch, PrepareError> {
     let label = BIAS_GRAD.label;
-    let dt_view = Operand {
-        of_any_type: true,
-        ..Operand::matrix("dt", dt)
-    };
-    let operands = [dt_view, Operand::vector("db", db)];
+    let operands = [
+        Operand::matrix("dt", dt).of_any_type(),
+        Operand::vector("db", db),
+    ];
     check_operands(label, &BIAS_GRAD.bindings[1..], &operands, cache.limits())?;
     let mut grids = Vec::new();
     if dt.columns > 0 {

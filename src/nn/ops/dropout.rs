@@ -91,11 +91,10 @@ impl NetworkKernels {
             ElementType::F32 => DROPOUT,
             ElementType::F16 => of_f16(),
         };
-        let of_any_type = Operand {
-            of_any_type: true,
-            ..Operand::vector("x", x)
-        };
-        let operands = [Operand::vector("batches", batches), of_any_type];
+        let operands = [
+            Operand::vector("batches", batches),
+            Operand::vector("x", x).of_any_type(),
+        ];
         let threads = u64::from(x.len).div_ceil(BLOCK);
         let probe = || probe(x.element);
         self.elementwise(&kernel, dims(settings, x.len), &operands, threads, &probe)

@@ -7,7 +7,7 @@ use crate::kernel::{
     Binding, Contents, Dispatch, File, Kernel, Operand, PrepareError, Probe, Uniform, Vector,
     Wanted, expect_vector, file, quarters, uniform,
 };
-use crate::model::{LossScale, LossScaling};
+use crate::model::LossScaling;
 
 uniform! {
     /// `Dims` in `loss_scale.wgsl`.
@@ -208,10 +208,9 @@ pub(in crate::nn) struct ScaledLoss {
 impl ScaledLoss {
     /// Before the first update.
     pub(in crate::nn) fn new(gpu: &Gpu, scaling: LossScaling) -> Result<Self, GpuError> {
-        let LossScale { scale, updates } = scaling.begin();
         Ok(Self {
             scaling,
-            state: gpu.upload("wgpu_linear::loss_scale", &[scale, updates as f32])?,
+            state: gpu.upload("wgpu_linear::loss_scale", &scaling.begin().numbers())?,
             verdict: gpu.zeros("wgpu_linear::verdict", VERDICT_WORDS as usize)?,
         })
     }
