@@ -7,7 +7,7 @@
 // gets `enable subgroups;` as its first line, and has to be refused without it. The largest prefetched
 // tiles need 32 KiB of workgroup memory, and have to be refused for that alone, since such a device
 // has 16. Numbers of 16 bits are a feature as well, which is asked for. One that names words of 64
-// bits, which no browser has, has to be refused.
+// bits or matrix units, which no browser has, has to be refused.
 
 import fs from "node:fs";
 import path from "node:path";
@@ -33,7 +33,9 @@ async function objection(name, code) {
 }
 
 const failures = [];
-const special = { subgroups: new Map(), memory: new Map(), u64: new Map(), f16: new Map() };
+const special = {
+  subgroups: new Map(), memory: new Map(), u64: new Map(), f16: new Map(), units: new Map(),
+};
 /** Counts a kernel under its operation and algorithm. */
 function note(kind, name) {
   const family = name.split("-").slice(0, 2).join("/");
@@ -45,7 +47,10 @@ for (const file of files) {
   const name = path.basename(file, ".wgsl");
   const code = fs.readFileSync(path.join(folder, file), "utf8");
   const bare = code.replace(/\/\/.*/g, "");
-  if (/\bu64\b/.test(bare)) {
+  if (/\benable wgpu_cooperative_matrix;/.test(bare)) {
+    note(special.units, name);
+    if (!(await objection(name, code))) failures.push(`${name}: browsers know matrix units by now`);
+  } else if (/\bu64\b/.test(bare)) {
     note(special.u64, name);
     if (!(await objection(name, code))) failures.push(`${name}: browsers know u64 by now`);
   } else if (/subgroup/.test(bare)) {
@@ -71,12 +76,14 @@ if (files.length < 100) failures.push("there should be more kernels");
 for (const failure of failures) console.log(`FAILED  ${failure}`);
 const count = kind => [...kind.values()].reduce((a, b) => a + b, 0);
 const list = kind => [...kind].map(([family, n]) => `${family} (${n})`).join(", ");
-const { subgroups, memory, u64, f16 } = special;
-const plain = files.length - count(subgroups) - count(memory) - count(u64) - count(f16);
+const { subgroups, memory, u64, f16, units } = special;
+const others = [subgroups, memory, u64, f16, units].map(count).reduce((a, b) => a + b, 0);
+const plain = files.length - others;
 console.log(`${files.length} kernels: ${plain} are for every browser`);
 console.log(`${count(subgroups)} need the feature \`subgroups\`: ${list(subgroups)}`);
 console.log(`${count(f16)} need the feature \`shader-f16\`: ${list(f16)}`);
 console.log(`${count(memory)} need 32 KiB of workgroup memory: ${list(memory)}`);
+console.log(`${count(units)} use matrix units, for native adapters alone: ${list(units)}`);
 console.log(`${count(u64)} have words of 64 bits, for native adapters alone: ${list(u64)}`);
 console.log(`${failures.length} failures`);
 process.exit(failures.length ? 1 : 0);

@@ -150,7 +150,8 @@ fn matmul_tiled(
     var column_sum: vec4<f32>;
     var values: mat4x4<f32>;
     var pair = 0u;
-    if PAIRS == 2u {
+    // Where there is but one step there may be no such terms.
+    if PAIRS == 2u && begin + TILE_K < end {
         values = stored_block(is_left, at);
     }
     var k = begin;

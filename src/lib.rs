@@ -20,7 +20,8 @@ mod time;
 #[cfg(not(target_arch = "wasm32"))]
 pub use check::selfcheck;
 pub use device::{
-    AdapterChoice, Element, Gpu, GpuError, GpuOptions, Lack, Requirements, SurveyedLimit,
+    AdapterChoice, Element, Gpu, GpuError, GpuOptions, Lack, MatrixUnits, Requirements,
+    SurveyedLimit,
 };
 pub use kernel::{Access, Binding, Dispatch, Kernel, Matrix, PrepareError, ShaderChecks, Vector};
 pub use linear::{

@@ -130,6 +130,8 @@ fn kind(name: &str) -> Kind {
     let begins = |names: &[&str]| names.iter().any(|begin| name.starts_with(begin));
     if begins(&fused) || begins(&dual) {
         Kind::MultiplyAdd
+    } else if begins(&["v_wmma", "v_swmmac"]) {
+        Kind::MatrixMultiply
     } else if begins(&hints) {
         Kind::Wait
     } else if name.starts_with("s_barrier") {

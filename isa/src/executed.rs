@@ -12,9 +12,16 @@ pub(crate) struct Step {
     pub(crate) terms: f64,
     pub(crate) multiply_adds: f64,
     pub(crate) bytes: f64,
+    /// Of the workgroup.
+    pub(crate) threads: f64,
 }
 
 impl Step {
+    /// Multiply-adds of one of four subgroups, in 16 terms.
+    pub(crate) fn multiply_adds_of_subgroup(&self) -> f64 {
+        self.multiply_adds * self.threads / 4.0 * 16.0 / self.terms
+    }
+
     /// `None` where the shader has no `TILE_K`: it stages nothing.
     pub(crate) fn of(module: &naga::Module) -> Option<Self> {
         let value = |name| spirv::constant(module, name).map(f64::from);
@@ -23,12 +30,15 @@ impl Step {
             value("TILE_COLUMNS")?,
             value("TILE_K")?,
         ];
+        // Matrix units take numbers of 16 bits.
+        let staged = if value("MATRIX").is_some() { 2.0 } else { 4.0 };
         let size = module.entry_points.first()?.workgroup_size;
         let threads = f64::from(size.iter().product::<u32>());
         Some(Self {
             terms,
             multiply_adds: rows * columns * terms / threads,
-            bytes: 4.0 * (rows + columns) * terms / threads,
+            bytes: staged * (rows + columns) * terms / threads,
+            threads,
         })
     }
 }
@@ -96,6 +106,7 @@ fn k_loop<'a>(program: &Program, loops: &'a [Loop]) -> Option<&'a Loop> {
     let work = |one: &&Loop| {
         let waits = one.count(program, Kind::Barrier) > 0;
         let multiply_adds = one.count(program, Kind::MultiplyAdd);
+        let multiply_adds = multiply_adds + one.count(program, Kind::MatrixMultiply);
         (waits, multiply_adds, std::cmp::Reverse(one.len(program)))
     };
     let is_outermost = |one: &&Loop| !loops.iter().any(|other| one.is_within(other));
@@ -215,6 +226,7 @@ mod tests {
         terms: 16.0,
         multiply_adds: 64.0,
         bytes: 8.0,
+        threads: 64.0,
     };
     use Kind::{Barrier, Load, MultiplyAdd, Vector};
 

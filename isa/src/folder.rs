@@ -9,11 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::executed::{Executed, Step};
-use crate::kernels::Job;
+use crate::kernels::{Job, suits};
 use crate::program::Program;
 use crate::record::{Figures, Record};
 use crate::vulkan::Device;
-use crate::{aco, agx, nak, spirv};
+use crate::{aco, agx, nak, spirv, units};
 
 fn file(folder: &Path, name: &str, extension: &str) -> PathBuf {
     folder.join(format!("{}.{extension}", name.replace('/', ".")))
@@ -33,7 +33,14 @@ fn read(path: &Path) -> Result<String, String> {
 pub(crate) fn compile(folder: &Path, jobs: &[Job]) -> Result<(), String> {
     let device = Device::open()?;
     let mut index = format!("{}\n", device.name);
-    for job in jobs {
+    let key = folder.file_name().unwrap_or_default().to_string_lossy();
+    let (mut of_units, mut without_units) = (0, 0);
+    for job in jobs.iter().filter(|job| suits(job, &key)) {
+        if job.uses_units && !device.has_units {
+            without_units += 1;
+            continue;
+        }
+        of_units += u32::from(job.uses_units);
         let named = |error| format!("{}: {error}", job.name);
         let shader = spirv::compile(&job.wgsl).map_err(named)?;
         let compiled = device.compile(&shader).map_err(named)?;
@@ -51,6 +58,10 @@ pub(crate) fn compile(folder: &Path, jobs: &[Job]) -> Result<(), String> {
         write(&file(folder, &job.name, "wgsl"), &job.wgsl)?;
         let code = compiled.texts.last().map_or("", |(_, text)| text);
         write(&file(folder, &job.name, "txt"), code)?;
+    }
+    match without_units {
+        0 => eprintln!("{key}: {of_units} kernels use matrix units"),
+        _ => eprintln!("{key}: no matrix units, {without_units} kernels are left out"),
     }
     write(&folder.join("index.tsv"), &index)
 }
@@ -85,11 +96,13 @@ pub(crate) fn record(folder: &Path, mesa: &str) -> Result<Record, String> {
         };
         let wgsl = read(&file(folder, name, "wgsl"))?;
         let step = Step::of(&spirv::parse(&wgsl)?);
+        let executed = Executed::of(&program, step);
         let figures = Figures::new(
             format!("{:08x}", crc32c::crc32c(wgsl.as_bytes())),
             shared_bytes.parse().unwrap_or(0),
             &numbers(statistics),
-            &Executed::of(&program, step),
+            &executed,
+            units::share(&key, step, &executed),
         );
         record.kernels.insert(name.to_owned(), figures);
     }

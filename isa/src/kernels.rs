@@ -10,6 +10,7 @@ pub(crate) struct Job {
     pub(crate) wgsl: String,
     /// Workgroup memory.
     pub(crate) shared_bytes: u32,
+    pub(crate) uses_units: bool,
 }
 
 /// Files of kernels for adapters that run on the CPU.
@@ -26,12 +27,20 @@ pub(crate) fn of_hardware() -> Result<Vec<Job>, String> {
             name: kernel.name(),
             wgsl: kernel.wgsl().map_err(|error| error.to_string())?,
             shared_bytes: kernel.shared_bytes,
+            uses_units: kernel.uses_matrix_units(),
         })
     };
     wgpu_linear::kernels()
         .filter(is_for_hardware)
         .map(job)
         .collect()
+}
+
+/// Whether the matrix units of a device multiply as the kernel has them: matrices of sixteen, by
+/// subgroups of 64 on AMD and of 32 on NVIDIA.
+pub(crate) fn suits(job: &Job, device: &str) -> bool {
+    let lanes = if device.starts_with("nv") { 32 } else { 64 };
+    !job.uses_units || job.name.contains(&format!("_of_16_by_{lanes}"))
 }
 
 /// A WGSL file that is not (yet) a kernel.
@@ -41,5 +50,6 @@ pub(crate) fn of_file(path: &str) -> Result<Job, String> {
         name: name.to_string_lossy().into_owned(),
         wgsl: std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?,
         shared_bytes: 0,
+        uses_units: false,
     })
 }

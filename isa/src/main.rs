@@ -11,6 +11,7 @@ mod program;
 mod record;
 mod spirv;
 mod table;
+mod units;
 mod vulkan;
 
 use std::path::Path;

@@ -37,6 +37,8 @@ fn instruction(line: &str) -> Instruction {
     let name = behind_predicate(operation);
     let mut instruction = if name.starts_with("ld.") || name.starts_with("st.") {
         memory(name)
+    } else if let Some(matrices) = name.strip_prefix("ldsm.") {
+        shared_matrices(matrices)
     } else {
         Instruction::new(kind(name, written))
     };
@@ -74,12 +76,21 @@ fn memory(name: &str) -> Instruction {
     Instruction::moving(kind, bits.unwrap_or(32) / 8)
 }
 
+/// One, two or four matrices of 8 × 8 numbers of 16 bits, four bytes of each for a thread.
+fn shared_matrices(name: &str) -> Instruction {
+    let count = name.split('.').find_map(|word| word.strip_prefix('x'));
+    let count: u32 = count.and_then(|count| count.parse().ok()).unwrap_or(1);
+    Instruction::moving(Kind::SharedLoad, 4 * count)
+}
+
 fn kind(name: &str, written: &str) -> Kind {
     let begins = |names: &[&str]| names.iter().any(|begin| name.starts_with(begin));
     // Registers of the whole warp are `ur0`, its predicates `up0`.
     let is_uniform = written.starts_with("ur") || written.starts_with("up");
     if name.starts_with("ffma") {
         Kind::MultiplyAdd
+    } else if begins(&["hmma", "imma"]) {
+        Kind::MatrixMultiply
     } else if begins(&["bar.", "bar "]) || name == "bar" {
         Kind::Barrier
     } else if begins(&["nop", "membar", "depbar"]) {

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 pub(crate) enum Kind {
     /// A multiply-add of f32.
     MultiplyAdd,
+    /// Matrices multiplied by a matrix unit, and added.
+    MatrixMultiply,
     /// Other arithmetic of all threads, moves included.
     Vector,
     /// Arithmetic once for the whole subgroup, and loads of what is the same for all of it.

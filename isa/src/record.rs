@@ -26,8 +26,9 @@ pub(crate) struct Record {
 }
 
 /// Names of figures, and the kinds whose executed instructions they count.
-const KINDS: [(&str, &[Kind]); 9] = [
+const KINDS: [(&str, &[Kind]); 10] = [
     ("fma", &[Kind::MultiplyAdd]),
+    ("matrix", &[Kind::MatrixMultiply]),
     ("alu", &[Kind::Vector]),
     ("scalar", &[Kind::Scalar]),
     ("lds_loads", &[Kind::SharedLoad]),
@@ -39,12 +40,14 @@ const KINDS: [(&str, &[Kind]); 9] = [
 ];
 
 impl Figures {
-    /// From what the driver says of registers, and from what is executed.
+    /// From what the driver says of registers, and from what is executed; `units` is the share of
+    /// matrix units in percent.
     pub(crate) fn new(
         hash: String,
         shared_bytes: u32,
         statistics: &BTreeMap<String, f64>,
         executed: &Executed,
+        units: Option<f64>,
     ) -> Self {
         let sum = |names: &[&str]| names.iter().filter_map(|name| statistics.get(*name)).sum();
         let mut numbers = BTreeMap::from([
@@ -74,6 +77,7 @@ impl Figures {
         ]);
         let fma = executed.count(Kind::MultiplyAdd);
         numbers.insert("share", 100.0 * fma / executed.total().max(1.0));
+        numbers.insert("units", units.unwrap_or(0.0));
         let vector = fma + executed.count(Kind::Vector);
         numbers.insert("share_of_alu", 100.0 * fma / vector.max(1.0));
         for (name, kinds) in KINDS {
@@ -151,10 +155,11 @@ fn json_number(number: f64) -> Value {
 
 /// Figures that must not get worse, and by how much they may differ: those of which more is better,
 /// then those of which less is.
-const MORE_IS_BETTER: [(&str, f64); 6] = [
+const MORE_IS_BETTER: [(&str, f64); 7] = [
     ("occupancy", 0.0),
     ("share", 0.5),
     ("share_of_alu", 0.5),
+    ("units", 0.5),
     ("load_width", 0.0),
     ("lds_load_width", 0.0),
     ("loads_in_flight", 0.0),

@@ -3,7 +3,7 @@
 use crate::record::{Figures, Record};
 
 /// Headings, and the figures below them.
-const COLUMNS: [(&str, &str); 19] = [
+const COLUMNS: [(&str, &str); 21] = [
     ("regs", "registers"),
     ("occ", "occupancy"),
     ("wgmem", "workgroup_bytes"),
@@ -11,6 +11,7 @@ const COLUMNS: [(&str, &str); 19] = [
     ("scr", "scratch_bytes"),
     ("instr", "instructions"),
     ("fma", "fma"),
+    ("matrix", "matrix"),
     ("alu", "alu"),
     ("scal", "scalar"),
     ("lds", "lds_loads"),
@@ -23,6 +24,7 @@ const COLUMNS: [(&str, &str); 19] = [
     ("wait", "waits"),
     ("share", "share"),
     ("ofALU", "share_of_alu"),
+    ("units", "units"),
 ];
 
 pub(crate) fn table(record: &Record) -> String {

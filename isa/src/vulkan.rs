@@ -25,6 +25,8 @@ pub(crate) struct Device {
     device: ash::Device,
     reader: ash::khr::pipeline_executable_properties::Device,
     pub(crate) name: String,
+    /// Whether it multiplies matrices of f16 by units of its own.
+    pub(crate) has_units: bool,
 }
 
 impl Device {
@@ -38,7 +40,7 @@ impl Device {
             let instance = vulkan.create_instance(&create, None).map_err(failed)?;
             let physical = instance.enumerate_physical_devices().map_err(failed)?;
             let physical = *physical.first().ok_or("the driver found no device")?;
-            let device = create_device(&instance, physical).map_err(failed)?;
+            let (device, has_units) = create_device(&instance, physical).map_err(failed)?;
             let reader = ash::khr::pipeline_executable_properties::Device::new(&instance, &device);
             let properties = instance.get_physical_device_properties(physical);
             // The entry points must stay loaded.
@@ -47,6 +49,7 @@ impl Device {
                 device,
                 reader,
                 name: text(&properties.device_name),
+                has_units,
             })
         }
     }
@@ -138,17 +141,21 @@ impl Device {
     }
 }
 
+/// The device, and whether it has matrix units.
+///
 /// # Safety
 /// `physical` is of `instance`.
 unsafe fn create_device(
     instance: &ash::Instance,
     physical: vk::PhysicalDevice,
-) -> VkResult<ash::Device> {
+) -> VkResult<(ash::Device, bool)> {
     // SAFETY: as promised.
     let available = unsafe { instance.enumerate_device_extension_properties(physical) }?;
-    let has_robustness = available
-        .iter()
-        .any(|extension| text(&extension.extension_name) == "VK_EXT_robustness2");
+    let has = |name: &str| {
+        let mut available = available.iter();
+        available.any(|extension| text(&extension.extension_name) == name)
+    };
+    let has_robustness = has("VK_EXT_robustness2");
     let mut extensions = vec![ash::khr::pipeline_executable_properties::NAME.as_ptr()];
     let mut statistics = vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default()
         .pipeline_executable_info(true);
@@ -162,10 +169,19 @@ unsafe fn create_device(
     let mut storage16 = vk::PhysicalDevice16BitStorageFeatures::default()
         .storage_buffer16_bit_access(true)
         .uniform_and_storage_buffer16_bit_access(true);
+    // As wgpu asks for where a kernel has matrix units.
+    let has_units = has("VK_KHR_cooperative_matrix");
+    let mut units =
+        vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default().cooperative_matrix(true);
+    let mut memory =
+        vk::PhysicalDeviceVulkanMemoryModelFeatures::default().vulkan_memory_model(true);
     let features = vk::PhysicalDeviceFeatures::default().robust_buffer_access(true);
     let queues = [vk::DeviceQueueCreateInfo::default().queue_priorities(&[1.0])];
     if has_robustness {
         extensions.push(ash::ext::robustness2::NAME.as_ptr());
+    }
+    if has_units {
+        extensions.push(ash::khr::cooperative_matrix::NAME.as_ptr());
     }
     let mut create = vk::DeviceCreateInfo::default()
         .queue_create_infos(&queues)
@@ -178,8 +194,12 @@ unsafe fn create_device(
     if has_robustness {
         create = create.push_next(&mut robustness);
     }
+    if has_units {
+        create = create.push_next(&mut units).push_next(&mut memory);
+    }
     // SAFETY: as promised; what is pointed to lives until the call returns.
-    unsafe { instance.create_device(physical, &create, None) }
+    let device = unsafe { instance.create_device(physical, &create, None) }?;
+    Ok((device, has_units))
 }
 
 fn layout_binding(&(binding, is_uniform): &(u32, bool)) -> vk::DescriptorSetLayoutBinding<'_> {

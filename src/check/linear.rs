@@ -78,6 +78,7 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
 /// Matrices of f16, and of f16 and f32 together: each kernel, aligned to four elements and not, and every
 /// epilogue.
 fn halves(capabilities: &Capabilities) -> Vec<Case> {
+    let capabilities = &capabilities.rounding_factors();
     let mut cases = Vec::new();
     for sizes in [[3, 5, 7], [13, 517, 35], [64, 64, 64], [1, 260, 132]] {
         for form in FORMS {
@@ -86,6 +87,7 @@ fn halves(capabilities: &Capabilities) -> Vec<Case> {
             }
         }
     }
+    cases.extend(by_units(capabilities));
     for precision in [Precision::F16, Precision::Mixed] {
         let of = |form, sizes, numbers, plan| stored(form, sizes, numbers, plan, precision);
         for (form, numbers) in [
@@ -106,6 +108,29 @@ fn halves(capabilities: &Capabilities) -> Vec<Case> {
         let form = Form::Forward { has_bias: true };
         let plan = planned_for(form, LONG, capabilities);
         cases.push(of(form, LONG, Numbers::Whole, plan));
+    }
+    cases
+}
+
+/// By matrix units, where the device was opened with them: every epilogue, around the edges of tiles.
+fn by_units(capabilities: &Capabilities) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (form, numbers) in [
+        (Form::Forward { has_bias: false }, Numbers::Whole),
+        (Form::Activated(LEAKY), Numbers::Quarters),
+        (Form::Inference(LEAKY), Numbers::Quarters),
+        (Form::BelowActivation(LEAKY), Numbers::Quarters),
+        (Form::WeightGrad { has_db: false }, Numbers::Whole),
+        (Form::Forward { has_bias: true }, Numbers::Real),
+        (Form::InputGrad, Numbers::Real),
+        (Form::WeightGrad { has_db: true }, Numbers::Real),
+    ] {
+        for sizes in [[9, 7, 11], [36, 132, 68]] {
+            let mut plans = plans(sizes, form, capabilities);
+            plans.retain(|plan| matches!(plan.algorithm, Algorithm::Cooperative(_)));
+            let of = |plan| stored(form, sizes, numbers, plan, Precision::F16);
+            cases.extend(plans.into_iter().map(of));
+        }
     }
     cases
 }

@@ -43,6 +43,12 @@ pub struct GpuOptions {
     /// What to ask of the device beyond WebGPU's core, as far as the adapter has it; see what came
     /// of it in [`wgpu::Device::features`]. Default: nothing.
     pub features: Features,
+    /// Whether to open the matrix units ([`MatrixUnits`](crate::MatrixUnits)) of an adapter
+    /// that has them: products of which a factor is stored as f16 may be planned with them then, and
+    /// round the other to f16 as well (`docs/PRECISION.md`). wgpu has them as an experiment, which may
+    /// have faults of any kind in wgpu and in drivers; the checks on first use find wrong results, and
+    /// nothing worse. Default: where the environment variable `WGPU_LINEAR_MATRIX_UNITS` is `1`.
+    pub matrix_units: bool,
     /// Folder that keeps the pipelines that [`nn`](crate::nn) and
     /// [`LinearKernels::of`](crate::LinearKernels::of) compile, for processes to come; made when
     /// there is something to keep. Worth it on Vulkan where the driver keeps none itself; without
@@ -72,6 +78,7 @@ impl Default for GpuOptions {
             power_preference: None,
             allow_software: true,
             features: Features::empty(),
+            matrix_units: from_env("WGPU_LINEAR_MATRIX_UNITS").as_deref() == Some("1"),
             pipelines: None,
             timeout: Duration::from_secs(120),
             first_use_checks: true,

@@ -15,6 +15,7 @@ use wgpu::DeviceType;
 
 use super::GpuError;
 use super::adapter::{GpuOptions, choose, describe, describe_request, enumerate, install_hint};
+use super::matrix_units::{MatrixUnits, experiments};
 use super::patience::Patience;
 #[cfg(not(target_arch = "wasm32"))]
 use super::patience::is_done;
@@ -80,12 +81,19 @@ impl Gpu {
                 hint: install_hint(),
             })?;
         let requirements = Requirements::of(adapter);
-        let wanted = match options.pipelines {
-            Some(_) => options.features | wgpu::Features::PIPELINE_CACHE,
-            None => options.features,
-        };
+        let mut wanted = options.features;
+        if options.pipelines.is_some() {
+            wanted |= wgpu::Features::PIPELINE_CACHE;
+        }
+        let experiment = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        let has_units = options.matrix_units && MatrixUnits::of(adapter).is_some();
+        wanted.set(experiment, has_units);
         let descriptor = wgpu::DeviceDescriptor {
             required_features: requirements.features() | adapter.features() & wanted,
+            experimental_features: match has_units {
+                true => experiments(),
+                false => wgpu::ExperimentalFeatures::disabled(),
+            },
             ..requirements.descriptor()
         };
         let (device, queue) = adapter

@@ -34,8 +34,7 @@ pub(crate) struct KernelCache {
     speed: Speed,
     checks: ShaderChecks,
     wide_loads: bool,
-    /// Whether shaders may have numbers of 16 bits.
-    halves: bool,
+    features: wgpu::Features,
     #[cfg(not(target_arch = "wasm32"))]
     pipelines: Option<Pipelines>,
     /// What is known of the kernels of the device; `None` where they are taken as they are.
@@ -67,7 +66,7 @@ impl KernelCache {
             speed: Speed::of(info.device_type, loop_iterations(&info)),
             checks: checks.or_from_env(),
             wide_loads: has_wide_loads(device),
-            halves: device.features().contains(wgpu::Features::SHADER_F16),
+            features: device.features(),
             #[cfg(not(target_arch = "wasm32"))]
             pipelines: None,
             #[cfg(not(target_arch = "wasm32"))]

@@ -1,4 +1,5 @@
-//! From a kernel to a pipeline; with `pipelines.rs` the place of this crate with `unsafe`.
+//! From a kernel to a pipeline; with `pipelines.rs` and `device/matrix_units.rs` the places of this
+//! crate with `unsafe`.
 
 use std::borrow::Cow;
 #[cfg(not(target_arch = "wasm32"))]
@@ -100,7 +101,7 @@ fn dialect(wgsl: &str) -> Cow<'_, str> {
 }
 
 /// Compiles a kernel of [`Kernel::trusted`] without bounds checks and loop bounds: with
-/// `pipeline_cache` the only `unsafe` of this crate.
+/// `pipeline_cache` and `experiments` the only `unsafe` of this crate.
 #[expect(
     unsafe_code,
     reason = "wgpu cannot prove what the proof below says, and its checks make the kernels several times slower"
@@ -131,7 +132,8 @@ fn trusted_module(
     //   Operands are bound as vectors of four, or as two words of 64 bits, only where all their
     //   rows hold a multiple of 4 elements (`product.rs`), the left factor by itself.
     // * Workgroup and private arrays: indexed by thread numbers and loop counters with constant
-    //   bounds below their lengths. Shuffles hand on values, none of which becomes an index.
+    //   bounds below their lengths; of matrices that units load and store, `experiments` says where
+    //   they lie. Shuffles hand on values, none of which becomes an index.
     // * Loops: counters grow by at least 1 towards a bound below 2^31, so they end.
     // No index comes from data. The exactness tests cover every kernel at its edges, once like
     // this and once with all checks.

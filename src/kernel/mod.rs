@@ -223,17 +223,31 @@ impl Kernel {
     pub fn wgsl(&self) -> Result<String, SourceError> {
         let sources: Vec<_> = self.files()?.iter().map(|file| file.source).collect();
         let wgsl = specialise(&sources.join("\n"), &self.constants)?;
-        Ok(match self.uses_f16() {
-            true => format!("enable f16;\n\n{wgsl}"),
-            false => wgsl,
-        })
+        Ok(format!("{}{wgsl}", self.enables()))
+    }
+
+    /// The first lines of its WGSL: what it needs beside the core of the language.
+    #[must_use]
+    pub fn enables(&self) -> &'static str {
+        match (self.uses_f16(), self.uses_matrix_units()) {
+            (_, true) => "enable f16;\nenable wgpu_cooperative_matrix;\n\n",
+            (true, false) => "enable f16;\n\n",
+            (false, false) => "",
+        }
     }
 
     /// Whether it needs [`wgpu::Features::SHADER_F16`].
     #[must_use]
     pub fn uses_f16(&self) -> bool {
         let is_f16 = |(_, value): &(&str, Constant)| *value == Constant::Type(ElementType::F16);
-        self.constants.iter().any(is_f16)
+        self.uses_matrix_units() || self.constants.iter().any(is_f16)
+    }
+
+    /// Whether it needs [`wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX`], which no browser has.
+    #[must_use]
+    pub fn uses_matrix_units(&self) -> bool {
+        let is_matrix = |file: &File| file.name.starts_with("parts/matrices/");
+        self.choices.iter().any(is_matrix)
     }
 
     /// Whether it needs [`wgpu::Features::SUBGROUP`]. Compilers of browsers want

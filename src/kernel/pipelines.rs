@@ -175,7 +175,7 @@ fn others_may_write(_path: &Path) -> bool {
 }
 
 /// The cache of a device, with what an earlier one has held: with `trusted_module` the only
-/// `unsafe` of this crate.
+/// `unsafe` of this crate, but for `experiments`.
 #[expect(
     unsafe_code,
     reason = "wgpu cannot prove where the data come from, and the proof below can only say what was checked"

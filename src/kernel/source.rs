@@ -196,10 +196,15 @@ pub fn specialise(wgsl: &str, constants: &[(&str, Constant)]) -> Result<String, 
     Ok(lines.concat())
 }
 
-/// Whether there is a word of subgroups outside of comments.
+/// Whether there is a function or a value of subgroups outside of comments, as `subgroupShuffle` and
+/// `subgroup_size` are.
 pub(super) fn uses_subgroups(wgsl: &str) -> bool {
-    let code = wgsl.lines().map(|line| line.split("//").next());
-    code.flatten().any(|code| code.contains("subgroup"))
+    let code = wgsl.lines().filter_map(|line| line.split("//").next());
+    let mut words = code.flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.any(|word| {
+        word.strip_prefix("subgroup")
+            .is_some_and(|rest| !rest.is_empty())
+    })
 }
 
 /// The line with its value replaced, if it declares `name`.

@@ -39,13 +39,14 @@ struct Family {
 }
 
 const fn processor(
-    [multiply_adds, megahertz]: [u32; 2],
+    [multiply_adds, matrix_multiply_adds, megahertz]: [u32; 3],
     [registers, threads, workgroup_kilobytes]: [u32; 3],
     [gigabytes_per_s, cache_kilobytes]: [u32; 2],
     largest_tile: u32,
 ) -> Processor {
     Processor {
         multiply_adds,
+        matrix_multiply_adds,
         megahertz,
         registers,
         threads,
@@ -57,44 +58,46 @@ const fn processor(
 }
 
 // NVIDIA. Per multiprocessor: CUDA C++ Programming Guide, "Technical Specifications per Compute
-// Capability"; clocks, bandwidth, caches and numbers: the white paper of each architecture.
-const PASCAL: Processor = processor([128, 1_600], [65_536, 2_048, 96], [16, 140], 128);
-const VOLTA: Processor = processor([64, 1_400], [65_536, 2_048, 96], [12, 76], 128);
-const TURING: Processor = processor([64, 1_650], [65_536, 1_024, 64], [9, 90], 128);
-const AMPERE_SERVER: Processor = processor([64, 1_350], [65_536, 2_048, 164], [15, 370], 128);
-const AMPERE: Processor = processor([128, 1_750], [65_536, 1_536, 100], [12, 90], 128);
-const ADA: Processor = processor([128, 2_500], [65_536, 1_536, 100], [9, 600], 128);
-const HOPPER: Processor = processor([128, 1_700], [65_536, 2_048, 228], [25, 380], 128);
-const BLACKWELL: Processor = processor([128, 2_500], [65_536, 1_536, 100], [11, 600], 128);
+// Capability"; matrix units, into f32, clocks, bandwidth, caches and numbers: the white paper of each
+// architecture.
+const PASCAL: Processor = processor([128, 0, 1_600], [65_536, 2_048, 96], [16, 140], 128);
+const VOLTA: Processor = processor([64, 512, 1_400], [65_536, 2_048, 96], [12, 76], 128);
+const TURING: Processor = processor([64, 512, 1_650], [65_536, 1_024, 64], [9, 90], 128);
+const AMPERE_SERVER: Processor =
+    processor([64, 1_024, 1_350], [65_536, 2_048, 164], [15, 370], 128);
+const AMPERE: Processor = processor([128, 256, 1_750], [65_536, 1_536, 100], [12, 90], 128);
+const ADA: Processor = processor([128, 256, 2_500], [65_536, 1_536, 100], [9, 600], 128);
+const HOPPER: Processor = processor([128, 2_048, 1_700], [65_536, 2_048, 228], [25, 380], 128);
+const BLACKWELL: Processor = processor([128, 256, 2_500], [65_536, 1_536, 100], [11, 600], 128);
 /// Of an Orin, whose processors share the memory of the CPU.
-const TEGRA: Processor = processor([128, 1_000], [65_536, 1_536, 100], [12, 256], 128);
+const TEGRA: Processor = processor([128, 512, 1_000], [65_536, 1_536, 100], [12, 256], 128);
 
 // AMD. Per compute unit: the white papers of GCN, RDNA and RDNA 2, and the ISA guides of RDNA 3 and
-// 4; numbers: data sheets. Two multiply-adds a lane (RDNA 3 and later) are not counted: compilers
-// find few. Names of chips are those that RADV puts in brackets.
-const GCN: Processor = processor([64, 1_300], [65_536, 2_560, 64], [8, 64], 128);
-const RDNA1: Processor = processor([64, 1_700], [65_536, 1_280, 64], [11, 100], 128);
-const RDNA2: Processor = processor([64, 2_200], [65_536, 1_024, 64], [7, 1_600], 128);
-const RDNA3: Processor = processor([64, 2_400], [98_304, 1_024, 64], [10, 1_000], 128);
-const RDNA4: Processor = processor([64, 2_700], [98_304, 1_024, 64], [10, 1_000], 128);
+// 4, matrix units as well; numbers: data sheets. Two multiply-adds a lane (RDNA 3 and later) are not
+// counted: compilers find few. Names of chips are those that RADV puts in brackets.
+const GCN: Processor = processor([64, 0, 1_300], [65_536, 2_560, 64], [8, 64], 128);
+const RDNA1: Processor = processor([64, 0, 1_700], [65_536, 1_280, 64], [11, 100], 128);
+const RDNA2: Processor = processor([64, 0, 2_200], [65_536, 1_024, 64], [7, 1_600], 128);
+const RDNA3: Processor = processor([64, 256, 2_400], [98_304, 1_024, 64], [10, 1_000], 128);
+const RDNA4: Processor = processor([64, 512, 2_700], [98_304, 1_024, 64], [10, 1_000], 128);
 /// Of a processor with graphics, which shares the memory of the CPU.
-const AMD_SHARED: Processor = processor([64, 2_200], [65_536, 1_024, 64], [8, 170], 128);
+const AMD_SHARED: Processor = processor([64, 0, 2_200], [65_536, 1_024, 64], [8, 170], 128);
 
 // Intel. Per Xe core: "Intel Arc Graphics Developer Guide", Mesa's `intel_device_info.c`; 128²
 // spills there, as Mesa's compiler for DG2 says. Xe-LP: sixteen execution units count as one.
-const XE_HPG: Processor = processor([128, 2_100], [131_072, 2_048, 128], [17, 512], 64);
-const XE2: Processor = processor([128, 2_600], [131_072, 2_048, 128], [23, 900], 64);
-const XE_SHARED: Processor = processor([128, 1_400], [114_688, 1_792, 64], [10, 600], 64);
+const XE_HPG: Processor = processor([128, 0, 2_100], [131_072, 2_048, 128], [17, 512], 64);
+const XE2: Processor = processor([128, 0, 2_600], [131_072, 2_048, 128], [23, 900], 64);
+const XE_SHARED: Processor = processor([128, 0, 1_400], [114_688, 1_792, 64], [10, 600], 64);
 
 // Apple. Per core, numbers and clocks: github.com/philipturner/metal-benchmarks; registers: 1,024
 // threads with 104 half registers each, as Mesa's compiler counts, which needs all 256 for 128².
-const APPLE_CORE: Processor = processor([128, 1_400], [53_248, 1_024, 60], [10, 800], 64);
+const APPLE_CORE: Processor = processor([128, 128, 1_400], [53_248, 1_024, 60], [10, 800], 64);
 
 // Qualcomm and ARM. Rough, and nothing but orders of magnitude for registers and caches, which
 // neither publishes. Numbers: from peak FLOP/s and clock, with 128 lanes a processor; drivers do
 // not tell how many cores a Mali has.
-const ADRENO: Processor = processor([128, 700], [32_768, 1_024, 32], [6, 250], 64);
-const MALI: Processor = processor([64, 850], [16_384, 512, 32], [5, 250], 64);
+const ADRENO: Processor = processor([128, 0, 700], [32_768, 1_024, 32], [6, 250], 64);
+const MALI: Processor = processor([64, 0, 850], [16_384, 512, 32], [5, 250], 64);
 
 #[rustfmt::skip] // a family is a paragraph
 const FAMILIES: [Family; 20] = [

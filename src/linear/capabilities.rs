@@ -4,6 +4,7 @@ use wgpu::DeviceType;
 
 use super::adapters::processors;
 use super::processor::Processor;
+use crate::device::MatrixUnits;
 use crate::kernel::{LLVMPIPE_LOOP_ITERATIONS, loop_iterations, slowness};
 
 /// The properties of an adapter and its device that decide which kernel is fast there.
@@ -19,6 +20,12 @@ pub struct Capabilities {
     pub subgroup_sizes: Option<[u32; 2]>,
     /// Whether the device was opened with [`wgpu::Features::SHADER_F16`].
     pub has_f16: bool,
+    /// The matrix units that the device was opened with, see
+    /// [`GpuOptions::matrix_units`](crate::GpuOptions::matrix_units).
+    pub matrix_units: Option<MatrixUnits>,
+    /// Whether factors may be rounded to f16, as matrix units need it: where one of them is stored as
+    /// f16. See [`Self::rounding_factors`].
+    pub rounds_factors: bool,
     /// Processors, each of which runs a workgroup or several at the same time: threads of the host
     /// for software, those of hardware by vendor and name of the adapter.
     pub parallel_workgroups: u32,
@@ -92,6 +99,8 @@ impl Capabilities {
             vendor: info.vendor,
             subgroup_sizes: subgroups.then_some([info.subgroup_min_size, info.subgroup_max_size]),
             has_f16: features.contains(wgpu::Features::SHADER_F16),
+            matrix_units: MatrixUnits::of_opened(info, features),
+            rounds_factors: false,
             parallel_workgroups,
             processor,
             max_invocations: limits.max_compute_invocations_per_workgroup,
@@ -110,6 +119,8 @@ impl Capabilities {
             vendor: 0,
             subgroup_sizes: None,
             has_f16: false,
+            matrix_units: None,
+            rounds_factors: false,
             parallel_workgroups: 32,
             processor: Processor::UNKNOWN,
             max_invocations: 256,
@@ -129,6 +140,16 @@ impl Capabilities {
             parallel_workgroups: threads,
             loop_iterations: Some(LLVMPIPE_LOOP_ITERATIONS),
             ..Self::hardware()
+        }
+    }
+
+    /// The same for products of which a factor is stored as f16: the matrix units may be used, where
+    /// the device was opened with them.
+    #[must_use]
+    pub fn rounding_factors(&self) -> Self {
+        Self {
+            rounds_factors: true,
+            ..self.clone()
         }
     }
 

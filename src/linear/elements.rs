@@ -12,6 +12,11 @@ pub(super) struct Elements {
 }
 
 impl Elements {
+    /// Whether whoever asked for it knows that factors have fewer digits than f32.
+    pub(super) fn has_rounded_factor(self) -> bool {
+        [self.left, self.right].contains(&ElementType::F16)
+    }
+
     /// The types that the files have under these names, where they are others.
     pub(super) fn aliases(self) -> impl Iterator<Item = (&'static str, Constant)> {
         self.named()

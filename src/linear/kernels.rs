@@ -330,7 +330,13 @@ fn of_f16(aligned: bool, left_aligned: bool) -> Vec<Kernel> {
             true => [f16, f16, f32],
             false => [f16, f32, f16],
         };
-        kernels.push(stored(variant, mixed).multiply(Algorithm::Naive, false));
+        let mixed = stored(variant, mixed);
+        kernels.push(mixed.multiply(Algorithm::Naive, false));
+        for algorithm in algorithms::cooperative_examples() {
+            kernels.push(whole.multiply(algorithm, false));
+            kernels.push(mixed.multiply(algorithm, false));
+            kernels.push(whole.multiply(algorithm, true));
+        }
         // The sum of slabs knows no left factor.
         if left_aligned == aligned {
             kernels.push(whole.sum_slabs(1));
@@ -462,7 +468,10 @@ mod tests {
     #[test]
     fn tiles_of_the_host_are_those_of_the_shaders() {
         let variant = variants(true, true)[0];
-        for algorithm in algorithms::examples() {
+        for algorithm in algorithms::examples()
+            .into_iter()
+            .chain(algorithms::cooperative_examples())
+        {
             let wgsl = variant.multiply(algorithm, false).wgsl().unwrap();
             let module = naga::front::wgsl::parse_str(&wgsl).unwrap();
             let tile = ["TILE_ROWS", "TILE_COLUMNS"].map(|name| constant(&module, name));

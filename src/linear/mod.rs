@@ -31,7 +31,7 @@ mod tune_cache;
 mod tune_file;
 
 pub use activation::Activation;
-pub use algorithms::{Algorithm, Broadcast, Narrow, SmallBatch, Tiled};
+pub use algorithms::{Algorithm, Broadcast, Cooperative, Narrow, SmallBatch, Tiled};
 pub use capabilities::Capabilities;
 pub use operands::{
     BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,

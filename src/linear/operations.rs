@@ -20,6 +20,7 @@ use super::operands::{
     WeightGrad,
 };
 use super::plan::{Plan, plan, ranked_candidates, substitutes};
+use super::precision::Precision;
 use super::product::Product;
 use super::shape::{Operation, Shape};
 use super::windows::Factors;
@@ -65,8 +66,11 @@ pub struct LinearKernels {
     pub(super) cache: KernelCache,
     capabilities: Capabilities,
     longest_dispatch: Duration,
-    chosen: Mutex<HashMap<(Shape, Operation), Plan>>,
+    chosen: Mutex<HashMap<Choice, Plan>>,
 }
+
+/// For which products a plan is chosen; the last: those of which a factor is stored as f16.
+type Choice = (Shape, Operation, bool);
 
 impl LinearKernels {
     /// Kernels for `device`. Compiles nothing yet. What the device lacks
@@ -168,28 +172,53 @@ impl LinearKernels {
     /// results here, where there is another.
     #[must_use]
     pub fn plan(&self, shape: Shape, operation: Operation) -> Plan {
+        self.plan_for(shape, operation, Precision::F32)
+    }
+
+    /// The same where the layer is stored as `precision` says: with f16 matrix units may be planned,
+    /// where the device was opened with them.
+    #[must_use]
+    pub fn plan_for(&self, shape: Shape, operation: Operation, precision: Precision) -> Plan {
+        self.chosen_plan(shape, operation, precision != Precision::F32)
+    }
+
+    fn chosen_plan(&self, shape: Shape, operation: Operation, rounds: bool) -> Plan {
         let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
-        let chosen = chosen.get(&(shape, operation)).copied();
+        let chosen = chosen.get(&(shape, operation, rounds)).copied();
         let chosen = chosen.filter(|plan| !self.is_condemned(operation, plan));
-        chosen.unwrap_or_else(|| self.planned(shape, operation))
+        chosen.unwrap_or_else(|| self.planned(shape, operation, rounds))
     }
 
     /// The same without [`Self::use_plan`].
-    pub(super) fn planned(&self, shape: Shape, operation: Operation) -> Plan {
-        let plans = self.ranked_plans(shape, operation);
+    pub(super) fn planned(&self, shape: Shape, operation: Operation, rounds: bool) -> Plan {
+        let plans = self.ranked_plans(shape, operation, rounds);
         let first = plans.into_iter().next();
         first.unwrap_or_else(|| plan(shape, operation, &self.capabilities))
     }
 
+    /// For products of which a factor is stored as f16, or of which none is.
+    fn capabilities_for(&self, rounds: bool) -> Capabilities {
+        match rounds {
+            true => self.capabilities.rounding_factors(),
+            false => self.capabilities.clone(),
+        }
+    }
+
     /// [`ranked_candidates`], those by kernels last that compute wrong results here, and what may
     /// take their place where all of them do.
-    pub(super) fn ranked_plans(&self, shape: Shape, operation: Operation) -> Vec<Plan> {
-        let mut plans = ranked_candidates(shape, operation, &self.capabilities);
+    pub(super) fn ranked_plans(
+        &self,
+        shape: Shape,
+        operation: Operation,
+        rounds: bool,
+    ) -> Vec<Plan> {
+        let capabilities = self.capabilities_for(rounds);
+        let mut plans = ranked_candidates(shape, operation, &capabilities);
         let condemned = self.cache.condemned();
         if !condemned.is_empty() {
             let is_wrong = |plan: &Plan| plan.is_by(operation, &condemned);
             if plans.iter().all(is_wrong) {
-                plans.extend(substitutes(shape, operation, &self.capabilities));
+                plans.extend(substitutes(shape, operation, &capabilities));
             }
             plans.sort_by_key(is_wrong);
         }
@@ -208,35 +237,52 @@ impl LinearKernels {
     /// A plan whose kernel cannot do that here, such as one for smaller batches or for subgroups of
     /// another size, is ignored with a warning in the log; so is one whose kernel has been found to
     /// compute wrong results here. One that adds up more terms at a time than this device does right
-    /// takes as many passes as it needs.
+    /// takes as many passes as it needs. One by matrix units is used where a factor is stored as f16,
+    /// and nowhere else.
     pub fn use_plan(&self, shape: Shape, operation: Operation, plan: Plan) {
-        let Some(plan) = plan.fitted(shape, operation, &self.capabilities) else {
-            log::warn!("the plan `{plan:?}` is none for {operation:?} on {shape}; ignored");
-            return;
-        };
         if self.is_condemned(operation, &plan) {
             log::warn!("the plan `{plan}` computes wrong results here; ignored");
             return;
         }
+        let fits = [false, true].map(|rounds| self.choose(shape, operation, plan, rounds));
+        if fits == [false; 2] {
+            log::warn!("the plan `{plan:?}` is none for {operation:?} on {shape}; ignored");
+        }
+    }
+
+    /// The same for products of which a factor is stored as f16, or of which none is; false where
+    /// they cannot follow the plan.
+    pub(super) fn choose(
+        &self,
+        shape: Shape,
+        operation: Operation,
+        plan: Plan,
+        rounds: bool,
+    ) -> bool {
+        let Some(plan) = plan.fitted(shape, operation, &self.capabilities_for(rounds)) else {
+            return false;
+        };
         let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
-        chosen.insert((shape, operation), plan);
+        chosen.insert((shape, operation, rounds), plan);
+        true
     }
 
     /// Prepares by the plan and, where a kernel of it computes wrong results, by the next one that
     /// can be prepared.
     fn by_plan(
         &self,
-        shape: Shape,
-        operation: Operation,
+        (shape, operation, rounds): Choice,
         prepare: impl Fn(&Plan) -> Result<Dispatch, PrepareError>,
     ) -> Result<Dispatch, PrepareError> {
-        let wrong = match prepare(&self.plan(shape, operation)) {
+        let wrong = match prepare(&self.chosen_plan(shape, operation, rounds)) {
             Err(wrong @ PrepareError::Miscompiled { .. }) => wrong,
             result => return result,
         };
         // All candidates may turn out to be wrong, one after the other.
-        let others = self.ranked_plans(shape, operation).into_iter();
-        for plan in others.chain(substitutes(shape, operation, &self.capabilities)) {
+        let others = self.ranked_plans(shape, operation, rounds).into_iter();
+        let capabilities = self.capabilities_for(rounds);
+        let substitutes = substitutes(shape, operation, &capabilities);
+        for plan in others.chain(substitutes) {
             match prepare(&plan) {
                 Ok(dispatch) => return Ok(dispatch),
                 Err(stopped @ (PrepareError::DeviceLost { .. } | PrepareError::Timeout { .. })) => {
@@ -376,7 +422,8 @@ impl LinearKernels {
             capabilities: &self.capabilities,
             longest: self.longest_dispatch,
         };
-        self.by_plan(shape, operation, |plan| {
+        let rounds = product.elements().has_rounded_factor();
+        self.by_plan((shape, operation, rounds), |plan| {
             product.prepare(&self.cache, plan, bound)
         })
     }
@@ -519,7 +566,7 @@ impl LinearKernels {
             inputs: 0,
             outputs: dt.columns,
         };
-        self.by_plan(shape, Operation::BiasGrad, |plan| {
+        self.by_plan((shape, Operation::BiasGrad, false), |plan| {
             let parts = [plan.slabs, plan.terms_per_pass];
             prepare_sum_rows(&self.cache, parts, dt, db)
         })

@@ -12,6 +12,8 @@
 pub struct Processor {
     /// f32 multiply-adds in a clock cycle.
     pub multiply_adds: u32,
+    /// Multiply-adds of f16 into f32 in a clock cycle, by its matrix units; 0 where it has none.
+    pub matrix_multiply_adds: u32,
     /// Clock under load, in MHz.
     pub megahertz: u32,
     /// Registers of 32 bits, of all its threads together.
@@ -33,6 +35,7 @@ impl Processor {
     /// Of a GPU of the middle class, of whom nothing is known.
     pub(super) const UNKNOWN: Self = Self {
         multiply_adds: 128,
+        matrix_multiply_adds: 0,
         megahertz: 1_600,
         registers: 65_536,
         threads: 1_024,

@@ -206,7 +206,7 @@ impl<'a> Tuner<'a> {
         Tuned {
             plan: winner.plan,
             time: winner.time,
-            planned: self.kernels.planned(shape, operation),
+            planned: self.kernels.planned(shape, operation, false),
             planned_time: winner.planned_time,
             measurements: Vec::new(),
             from_cache: false,
@@ -217,7 +217,7 @@ impl<'a> Tuner<'a> {
     fn measure_and_keep(&self, shape: Shape, operation: Operation) -> Result<Tuned, TuneError> {
         if operation.product(shape).contains(&0) {
             let winner = Winner {
-                plan: self.kernels.planned(shape, operation),
+                plan: self.kernels.planned(shape, operation, false),
                 time: Duration::ZERO,
                 planned_time: Some(Duration::ZERO),
             };
@@ -268,7 +268,7 @@ impl<'a> Tuner<'a> {
                 time: best.time,
                 planned_time,
             });
-        let plan = self.kernels.planned(shape, operation);
+        let plan = self.kernels.planned(shape, operation, false);
         let wrong = TuneError::WrongResult {
             shape,
             operation,
@@ -286,7 +286,7 @@ impl<'a> Tuner<'a> {
     ) -> Result<Vec<Contestant>, TuneError> {
         let mut contestants: Vec<Contestant> = Vec::new();
         let mut refusal = None;
-        let mut plans = self.kernels.ranked_plans(shape, operation);
+        let mut plans = self.kernels.ranked_plans(shape, operation, false);
         plans.retain(|plan| !self.kernels.is_condemned(operation, plan));
         let most = self.options.most_candidates.max(1);
         for (rank, plan) in plans.into_iter().enumerate().take(most) {

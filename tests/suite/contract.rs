@@ -12,7 +12,9 @@ use wgpu_linear::linear::Activation;
 use wgpu_linear::{Access, Binding, Kernel, kernels};
 
 /// What some kernels need beside subgroups.
-const FEATURES: Capabilities = Capabilities::SHADER_INT64.union(Capabilities::SHADER_FLOAT16);
+const FEATURES: Capabilities = Capabilities::SHADER_INT64
+    .union(Capabilities::SHADER_FLOAT16)
+    .union(Capabilities::COOPERATIVE_MATRIX);
 
 fn module(kernel: &Kernel) -> (Module, ModuleInfo) {
     validated(kernel.label, &kernel.wgsl().unwrap())
@@ -71,7 +73,12 @@ fn shader_files_are_valid_as_they_stand() {
     for kernel in kernels() {
         let files = kernel.files().unwrap();
         let sources: Vec<_> = files.iter().map(|file| file.source).collect();
-        validated(&kernel.name(), &sources.join("\n"));
+        // What needs these lines whatever its constants are.
+        let enables = match kernel.uses_matrix_units() {
+            true => kernel.enables(),
+            false => "",
+        };
+        validated(&kernel.name(), &format!("{enables}{}", sources.join("\n")));
     }
 }
 
@@ -315,13 +322,19 @@ fn every_kernel_translates_to_spirv() {
     }
 }
 
+/// But for matrices of sixteen, which Apple's units do not multiply.
 #[test]
 fn every_kernel_translates_to_msl() {
-    for kernel in kernels() {
+    let is_for_others = |kernel: &Kernel| kernel.name().contains("_of_16_by_");
+    for kernel in kernels().filter(|kernel| !is_for_others(kernel)) {
         let (module, info) = module(&kernel);
         let options = msl::Options {
             fake_missing_bindings: true,
-            lang_version: (2, 0),
+            lang_version: if kernel.uses_matrix_units() {
+                (2, 3)
+            } else {
+                (2, 0)
+            },
             ..Default::default()
         };
         let pipeline = msl::PipelineOptions {
@@ -345,9 +358,10 @@ fn every_kernel_translates_to_msl() {
     }
 }
 
+/// But for matrix units, which naga does not know there.
 #[test]
 fn every_kernel_translates_to_hlsl() {
-    for kernel in kernels() {
+    for kernel in kernels().filter(|kernel| !kernel.uses_matrix_units()) {
         let (module, info) = module(&kernel);
         let options = hlsl::Options {
             fake_missing_bindings: true,

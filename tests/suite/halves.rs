@@ -17,7 +17,7 @@ use crate::support::{gpu, integers, reals};
 use crate::windows::{gpu_with, gpu_with_features};
 
 const STORED: [Precision; 2] = [Precision::F16, Precision::Mixed];
-const OPERATIONS: [Operation; 3] = [
+pub(crate) const OPERATIONS: [Operation; 3] = [
     Operation::Forward,
     Operation::InputGrad,
     Operation::WeightGrad,
@@ -82,19 +82,19 @@ impl Stored {
 }
 
 /// A layer whose numbers are those that are stored.
-struct Layer {
-    x: Array2<f32>,
-    w: Array2<f32>,
-    b: Array2<f32>,
-    dt: Array2<f32>,
-    precision: Precision,
+pub(crate) struct Layer {
+    pub(crate) x: Array2<f32>,
+    pub(crate) w: Array2<f32>,
+    pub(crate) b: Array2<f32>,
+    pub(crate) dt: Array2<f32>,
+    pub(crate) precision: Precision,
 }
 
 /// T, dX, dW, db beside it and db alone, in this order.
-type Results = [Array2<f64>; 5];
+pub(crate) type Results = [Array2<f64>; 5];
 
 impl Layer {
-    fn new(
+    pub(crate) fn new(
         [batch, inputs, outputs]: [usize; 3],
         precision: Precision,
         mut matrix: impl FnMut(usize, usize) -> Array2<f32>,
@@ -109,7 +109,7 @@ impl Layer {
         }
     }
 
-    fn run(&self, gpu: &Gpu, kernels: &LinearKernels) -> Results {
+    pub(crate) fn run(&self, gpu: &Gpu, kernels: &LinearKernels) -> Results {
         let (activations, weights) = (self.precision.activations(), self.precision.weights());
         let stored = |element, values| Stored::new(gpu, element, values);
         let [x, dt] = [&self.x, &self.dt].map(|values| stored(activations, values));
@@ -147,7 +147,7 @@ impl Layer {
     }
 
     /// The twins of [`Self::run`] in f64, and Σ |a||b| of each, with how many terms there are.
-    fn expected(&self) -> [(Array2<f64>, Array2<f64>, usize); 5] {
+    pub(crate) fn expected(&self) -> [(Array2<f64>, Array2<f64>, usize); 5] {
         let [x, w, dt, b] =
             [&self.x, &self.w, &self.dt, &self.b].map(|values| values.mapv(f64::from));
         let [ax, aw, adt, ab] = [&self.x, &self.w, &self.dt, &self.b].map(|v| magnitude(v.view()));
@@ -185,7 +185,7 @@ impl Layer {
         [activations, activations, weights, f32, f32]
     }
 
-    fn check(&self, gpu: &Gpu, kernels: &LinearKernels, exact: bool, what: &str) {
+    pub(crate) fn check(&self, gpu: &Gpu, kernels: &LinearKernels, exact: bool, what: &str) {
         let names = ["t", "dx", "dw", "db", "db alone"];
         let found = self.run(gpu, kernels).into_iter().zip(self.expected());
         for ((name, element), (found, (expected, magnitude, terms))) in
@@ -221,7 +221,7 @@ fn stored_bound(element: ElementType, value: f64, off: f64) -> f64 {
     }
 }
 
-fn shape([batch, inputs, outputs]: [usize; 3]) -> Shape {
+pub(crate) fn shape([batch, inputs, outputs]: [usize; 3]) -> Shape {
     let [batch, inputs, outputs] = [batch, inputs, outputs].map(|size| size as u32);
     Shape {
         batch,
@@ -230,11 +230,16 @@ fn shape([batch, inputs, outputs]: [usize; 3]) -> Shape {
     }
 }
 
+/// Those of f16, also by matrix units where the device was opened with them.
+fn candidates_of_f16(kernels: &LinearKernels, shape: Shape, operation: Operation) -> Vec<Plan> {
+    let capabilities = kernels.capabilities().rounding_factors();
+    candidates(shape, operation, &capabilities)
+}
+
 /// Runs the layer by each plan for each operation.
 fn by_every_plan(gpu: &Gpu, layer: &Layer, sizes: [usize; 3], exact: bool) -> usize {
     let kernels = LinearKernels::new(gpu.device());
-    let plans =
-        OPERATIONS.map(|operation| candidates(shape(sizes), operation, kernels.capabilities()));
+    let plans = OPERATIONS.map(|operation| candidates_of_f16(&kernels, shape(sizes), operation));
     let most = plans.iter().map(Vec::len).max().unwrap();
     for i in 0..most {
         let chosen: Vec<Plan> = plans.iter().map(|plans| plans[i % plans.len()]).collect();
@@ -308,8 +313,7 @@ fn sums_may_pass_what_f16_holds() {
             dt: Array2::from_elem((batch, outputs), 0.25),
             precision,
         };
-        let kernels = LinearKernels::new(gpu.device());
-        layer.check(gpu, &kernels, true, "sums past 65,504");
+        by_every_plan(gpu, &layer, [batch, inputs, outputs], true);
         // They do pass it.
         let (x, w) = (layer.x.row(0), layer.w.column(0));
         let half = x.iter().zip(w).take(64);
@@ -328,8 +332,12 @@ fn results_past_what_f16_holds_are_at_least_its_largest_number() {
         Array2::from_elem((rows, columns), 256.0)
     });
     layer.b.fill(0.0);
-    let [t, ..] = layer.run(gpu, &LinearKernels::new(gpu.device()));
-    assert!(t.iter().all(|t| *t >= 65_504.0), "{t}");
+    let kernels = LinearKernels::new(gpu.device());
+    for plan in candidates_of_f16(&kernels, shape([4, 8, 4]), Operation::Forward) {
+        kernels.use_plan(shape([4, 8, 4]), Operation::Forward, plan);
+        let [t, ..] = layer.run(gpu, &kernels);
+        assert!(t.iter().all(|t| *t >= 65_504.0), "{plan}: {t}");
+    }
 }
 
 /// Products of 2⁻¹⁴ and less are subnormal in f16, and neither lost nor far off.
@@ -344,9 +352,8 @@ fn subnormal_numbers_are_kept() {
             reals(&mut random, rows, columns) * 2.0_f32.powi(-10)
         });
         layer.b.fill(0.0);
-        let kernels = LinearKernels::new(gpu.device());
-        layer.check(gpu, &kernels, false, "subnormal");
-        let [t, ..] = layer.run(gpu, &kernels);
+        by_every_plan(gpu, &layer, [7, 24, 9], false);
+        let [t, ..] = layer.run(gpu, &LinearKernels::new(gpu.device()));
         let smallest_normal = 2.0_f64.powi(-14);
         assert!(t.iter().any(|t| *t != 0.0 && t.abs() < smallest_normal));
     }
@@ -365,7 +372,7 @@ fn term(i: usize) -> f32 {
 
 /// Plans of sixteen terms a pass.
 fn cut(kernels: &LinearKernels, operation: Operation) -> Vec<Plan> {
-    let mut plans = candidates(shape([48; 3]), operation, kernels.capabilities());
+    let mut plans = candidates_of_f16(kernels, shape([48; 3]), operation);
     plans.iter_mut().for_each(|plan| plan.terms_per_pass = 16);
     plans
 }

@@ -3,6 +3,12 @@
 
 const LEFT_WIDTH: u32 = 4u; // elements that an index counts
 
+alias LeftStored = LeftFour; // as they are stored
+
+fn left_stored_four(at: u32, columns: vec4<u32>) -> LeftStored {
+    return left[at];
+}
+
 fn left_four(at: u32, columns: vec4<u32>) -> vec4<f32> {
-    return left_as_f32(left[at]);
+    return left_as_f32(left_stored_four(at, columns));
 }

@@ -2,8 +2,13 @@
 
 const RIGHT_WIDTH: u32 = 1u; // elements that an index counts
 
-fn right_four(at: u32, columns: vec4<u32>) -> vec4<f32> {
+alias RightStored = vec4<Right>; // as they are stored
+
+fn right_stored_four(at: u32, columns: vec4<u32>) -> RightStored {
     let each = at + columns;
-    return vec4<f32>(
-        f32(right[each.x]), f32(right[each.y]), f32(right[each.z]), f32(right[each.w]));
+    return RightStored(right[each.x], right[each.y], right[each.z], right[each.w]);
+}
+
+fn right_four(at: u32, columns: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(right_stored_four(at, columns));
 }

@@ -21,12 +21,7 @@ impl KernelCache {
             return Ok((shared, found.clone()));
         }
         check_limits(kernel, &self.limits)?;
-        if kernel.uses_f16() && !self.halves {
-            return Err(PrepareError::Feature {
-                operation: kernel.label,
-                feature: "SHADER_F16",
-            });
-        }
+        self.check_features(kernel)?;
         let wgsl = kernel.wgsl()?;
         #[cfg(test)]
         let wgsl = match self.fault {
@@ -54,6 +49,32 @@ impl KernelCache {
         self.note_news();
         *slot = Some(fresh.clone());
         Ok((shared, fresh))
+    }
+
+    /// That the device was opened with what the kernel needs.
+    fn check_features(&self, kernel: &Kernel) -> Result<(), PrepareError> {
+        let (f16, units) = (
+            wgpu::Features::SHADER_F16,
+            wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+        );
+        let needed = [
+            (kernel.uses_f16(), f16, "SHADER_F16"),
+            (
+                kernel.uses_matrix_units(),
+                units,
+                "EXPERIMENTAL_COOPERATIVE_MATRIX",
+            ),
+        ];
+        let lacks = |(needs, feature, _): &&(bool, wgpu::Features, _)| {
+            *needs && !self.features.contains(*feature)
+        };
+        match needed.iter().find(lacks) {
+            None => Ok(()),
+            Some((_, _, feature)) => Err(PrepareError::Feature {
+                operation: kernel.label,
+                feature,
+            }),
+        }
     }
 
     #[cfg(not(target_arch = "wasm32"))]

@@ -1,6 +1,7 @@
 //! The matrix algorithms, a room each: shader, constants, tile, loop bound, cost and candidates.
 
 mod broadcast;
+mod cooperative;
 mod cost;
 mod hardware;
 mod launch;
@@ -13,6 +14,7 @@ mod sum_rows;
 mod tiled;
 
 pub use broadcast::Broadcast;
+pub use cooperative::Cooperative;
 pub use narrow::Narrow;
 pub use small_batch::SmallBatch;
 pub use tiled::Tiled;
@@ -36,6 +38,8 @@ use sum_rows::SumRows;
 pub enum Algorithm {
     /// `matmul_tiled.wgsl`: square tiles, both factors staged in workgroup memory.
     Tiled(Tiled),
+    /// `matmul_cooperative.wgsl`: square tiles, multiplied by matrix units.
+    Cooperative(Cooperative),
     /// `matmul_broadcast.wgsl`: no workgroup memory, for adapters that run on the CPU.
     Broadcast(Broadcast),
     /// `matmul_small_batch.wgsl`: a few rows; terms dealt out to the threads of a workgroup.
@@ -53,6 +57,7 @@ impl Algorithm {
     pub(super) fn room(&self) -> &dyn Room {
         match self {
             Self::Tiled(tiled) => tiled,
+            Self::Cooperative(cooperative) => cooperative,
             Self::Broadcast(broadcast) => broadcast,
             Self::SmallBatch(small_batch) => small_batch,
             Self::Narrow(narrow) => narrow,
@@ -90,6 +95,11 @@ pub(super) fn candidates(
     if operation == Operation::BiasGrad {
         return vec![Algorithm::SumRows];
     }
+    let serves = |algorithm: &Algorithm| algorithm.room().serves(shape, operation, capabilities);
+    let units = capabilities.matrix_units.into_iter();
+    let cooperative = units
+        .flat_map(cooperative::candidates)
+        .map(Algorithm::Cooperative);
     if capabilities.is_software() {
         if capabilities.most_unrolled == 0 {
             return vec![Algorithm::Naive];
@@ -97,9 +107,8 @@ pub(super) fn candidates(
         let [rows, _, columns] = operation.product(shape);
         let broadcast = broadcast::candidates(rows, capabilities).map(Algorithm::Broadcast);
         let narrow = narrow::candidates(columns).map(Algorithm::Narrow);
-        let serves =
-            |algorithm: &Algorithm| algorithm.room().serves(shape, operation, capabilities);
-        let mut candidates: Vec<_> = broadcast.chain(narrow).filter(serves).collect();
+        let all = broadcast.chain(narrow).chain(cooperative);
+        let mut candidates: Vec<_> = all.filter(serves).collect();
         if candidates.is_empty() {
             candidates.push(Algorithm::Naive);
         }
@@ -108,8 +117,9 @@ pub(super) fn candidates(
     let tiled = tiled::candidates().map(Algorithm::Tiled);
     let small = small_batch::candidate(shape, operation).map(Algorithm::SmallBatch);
     tiled
+        .chain(cooperative)
         .chain(small)
-        .filter(|algorithm| algorithm.room().serves(shape, operation, capabilities))
+        .filter(serves)
         .chain([Algorithm::Naive])
         .collect()
 }
@@ -129,7 +139,12 @@ pub(super) fn substitutes(
     })
 }
 
-/// One of each, in the geometries that differ most; for [`crate::kernels`].
+/// Those for matrix units, of every kind, the largest tiles first; for [`crate::kernels`].
+pub(super) fn cooperative_examples() -> impl Iterator<Item = Algorithm> {
+    cooperative::examples().map(Algorithm::Cooperative)
+}
+
+/// One of each that takes f32 as it is, in the geometries that differ most; for [`crate::kernels`].
 pub(super) fn examples() -> Vec<Algorithm> {
     let tiled: Vec<_> = tiled::candidates().map(Algorithm::Tiled).collect();
     let broadcast = broadcast::examples().map(Algorithm::Broadcast);

@@ -197,10 +197,15 @@ fn limits(gpu: &Gpu) -> Vec<Limit> {
     survey.into_iter().map(limit).collect()
 }
 
+/// What is opened for those who ask for it alone.
+pub(super) const MATRIX_UNITS: &str = "EXPERIMENTAL_COOPERATIVE_MATRIX";
+
 fn features(features: Features) -> Vec<Feature> {
     let known = [
         ("SUBGROUP", Features::SUBGROUP),
         ("SHADER_INT64", Features::SHADER_INT64),
+        ("SHADER_F16", Features::SHADER_F16),
+        (MATRIX_UNITS, Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
     ];
     let feature = |(name, feature)| Feature {
         name,

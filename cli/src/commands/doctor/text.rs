@@ -1,6 +1,6 @@
 //! The report for people, in lines of 80 columns.
 
-use super::device::{CheckReport, DeviceReport, Tuned};
+use super::device::{CheckReport, DeviceReport, MATRIX_UNITS, Tuned};
 use super::findings::{Adapter, Report};
 use crate::output::{plan_in_short, wrapped};
 
@@ -71,6 +71,9 @@ fn of_device(device: &DeviceReport, lines: &mut Vec<String>) {
     for feature in &device.features {
         let is_there = match (feature.is_available, device.is_software) {
             (true, _) => "yes",
+            (false, _) if feature.name == MATRIX_UNITS => "not opened",
+            // Layers of f32 do without.
+            (false, _) if feature.name == "SHADER_F16" => "no",
             (false, true) => "no",
             // Kernels for hardware do without.
             (false, false) => "no, nor is it needed",
