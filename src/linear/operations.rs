@@ -187,11 +187,11 @@ impl LinearKernels {
         let mut plans = ranked_candidates(shape, operation, &self.capabilities);
         let condemned = self.cache.condemned();
         if !condemned.is_empty() {
-            let is_wrong = |plan: &Plan| plan.is_by(operation, &condemned);
-            if plans.iter().all(is_wrong) {
+            let is_last = |plan: &Plan| plan.needs_measuring() || plan.is_by(operation, &condemned);
+            if plans.iter().all(is_last) {
                 plans.extend(substitutes(shape, operation, &self.capabilities));
             }
-            plans.sort_by_key(is_wrong);
+            plans.sort_by_key(is_last);
         }
         plans
     }
@@ -224,7 +224,7 @@ impl LinearKernels {
 
     /// Prepares by the plan and, where a kernel of it computes wrong results, by the next one that
     /// can be prepared.
-    fn by_plan(
+    pub(super) fn by_plan(
         &self,
         shape: Shape,
         operation: Operation,
@@ -236,6 +236,7 @@ impl LinearKernels {
         };
         // All candidates may turn out to be wrong, one after the other.
         let others = self.ranked_plans(shape, operation).into_iter();
+        let others = others.filter(|plan| !plan.needs_measuring());
         for plan in others.chain(substitutes(shape, operation, &self.capabilities)) {
             match prepare(&plan) {
                 Ok(dispatch) => return Ok(dispatch),
@@ -372,13 +373,17 @@ impl LinearKernels {
         shape: Shape,
         operation: Operation,
     ) -> Result<Dispatch, PrepareError> {
-        let bound = Bound {
+        self.by_plan(shape, operation, |plan| {
+            product.prepare(&self.cache, plan, self.bound())
+        })
+    }
+
+    /// How long a dispatch may take.
+    pub(super) fn bound(&self) -> Bound<'_> {
+        Bound {
             capabilities: &self.capabilities,
             longest: self.longest_dispatch,
-        };
-        self.by_plan(shape, operation, |plan| {
-            product.prepare(&self.cache, plan, bound)
-        })
+        }
     }
 
     /// dX = dT·Wᵀ: dx_mn = Σ_j dt_mj w_nj, the gradient of a loss with respect to X.
@@ -534,7 +539,7 @@ struct Forwarded<'a> {
 }
 
 /// Sizes of the product that `operation` is, and which of its factors is stored transposed.
-fn factors(shape: Shape, operation: Operation) -> Factors {
+pub(super) fn factors(shape: Shape, operation: Operation) -> Factors {
     let [m, k, n] = operation.product(shape);
     Factors {
         m,

@@ -3,6 +3,7 @@
 mod broadcast;
 mod cost;
 mod hardware;
+pub(super) mod int8;
 mod launch;
 mod naive;
 mod narrow;
@@ -26,6 +27,7 @@ use std::fmt;
 
 use super::capabilities::Capabilities;
 use super::shape::{Operation, Shape};
+use int8::Int8;
 use naive::Naive;
 use room::Room;
 use sum_rows::SumRows;
@@ -47,6 +49,9 @@ pub enum Algorithm {
     Naive,
     /// `sum_rows.wgsl`: 32 columns a workgroup.
     SumRows,
+    /// `matmul_int8.wgsl`: whole numbers of eight bits, 64 × 64 results a workgroup; planned only
+    /// where it was measured.
+    Int8,
 }
 
 impl Algorithm {
@@ -58,6 +63,7 @@ impl Algorithm {
             Self::Narrow(narrow) => narrow,
             Self::Naive => &Naive,
             Self::SumRows => &SumRows,
+            Self::Int8 => &Int8,
         }
     }
 
@@ -89,6 +95,13 @@ pub(super) fn candidates(
 ) -> Vec<Algorithm> {
     if operation == Operation::BiasGrad {
         return vec![Algorithm::SumRows];
+    }
+    if operation == Operation::QuantisedForward {
+        let mut candidates = candidates(shape, operation.of_f32(), capabilities);
+        if Int8.serves(shape, operation, capabilities) {
+            candidates.push(Algorithm::Int8);
+        }
+        return candidates;
     }
     if capabilities.is_software() {
         if capabilities.most_unrolled == 0 {
