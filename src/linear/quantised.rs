@@ -51,7 +51,7 @@ pub(super) fn wholes(seed: u64, [rows, columns]: [u32; 2]) -> Vec<Vec<i8>> {
 /// assert_eq!(quantised.packed().len(), 2); // a word for each column
 /// # Ok::<(), wgpu_linear::linear::QuantiseError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct QuantisedWeights {
     inputs: u32,
     outputs: u32,
