@@ -107,7 +107,7 @@ fn faults() -> Vec<Planted> {
                 "/ dims.outputs * 4u + u32(i == 300u);",
             ],
             &["forward_quantised"],
-            &["67×38×260"],
+            &["67×38×256"],
         ),
         planted(
             "forward_quantised/int8-quantise_rows",

@@ -1,5 +1,7 @@
 //! Quantised weights: by way of f32 and in whole numbers of eight bits, both within their bounds.
 
+use std::time::Duration;
+
 use ndarray::{Array1, Array2, s};
 use wgpu_linear::kernel::ElementType;
 use wgpu_linear::linear::{
@@ -7,11 +9,12 @@ use wgpu_linear::linear::{
     TuneOptions, Tuner, candidates, plan, ranked_candidates,
 };
 use wgpu_linear::{
-    ForwardQuantised, LinearKernels, Matrix, PrepareError, ShaderChecks, Vector, reference,
+    ForwardQuantised, Gpu, LinearKernels, Matrix, PrepareError, ShaderChecks, Vector, reference,
 };
 
 use crate::compare::hard_bound;
 use crate::support::{Guarded, gpu, integers, reals, row};
+use crate::windows::gpu_in_parts;
 
 /// WGSL leaves the direction of rounding open.
 const U: f64 = 1.0 / (1_u64 << 23) as f64;
@@ -119,6 +122,35 @@ impl Case {
         });
         gpu().run(&[forward.unwrap()]).unwrap();
         t.read_matrix(batch, outputs)
+    }
+
+    /// The same on another device, with how many kernels that took.
+    fn run_on(&self, gpu: &Gpu, kernels: &LinearKernels) -> (Array2<f32>, usize) {
+        let Shape {
+            batch,
+            inputs,
+            outputs,
+        } = self.shape();
+        let upload = |values: &[f32]| gpu.upload("in", values).unwrap();
+        let (x, b) = (self.x.as_slice().unwrap(), self.b.as_slice().unwrap());
+        let (x, s, b) = (upload(x), upload(self.quantised.scales()), upload(b));
+        let w = gpu.upload("w", self.quantised.packed()).unwrap();
+        let t = upload(&vec![f32::NAN; (batch * outputs) as usize]);
+        let forward = kernels.forward_quantised(ForwardQuantised {
+            x: Matrix::new(&x, batch, inputs),
+            w: QuantisedMatrix::new(&w, inputs, outputs),
+            scales: Vector::new(&s, outputs),
+            b: Some(Vector::new(&b, outputs)),
+            t: Matrix::new(&t, batch, outputs),
+        });
+        let forward = forward.unwrap();
+        gpu.run([&forward]).unwrap();
+        let t = Array2::from_shape_vec(self.dim(), gpu.read(&t).unwrap()).unwrap();
+        (t, forward.kernels().len())
+    }
+
+    fn dim(&self) -> (usize, usize) {
+        (self.x.nrows(), self.w.ncols())
     }
 
     /// `docs/PRECISION.md`, int8: how far each element of T may be from X·Ŵ + b.
@@ -339,7 +371,13 @@ fn rows_that_are_not_finite_are_nan_in_int8_and_no_others() {
 fn int8_follows_its_twin() {
     let kernels = kernels();
     let mut random = fastrand::Rng::with_seed(15);
-    let case = Case::real(&mut random, [40, 90, 70]);
+    let mut case = Case::real(&mut random, [40, 90, 70]);
+    // Where a quotient is near the middle of two whole numbers, rounding decides what becomes of it.
+    let (_, r) = reference::quantise_rows(case.x.mapv(f64::from).view());
+    for ((i, _), x) in case.x.indexed_iter_mut() {
+        let from_half = ((f64::from(*x) / r[i]).abs().fract() - 0.5).abs();
+        *x = if from_half > 1e-3 { *x } else { 0.0 };
+    }
     let (x, b) = (case.x.mapv(f64::from), case.b.mapv(f64::from));
     let twin = reference::forward_quantised(x.view(), &case.quantised, Some(b.view()));
     case.check(
@@ -349,11 +387,6 @@ fn int8_follows_its_twin() {
         "twin",
     );
     let t = case.run(&kernels, Some(int8_plan(case.shape())));
-    let (_, r) = reference::quantise_rows(x.view());
-    for ((i, _), x) in x.indexed_iter() {
-        let from_half = ((x / r[i]).abs().fract() - 0.5).abs();
-        assert!(from_half > 1e-4, "rounding decides what becomes of {x}");
-    }
     let near = twin.mapv(|t| 8.0 * U * (t.abs() + 2.0));
     case.check(&t, &twin, &near, "kernel");
     let in_f32 = reference::forward_quantised(case.x.view(), &case.quantised, Some(case.b.view()));
@@ -385,6 +418,64 @@ fn rows_are_quantised_where_the_grid_folds() {
     let t = case.run(&kernels, Some(int8_plan(case.shape())));
     let exact = case.exact();
     case.check(&t, &exact, &nearly(&exact), "int8");
+}
+
+/// Results in pieces, as many as there are tiles, behind one dispatch that quantises.
+#[test]
+fn int8_in_pieces_has_the_same_bits() {
+    let whole = kernels();
+    let cut = kernels().with_longest_dispatch(Duration::from_nanos(1));
+    let mut random = fastrand::Rng::with_seed(18);
+    for (sizes, tiles) in [([70, 40, 133], 6), ([128, 33, 128], 4)] {
+        let case = Case::real(&mut random, sizes);
+        let operation = Operation::QuantisedForward;
+        for kernels in [&whole, &cut] {
+            kernels.use_plan(case.shape(), operation, int8_plan(case.shape()));
+        }
+        let (expected, few) = case.run_on(gpu(), &whole);
+        let (pieces, many) = case.run_on(gpu(), &cut);
+        case.check(&expected, &case.exact(), &case.int8_bounds(), "whole");
+        assert!(expected == pieces, "{sizes:?}");
+        assert_eq!((few, many), (2, 1 + tiles), "{sizes:?}");
+    }
+}
+
+/// X, T and Ŵ are larger than a binding, Q is not.
+#[test]
+fn quantised_products_are_exact_in_parts() {
+    let gpu = gpu_in_parts();
+    let kernels = LinearKernels::new(gpu.device());
+    let mut random = fastrand::Rng::with_seed(19);
+    for sizes in [[131, 257, 60], [260, 132, 96]] {
+        let case = Case::whole(&mut random, sizes);
+        let (exact, shape) = (case.exact(), case.shape());
+        let (t, count) = case.run_on(&gpu, &kernels);
+        case.check(&t, &exact, &Array2::zeros(exact.dim()), "f32 in parts");
+        assert!(count > 3, "{count}");
+        kernels.use_plan(shape, Operation::QuantisedForward, int8_plan(shape));
+        let (t, count) = case.run_on(&gpu, &kernels);
+        case.check(&t, &exact, &nearly(&exact), "int8 in parts");
+        assert!(count > 3 && count.is_multiple_of(2), "{count}");
+    }
+    let binding = gpu.device().limits().max_storage_buffer_binding_size;
+    let outputs = u32::try_from(binding / 4 + 1).unwrap();
+    let words = |len: u32| gpu.zeros("operand", len as usize).unwrap();
+    let (one, many) = (words(1), words(outputs));
+    let refused = kernels.forward_quantised(ForwardQuantised {
+        x: Matrix::new(&one, 0, 1),
+        w: QuantisedMatrix::new(&many, 1, outputs),
+        scales: Vector::new(&many, outputs),
+        b: None,
+        t: Matrix::new(&one, 0, outputs),
+    });
+    assert!(
+        matches!(
+            refused,
+            Err(PrepareError::Limit { name: "max_storage_buffer_binding_size", allowed, .. })
+                if allowed == binding
+        ),
+        "{refused:?}"
+    );
 }
 
 #[test]
