@@ -304,6 +304,34 @@ fn planned_fault() -> (Fault, Plan) {
     (fault(name.leak(), STORE), plan)
 }
 
+/// T = X·Ŵ + b of zeros.
+fn quantised(gpu: &Gpu, linear: &LinearKernels) -> Result<Dispatch, PrepareError> {
+    let [m, k, n] = SIZES;
+    let zeros = |len: u32| gpu.zeros("operand", len as usize).unwrap();
+    let [x, w, s, b, t] = [m * k, k * n, n, n, m * n].map(zeros);
+    linear.forward_quantised(ForwardQuantised {
+        x: Matrix::new(&x, m, k),
+        w: QuantisedMatrix::new(&w, k, n),
+        scales: Vector::new(&s, n),
+        b: Some(Vector::new(&b, n)),
+        t: Matrix::new(&t, m, n),
+    })
+}
+
+/// Nobody has measured it.
+#[test]
+fn int8_does_not_take_the_place_of_wrong_kernels() {
+    let gpu = gpu_with(fault("forward/", STORE));
+    let linear = LinearKernels::of(&gpu);
+    for _ in 0..2 {
+        let refused = quantised(&gpu, &linear);
+        let is_wrong = matches!(refused, Err(PrepareError::Miscompiled { .. }));
+        assert!(is_wrong, "{refused:?}");
+        let planned = linear.plan(shape(SIZES), Operation::QuantisedForward);
+        assert_ne!(planned.algorithm, Algorithm::Int8);
+    }
+}
+
 /// Asked for, it is not used where a part of it is wrong, and is no candidate to the tuner.
 #[test]
 fn int8_gives_way_to_f32_where_it_is_wrong() {
@@ -328,17 +356,7 @@ fn int8_gives_way_to_f32_where_it_is_wrong() {
         linear.use_plan(shape(SIZES), operation, in_int8.unwrap());
         let planned = |linear: &LinearKernels| linear.plan(shape(SIZES), operation).algorithm;
         assert_eq!(planned(&linear), Algorithm::Int8);
-        let [m, k, n] = SIZES;
-        let zeros = |len: u32| gpu.zeros("operand", len as usize).unwrap();
-        let [x, w, s, b, t] = [m * k, k * n, n, n, m * n].map(zeros);
-        let forward = linear.forward_quantised(ForwardQuantised {
-            x: Matrix::new(&x, m, k),
-            w: QuantisedMatrix::new(&w, k, n),
-            scales: Vector::new(&s, n),
-            b: Some(Vector::new(&b, n)),
-            t: Matrix::new(&t, m, n),
-        });
-        let forward = forward.unwrap();
+        let forward = quantised(&gpu, &linear).unwrap();
         let first = forward.kernels().next().unwrap().name();
         assert_eq!(first, "forward_quantised/dequantise");
         assert_eq!(gpu.condemned_kernels().len(), 1, "{kernel}");
