@@ -25,8 +25,8 @@ pub use device::{
 };
 pub use kernel::{Access, Binding, Dispatch, Kernel, Matrix, PrepareError, ShaderChecks, Vector};
 pub use linear::{
-    BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
-    LinearKernels, WeightGrad,
+    BiasGrad, Forward, ForwardActivated, ForwardInference, ForwardQuantised, InputGrad,
+    InputGradActivated, LinearKernels, WeightGrad,
 };
 /// TensorBoard event files, written and read: the crate `tfevents`, which knows nothing of GPUs.
 #[doc(inline)]

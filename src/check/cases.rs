@@ -6,7 +6,7 @@ use super::case::{Case, Kernels, Prepared};
 use super::outcome::{CheckError, CheckName, SelfCheck};
 use super::{
     accumulation, activations, buffers, clipping, cross_entropy, dropout, linear, loss_scale,
-    losses, optimizers, totals,
+    losses, optimizers, quantised, totals,
 };
 use crate::device::Gpu;
 use crate::kernel::{Job, side_by_side};
@@ -18,7 +18,7 @@ use crate::nn::NetworkKernels;
 ///
 /// Of matrix products these are the planner's choice for shapes of every kind, and the best
 /// geometry of each other kernel that it might choose, whole and in slabs; with every activation
-/// beside them. Then activations, losses, optimizers, gathering, histograms, clipping, dropout and
+/// beside them. Then products with quantised weights, activations, losses, optimizers, gathering, histograms, clipping, dropout and
 /// gradients that are accumulated. What lies around the results must stay as it was.
 ///
 /// It takes one or two seconds on a GPU, most of which is compiling, and some more on a software
@@ -83,6 +83,7 @@ pub(super) fn cases(
     mut filter: impl FnMut(&CheckName) -> bool,
 ) -> Vec<Case> {
     let mut cases = linear::cases(capabilities);
+    cases.extend(quantised::cases(capabilities));
     cases.extend(activations::cases());
     cases.extend(cross_entropy::cases());
     cases.extend(losses::cases());

@@ -8,7 +8,10 @@ use super::case::Kernels;
 use super::cases::{cases, prepare_next};
 use crate::device::{Gpu, GpuOptions};
 use crate::kernel::{Dispatch, Fault, Matrix, PrepareError, ShaderChecks, Vector};
-use crate::linear::{Forward, LinearKernels, Operation, Plan, Shape, Tuner};
+use crate::linear::{
+    Algorithm, Forward, ForwardQuantised, LinearKernels, Operation, Plan, QuantisedMatrix, Shape,
+    Tuner, candidates,
+};
 use crate::model::{AdamSettings, MlpConfig, Model, ModelError, Optimizer, Targets};
 use crate::nn::{Mlp, NetworkKernels};
 use crate::reference;
@@ -25,7 +28,7 @@ const fn fault(kernel: &'static str, [text, instead]: [&'static str; 2]) -> Faul
 }
 
 /// Each kernel beside the products, with a fault, and the operation whose check runs it.
-const FAULTS: [(&str, Fault); 24] = [
+const FAULTS: [(&str, Fault); 25] = [
     (
         "activation",
         fault("activation/gelu", ["value(t[i])", "value(t[i] + 0.01)"]),
@@ -33,6 +36,13 @@ const FAULTS: [(&str, Fault); 24] = [
     (
         "activation_grad",
         fault("activation_grad/tanh", ["da[i] *", "1.01 *"]),
+    ),
+    (
+        "forward_quantised",
+        fault(
+            "forward_quantised/dequantise",
+            ["s[column] * four[l]", "s[0] * four[l]"],
+        ),
     ),
     (
         "softmax_cross_entropy_small",
@@ -292,6 +302,71 @@ fn planned_fault() -> (Fault, Plan) {
     let plan = LinearKernels::of(&gpu).plan(shape(SIZES), Operation::Forward);
     let name: String = format!("forward/{}-", plan.kernel_name());
     (fault(name.leak(), STORE), plan)
+}
+
+/// T = X·Ŵ + b of zeros.
+fn quantised(gpu: &Gpu, linear: &LinearKernels) -> Result<Dispatch, PrepareError> {
+    let [m, k, n] = SIZES;
+    let zeros = |len: u32| gpu.zeros("operand", len as usize).unwrap();
+    let [x, w, s, b, t] = [m * k, k * n, n, n, m * n].map(zeros);
+    linear.forward_quantised(ForwardQuantised {
+        x: Matrix::new(&x, m, k),
+        w: QuantisedMatrix::new(&w, k, n),
+        scales: Vector::new(&s, n),
+        b: Some(Vector::new(&b, n)),
+        t: Matrix::new(&t, m, n),
+    })
+}
+
+/// Nobody has measured it.
+#[test]
+fn int8_does_not_take_the_place_of_wrong_kernels() {
+    let gpu = gpu_with(fault("forward/", STORE));
+    let linear = LinearKernels::of(&gpu);
+    for _ in 0..2 {
+        let refused = quantised(&gpu, &linear);
+        let is_wrong = matches!(refused, Err(PrepareError::Miscompiled { .. }));
+        assert!(is_wrong, "{refused:?}");
+        let planned = linear.plan(shape(SIZES), Operation::QuantisedForward);
+        assert_ne!(planned.algorithm, Algorithm::Int8);
+    }
+}
+
+/// Asked for, it is not used where a part of it is wrong, and is no candidate to the tuner.
+#[test]
+fn int8_gives_way_to_f32_where_it_is_wrong() {
+    for (kernel, texts) in [
+        (
+            "forward_quantised/int8-quantise_rows",
+            ["/ 127.0", "/ 126.0"],
+        ),
+        (
+            "forward_quantised/int8-add_bias",
+            ["s[j] * f32", "s[0] * f32"],
+        ),
+    ] {
+        let fault = fault(kernel, texts);
+        let gpu = gpu_with(fault);
+        let linear = LinearKernels::of(&gpu);
+        let operation = Operation::QuantisedForward;
+        let plans = candidates(shape(SIZES), operation, linear.capabilities());
+        let in_int8 = plans
+            .into_iter()
+            .find(|plan| plan.algorithm == Algorithm::Int8);
+        linear.use_plan(shape(SIZES), operation, in_int8.unwrap());
+        let planned = |linear: &LinearKernels| linear.plan(shape(SIZES), operation).algorithm;
+        assert_eq!(planned(&linear), Algorithm::Int8);
+        let forward = quantised(&gpu, &linear).unwrap();
+        let first = forward.kernels().next().unwrap().name();
+        assert_eq!(first, "forward_quantised/dequantise");
+        assert_eq!(gpu.condemned_kernels().len(), 1, "{kernel}");
+        assert!(fault.is_in(&gpu.condemned_kernels()[0]));
+        assert_ne!(planned(&linear), Algorithm::Int8);
+        let tuned = Tuner::new(&gpu, &linear).tune(shape(SIZES), operation);
+        let tuned = tuned.unwrap();
+        let algorithms = tuned.measurements.iter().map(|m| m.plan.algorithm);
+        assert!(algorithms.into_iter().all(|found| found != Algorithm::Int8));
+    }
 }
 
 #[test]

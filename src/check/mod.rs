@@ -22,6 +22,7 @@ mod mutants;
 mod operands;
 mod optimizers;
 mod outcome;
+mod quantised;
 #[cfg(test)]
 mod tests;
 mod totals;

@@ -101,6 +101,33 @@ fn faults() -> Vec<Planted> {
             &["9×4×12", "64×64×64"],
         ),
         planted(
+            "forward_quantised/dequantise",
+            [
+                "/ dims.outputs * 4u;",
+                "/ dims.outputs * 4u + u32(i == 300u);",
+            ],
+            &["forward_quantised"],
+            &["67×38×256"],
+        ),
+        planted(
+            "forward_quantised/int8-quantise_rows",
+            ["select(0u, NAN, largest >= INFINITY)", "0u"],
+            &["forward_quantised"],
+            &["13×517×35"],
+        ),
+        planted(
+            "forward_quantised/int8-quantise_rows",
+            ["round(x", "floor(x"],
+            &["forward_quantised"],
+            &["70×2×67"],
+        ),
+        planted(
+            "forward_quantised/int8-add_bias",
+            ["dot4I8Packed(p4, q4.z)", "dot4I8Packed(p4, q4.y)"],
+            &["forward_quantised"],
+            &[],
+        ),
+        planted(
             "bias_grad",
             ["lane < LANES;", "lane < LANES - 1u;"],
             &["bias_grad"],
@@ -313,8 +340,8 @@ mod slow {
             linear: &linear,
             network: &network,
         };
-        let of_products =
-            |name: &CheckName| ["forward", "input_grad", "weight_grad"].contains(&name.operation);
+        let products = ["forward", "forward_quantised", "input_grad", "weight_grad"];
+        let of_products = |name: &CheckName| products.contains(&name.operation);
         let hardware = Capabilities {
             has_f16: linear.capabilities().has_f16,
             ..Capabilities::hardware()
@@ -354,7 +381,12 @@ fn every_kernel_is_checked() {
         checked.extend(prepared.kernels());
     });
     let networks = crate::nn::kernels().into_iter().map(|kernel| kernel.name());
-    let missing: Vec<_> = networks.filter(|name| !checked.contains(name)).collect();
+    let linear = crate::linear::kernels()
+        .into_iter()
+        .map(|kernel| kernel.name());
+    let quantised = linear.filter(|name| name.starts_with("forward_quantised/"));
+    let wanted = networks.chain(quantised);
+    let missing: Vec<_> = wanted.filter(|name| !checked.contains(name)).collect();
     assert!(missing.is_empty(), "no case in src/check/ runs {missing:?}");
     for algorithm in [
         "tiled_128-",

@@ -7,8 +7,10 @@ mod adapters;
 mod algorithms;
 mod bound;
 mod capabilities;
+mod dequantise;
 mod dims;
 mod elements;
+mod forward_quantised;
 mod kernels;
 mod operands;
 mod operations;
@@ -17,6 +19,8 @@ mod precision;
 mod probe;
 mod processor;
 mod product;
+mod quantise_rows;
+mod quantised;
 mod rounding;
 mod shape;
 mod windows;
@@ -34,13 +38,14 @@ pub use activation::Activation;
 pub use algorithms::{Algorithm, Broadcast, Cooperative, Narrow, SmallBatch, Tiled};
 pub use capabilities::Capabilities;
 pub use operands::{
-    BiasGrad, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
-    WeightGrad,
+    BiasGrad, Forward, ForwardActivated, ForwardInference, ForwardQuantised, InputGrad,
+    InputGradActivated, WeightGrad,
 };
 pub use operations::LinearKernels;
 pub use plan::{Plan, candidates, plan, ranked_candidates};
 pub use precision::Precision;
 pub use processor::Processor;
+pub use quantised::{QuantiseError, QuantisedMatrix, QuantisedWeights};
 pub use shape::{Operation, Shape};
 #[cfg(not(target_arch = "wasm32"))]
 pub use tune::{Measurement, TuneError, TuneOptions, Tuned, Tuner};
@@ -48,4 +53,8 @@ pub use tune::{Measurement, TuneError, TuneOptions, Tuned, Tuner};
 pub use tune_cache::{TuneCache, TuneCacheError};
 
 pub(crate) use activation_formula::{derivative, value};
-pub(crate) use kernels::all as kernels;
+
+/// Every kernel of a layer.
+pub(crate) fn kernels() -> Vec<crate::Kernel> {
+    [kernels::all(), forward_quantised::kernels().to_vec()].concat()
+}

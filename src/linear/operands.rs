@@ -1,6 +1,7 @@
 //! What the operations take: named fields, so that no two buffers can be swapped.
 
 use super::activation::Activation;
+use super::quantised::QuantisedMatrix;
 use crate::kernel::{Matrix, Vector};
 
 /// Operands of [`LinearKernels::forward`](crate::LinearKernels::forward).
@@ -46,6 +47,21 @@ pub struct ForwardInference<'a> {
     pub function: Activation,
     /// A = f(X·W + b), batch × outputs; overwritten.
     pub a: Matrix<'a>,
+}
+
+/// Operands of [`LinearKernels::forward_quantised`](crate::LinearKernels::forward_quantised).
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardQuantised<'a> {
+    /// X, batch × inputs, of f32; read.
+    pub x: Matrix<'a>,
+    /// The whole numbers of Ŵ, inputs × outputs; read.
+    pub w: QuantisedMatrix<'a>,
+    /// s, the scales of the columns of Ŵ, outputs elements; read.
+    pub scales: Vector<'a>,
+    /// b, outputs elements; read. `None` computes T = X·Ŵ.
+    pub b: Option<Vector<'a>>,
+    /// T, batch × outputs, of f32; overwritten.
+    pub t: Matrix<'a>,
 }
 
 /// Operands of [`LinearKernels::input_grad`](crate::LinearKernels::input_grad).

@@ -216,11 +216,11 @@ impl LinearKernels {
         let mut plans = ranked_candidates(shape, operation, &capabilities);
         let condemned = self.cache.condemned();
         if !condemned.is_empty() {
-            let is_wrong = |plan: &Plan| plan.is_by(operation, &condemned);
-            if plans.iter().all(is_wrong) {
+            let is_last = |plan: &Plan| plan.needs_measuring() || plan.is_by(operation, &condemned);
+            if plans.iter().all(is_last) {
                 plans.extend(substitutes(shape, operation, &capabilities));
             }
-            plans.sort_by_key(is_wrong);
+            plans.sort_by_key(is_last);
         }
         plans
     }
@@ -269,7 +269,7 @@ impl LinearKernels {
 
     /// Prepares by the plan and, where a kernel of it computes wrong results, by the next one that
     /// can be prepared.
-    fn by_plan(
+    pub(super) fn by_plan(
         &self,
         (shape, operation, rounds): Choice,
         prepare: impl Fn(&Plan) -> Result<Dispatch, PrepareError>,
@@ -280,6 +280,7 @@ impl LinearKernels {
         };
         // All candidates may turn out to be wrong, one after the other.
         let others = self.ranked_plans(shape, operation, rounds).into_iter();
+        let others = others.filter(|plan| !plan.needs_measuring());
         let capabilities = self.capabilities_for(rounds);
         let substitutes = substitutes(shape, operation, &capabilities);
         for plan in others.chain(substitutes) {
@@ -418,14 +419,18 @@ impl LinearKernels {
         shape: Shape,
         operation: Operation,
     ) -> Result<Dispatch, PrepareError> {
-        let bound = Bound {
-            capabilities: &self.capabilities,
-            longest: self.longest_dispatch,
-        };
         let rounds = product.elements().has_rounded_factor();
         self.by_plan((shape, operation, rounds), |plan| {
-            product.prepare(&self.cache, plan, bound)
+            product.prepare(&self.cache, plan, self.bound())
         })
+    }
+
+    /// How long a dispatch may take.
+    pub(super) fn bound(&self) -> Bound<'_> {
+        Bound {
+            capabilities: &self.capabilities,
+            longest: self.longest_dispatch,
+        }
     }
 
     /// dX = dT·Wᵀ: dx_mn = Σ_j dt_mj w_nj, the gradient of a loss with respect to X.
@@ -581,7 +586,7 @@ struct Forwarded<'a> {
 }
 
 /// Sizes of the product that `operation` is, and which of its factors is stored transposed.
-fn factors(shape: Shape, operation: Operation) -> Factors {
+pub(super) fn factors(shape: Shape, operation: Operation) -> Factors {
     let [m, k, n] = operation.product(shape);
     Factors {
         m,

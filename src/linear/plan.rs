@@ -77,13 +77,28 @@ impl Plan {
         capabilities: &Capabilities,
     ) -> bool {
         let room = self.algorithm.room();
-        room.serves(shape, operation, capabilities)
+        room.serves(shape, self.computed(operation), capabilities)
+    }
+
+    /// What its kernel computes of `operation`: all but one multiply weights that have been made f32
+    /// before.
+    fn computed(&self, operation: Operation) -> Operation {
+        match self.algorithm {
+            Algorithm::Int8 => operation,
+            _ => operation.of_f32(),
+        }
+    }
+
+    /// Whether no estimate puts it first: it is used where it was measured to be the fastest, or
+    /// asked for.
+    pub(super) fn needs_measuring(&self) -> bool {
+        self.algorithm == Algorithm::Int8
     }
 
     /// Whether it runs one of these kernels for `operation`, in whatever variant.
     pub(super) fn is_by(&self, operation: Operation, kernels: &[String]) -> bool {
         let runs = |kernel: &String| {
-            let rest = kernel.strip_prefix(operation.kernel_label());
+            let rest = kernel.strip_prefix(self.computed(operation).kernel_label());
             let variant = rest.and_then(|rest| rest.strip_prefix('/'));
             let algorithm = variant.and_then(|variant| variant.split('-').next());
             algorithm.is_some_and(|name| {
@@ -172,7 +187,11 @@ pub fn candidates(shape: Shape, operation: Operation, capabilities: &Capabilitie
     let product = operation.product(shape);
     let mut plans = Vec::new();
     for algorithm in algorithms::candidates(shape, operation, capabilities) {
-        plans.push(Plan::new(algorithm, 1, capabilities));
+        let whole = Plan::new(algorithm, 1, capabilities);
+        plans.push(whole);
+        if whole.needs_measuring() {
+            continue; // Its sums are not split.
+        }
         let split = slabs(algorithm, product, capabilities)
             .map(|slabs| Plan::new(algorithm, slabs, capabilities));
         plans.extend(split);
@@ -186,7 +205,7 @@ pub(super) fn substitutes(
     operation: Operation,
     capabilities: &Capabilities,
 ) -> impl Iterator<Item = Plan> {
-    algorithms::substitutes(shape, operation, capabilities)
+    algorithms::substitutes(shape, operation.of_f32(), capabilities)
         .map(|algorithm| Plan::new(algorithm, 1, capabilities))
 }
 
@@ -214,14 +233,18 @@ fn slabs(
         .take_while(move |slabs| workgroups * u64::from(*slabs) / 2 < needed)
 }
 
-/// [`candidates`], the least estimated time first; [`plan()`] is the first of them.
+/// [`candidates`], the least estimated time first; [`plan()`] is the first of them. Those by
+/// [`Algorithm::Int8`], whose results have other bounds, are the last.
 #[must_use]
 pub fn ranked_candidates(
     shape: Shape,
     operation: Operation,
     capabilities: &Capabilities,
 ) -> Vec<Plan> {
-    let cost = |plan: &Plan| plan.nanoseconds(operation.product(shape), capabilities);
+    let cost = |plan: &Plan| match plan.needs_measuring() {
+        true => f64::INFINITY,
+        false => plan.nanoseconds(operation.product(shape), capabilities),
+    };
     let mut plans: Vec<_> = candidates(shape, operation, capabilities)
         .into_iter()
         .map(|plan| (cost(&plan), plan))

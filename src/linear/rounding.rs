@@ -39,8 +39,8 @@ impl<'a> Product<'a> {
         let limits = cache.limits();
         let chunks = chunks(self.label, self.factors, added.elements(), limits)?;
         added.prepare_chunks(cache, by, &chunks, grids)?;
-        let elements = [sums.element, self.product.element];
-        for rows in rows_together(self.label, [m, n], elements, limits)? {
+        let matrices = [sums.element, self.product.element].map(|element| (n, element));
+        for rows in rows_together(self.label, m, &matrices, limits)? {
             let finished = self.finished(&rows);
             let sums = sums.rows(n, &rows);
             let pass = finished.whole_pass();

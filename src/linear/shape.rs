@@ -21,7 +21,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// The four operations of a linear layer.
+/// The four operations of a linear layer, and the first of them with quantised weights.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -33,6 +33,8 @@ pub enum Operation {
     WeightGrad,
     /// db = Σ_i dT_i·.
     BiasGrad,
+    /// T = X·Ŵ + b with quantised weights Ŵ.
+    QuantisedForward,
 }
 
 impl Operation {
@@ -43,6 +45,15 @@ impl Operation {
             Self::InputGrad => "input_grad",
             Self::WeightGrad => "weight_grad",
             Self::BiasGrad => "bias_grad",
+            Self::QuantisedForward => "forward_quantised",
+        }
+    }
+
+    /// What it is once its operands are f32.
+    pub(super) const fn of_f32(self) -> Self {
+        match self {
+            Self::QuantisedForward => Self::Forward,
+            other => other,
         }
     }
 
@@ -56,7 +67,7 @@ impl Operation {
             outputs,
         } = shape;
         match self {
-            Self::Forward => [batch, inputs, outputs],
+            Self::Forward | Self::QuantisedForward => [batch, inputs, outputs],
             Self::InputGrad => [batch, outputs, inputs],
             Self::WeightGrad => [inputs, batch, outputs],
             Self::BiasGrad => [1, batch, outputs],

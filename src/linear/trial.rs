@@ -4,9 +4,10 @@
 use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
 
-use super::operands::{BiasGrad, Forward, InputGrad, WeightGrad};
+use super::operands::{BiasGrad, Forward, ForwardQuantised, InputGrad, WeightGrad};
 use super::operations::LinearKernels;
 use super::plan::Plan;
+use super::quantised::{QuantisedMatrix, QuantisedWeights};
 use super::shape::{Operation, Shape};
 
 /// Operands of one operation on the device, and what its result must be.
@@ -17,6 +18,8 @@ pub(super) struct Trial<'a> {
     operation: Operation,
     left: wgpu::Buffer,
     right: wgpu::Buffer,
+    /// Of the columns of the right factor, where it is quantised.
+    scales: wgpu::Buffer,
     bias: wgpu::Buffer,
     product: wgpu::Buffer,
     sums: wgpu::Buffer,
@@ -37,6 +40,9 @@ struct Proof {
     /// The same of the column sums beside it, where there are any.
     sums: Option<f64>,
 }
+
+/// Elements of operands are at most so large, but for some where they are quantised.
+const LARGEST: i32 = 9;
 
 /// Bytes of the operands of `operation`, on the device and, while they are made, on the host.
 pub(super) fn required_bytes(shape: Shape, operation: Operation) -> u64 {
@@ -59,19 +65,35 @@ impl<'a> Trial<'a> {
         let mut random = fastrand::Rng::with_seed(0x7075);
         // Every partial sum is below 2²⁴ and so exact in f32; beyond 2²⁴ terms, by how random signs
         // cancel.
-        let largest = if k < 200_000 { 9 } else { 1 };
+        let largest = if k < 200_000 { LARGEST } else { 1 };
         let mut integers = |len: usize| -> Vec<f32> {
             let draw = || random.i32(-largest..=largest) as f32;
             std::iter::repeat_with(draw).take(len).collect()
         };
-        let (left, right, bias) = (integers(m * k), integers(k * n), integers(n));
+        let (mut left, mut right, bias) = (integers(m * k), integers(k * n), integers(n));
+        if operation == Operation::QuantisedForward {
+            exactly_quantised(&mut left, &mut right, [m, k, n]);
+        }
         let proof = Proof::new(operation, [m, k, n], [&left, &right, &bias]);
+        let quantised = match operation {
+            // They are finite, and as many as there should be.
+            Operation::QuantisedForward => {
+                QuantisedWeights::new(&right, shape.inputs, shape.outputs).ok()
+            }
+            _ => None,
+        };
+        let label = "wgpu_linear::tune right";
+        let (right, scales) = match &quantised {
+            Some(quantised) => (gpu.upload(label, quantised.packed())?, quantised.scales()),
+            None => (gpu.upload(label, &right)?, &[][..]),
+        };
         Ok(Self {
             gpu,
             shape,
             operation,
             left: gpu.upload("wgpu_linear::tune left", &left)?,
-            right: gpu.upload("wgpu_linear::tune right", &right)?,
+            right,
+            scales: gpu.upload("wgpu_linear::tune scales", scales)?,
             bias: gpu.upload("wgpu_linear::tune bias", &bias)?,
             product: gpu.zeros("wgpu_linear::tune product", m * n)?,
             sums: gpu.zeros("wgpu_linear::tune sums", n)?,
@@ -115,6 +137,13 @@ impl<'a> Trial<'a> {
                 dt: Matrix::new(&self.right, batch, outputs),
                 db: sums,
             }),
+            Operation::QuantisedForward => kernels.forward_quantised(ForwardQuantised {
+                x: Matrix::new(&self.left, batch, inputs),
+                w: QuantisedMatrix::new(&self.right, inputs, outputs),
+                scales: Vector::new(&self.scales, outputs),
+                b: Some(Vector::new(&self.bias, outputs)),
+                t: Matrix::new(&self.product, batch, outputs),
+            }),
         }
     }
 
@@ -126,11 +155,14 @@ impl<'a> Trial<'a> {
         self.fill(&self.product, m * n)?;
         self.fill(&self.sums, n)?;
         self.gpu.run(std::slice::from_ref(dispatch))?;
-        let product = if has_product {
+        let mut product = if has_product {
             self.gpu.read_range(&self.product, 0, m * n)?
         } else {
             Vec::new()
         };
+        if self.operation == Operation::QuantisedForward {
+            product.iter_mut().for_each(|t| *t = whole(*t));
+        }
         let sums = match self.proof.sums {
             Some(_) => self.gpu.read_range(&self.sums, 0, n)?,
             None => Vec::new(),
@@ -155,7 +187,7 @@ impl Proof {
             _ => times(right, n, &r),
         };
         let product = match operation {
-            Operation::Forward => {
+            Operation::Forward | Operation::QuantisedForward => {
                 let bias_r = dot(bias, &r);
                 let products = times(left, k, &right_r);
                 products.iter().map(|product| product + bias_r).collect()
@@ -172,6 +204,31 @@ impl Proof {
     fn accepts(&self, product: &[f32], sums: &[f32]) -> bool {
         times(product, self.r.len(), &self.r) == self.product
             && self.sums.is_none_or(|sum| dot(sums, &self.r) == sum)
+    }
+}
+
+/// Puts a ±127 into every row of X and every column of W, so that all scales are 1 and quantising
+/// changes nothing.
+fn exactly_quantised(x: &mut [f32], w: &mut [f32], [_, k, n]: [usize; 3]) {
+    for (i, row) in x.chunks_exact_mut(k).enumerate() {
+        row[7 * i % k] = if i % 2 == 0 { 127.0 } else { -127.0 };
+    }
+    for j in 0..n {
+        w[(5 * j + 3) % k * n + j] = if j % 3 == 0 { 127.0 } else { -127.0 };
+    }
+}
+
+/// The whole number that a result stands for, which is then proved like any other; NaN where the
+/// result is further from it than int8 allows for operands that quantising does not change
+/// (`docs/PRECISION.md`): 2.5 units of 2⁻²³ for the division by 127, 3 for the conversion and the
+/// factors, 1 for the sum with b.
+fn whole(t: f32) -> f32 {
+    let (t, nearest) = (f64::from(t), f64::from(t).round());
+    let bound = 7.0 * (t.abs() + f64::from(LARGEST)) * f64::from(f32::EPSILON);
+    if (t - nearest).abs() <= bound {
+        nearest as f32
+    } else {
+        f32::NAN
     }
 }
 
@@ -234,6 +291,7 @@ mod tests {
             Operation::InputGrad,
             Operation::WeightGrad,
             Operation::BiasGrad,
+            Operation::QuantisedForward,
         ] {
             let trial = Trial::new(&gpu, shape, operation).unwrap();
             for plan in super::super::candidates(shape, operation, kernels.capabilities()) {
@@ -241,6 +299,17 @@ mod tests {
                 assert!(trial.is_right(&dispatch).unwrap(), "{operation:?} {plan}");
                 dispatch.grids.pop();
                 assert!(!trial.is_right(&dispatch).unwrap(), "{operation:?} {plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_known_within_rounding_and_nothing_else_is() {
+        for t in [0.0, 5.0, -16_129.0, 100_000.0] {
+            assert_eq!(whole(t), t);
+            assert_eq!(whole(t + 6.0 * t.abs() * f32::EPSILON), t);
+            for wrong in [t + 0.25, t - 0.49, f32::NAN] {
+                assert!(whole(wrong).is_nan(), "{wrong}");
             }
         }
     }

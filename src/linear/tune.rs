@@ -16,7 +16,9 @@ use super::tune_cache::{TuneCache, TuneCacheError, Winner};
 ///
 /// [`plan()`](super::plan()) estimates; this runs the best of
 /// [`ranked_candidates`](super::ranked_candidates) on operands of its own. A plan
-/// whose result is wrong in a single element cannot win. With a [`TuneCache`], the winner is kept
+/// whose result is wrong in a single element cannot win. For [`Operation::QuantisedForward`] that of
+/// [`Algorithm::Int8`](super::Algorithm::Int8) is always among them, and is used where it is the
+/// fastest. With a [`TuneCache`], the winner is kept
 /// in a file and not measured again.
 ///
 /// Nothing else should use the adapter meanwhile. The operations are tuned apart: a training step
@@ -82,7 +84,8 @@ pub struct Tuned {
     pub planned: Plan,
     /// Median time of one run of that; `None` where it could not run or was wrong.
     pub planned_time: Option<Duration>,
-    /// All that was measured, in the order of the estimates; empty where nothing was.
+    /// All that was measured, in the order of the estimates, but those by
+    /// [`Algorithm::Int8`](super::Algorithm::Int8) behind the first; empty where nothing was.
     pub measurements: Vec<Measurement>,
     /// Whether all this came from the cache.
     pub from_cache: bool,
@@ -289,7 +292,10 @@ impl<'a> Tuner<'a> {
         let mut plans = self.kernels.ranked_plans(shape, operation, false);
         plans.retain(|plan| !self.kernels.is_condemned(operation, plan));
         let most = self.options.most_candidates.max(1);
-        for (rank, plan) in plans.into_iter().enumerate().take(most) {
+        let mut plans: Vec<_> = plans.into_iter().enumerate().collect();
+        // Nothing else finds out whether these are of use, so they come behind the planner's choice.
+        plans.sort_by_key(|(rank, plan)| (*rank > 0, !plan.needs_measuring()));
+        for (rank, plan) in plans.into_iter().take(most) {
             // A third is kept for the comparison.
             if !contestants.is_empty() && start.elapsed() > self.options.budget * 2 / 3 {
                 break;

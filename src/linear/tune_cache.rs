@@ -365,11 +365,12 @@ impl Entry {
     }
 }
 
-const OPERATIONS: [Operation; 4] = [
+const OPERATIONS: [Operation; 5] = [
     Operation::Forward,
     Operation::InputGrad,
     Operation::WeightGrad,
     Operation::BiasGrad,
+    Operation::QuantisedForward,
 ];
 
 enum Contents {

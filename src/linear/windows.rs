@@ -87,15 +87,18 @@ pub(super) fn chunks(
     Ok(chunks)
 }
 
-/// Cuts the rows of matrices of one shape, which are stored in different ways.
+/// Cuts the rows of matrices that have as many of them, each with its columns and what it is stored
+/// as.
 pub(super) fn rows_together(
     label: &'static str,
-    shape: [u32; 2],
-    elements: [ElementType; 2],
+    rows: u32,
+    matrices: &[(u32, ElementType)],
     limits: &wgpu::Limits,
 ) -> Result<impl Iterator<Item = Range<u32>>, PrepareError> {
-    let stored = elements.map(|element| Stored::new(shape, element));
-    Ok(passes(shape[0], rows_per_binding(label, &stored, limits)?))
+    let matrices = matrices.iter();
+    let stored = matrices.map(|(columns, element)| Stored::new([rows, *columns], *element));
+    let stored: Vec<_> = stored.collect();
+    Ok(passes(rows, rows_per_binding(label, &stored, limits)?))
 }
 
 fn chunk(factors: Factors, rows: &Range<u32>, columns: &Range<u32>, terms: Range<u32>) -> Chunk {

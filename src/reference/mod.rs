@@ -22,6 +22,7 @@ mod mlp;
 mod optimizer;
 mod pass;
 mod product;
+mod quantised;
 mod rounding;
 mod simd;
 mod threads;
@@ -42,6 +43,7 @@ pub use loss::{
 };
 pub use mlp::Mlp;
 pub use optimizer::*;
+pub use quantised::{forward_quantised, quantise_rows};
 pub use rounding::round;
 pub use total::LossTotal;
 

@@ -34,6 +34,7 @@ mod halves;
 mod histogram;
 mod injected;
 mod instances;
+mod int8;
 mod layers;
 mod linear;
 mod loss_total;

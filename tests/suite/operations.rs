@@ -1,7 +1,7 @@
 //! Every operation that prepares a dispatch, on small operands: for what must hold for all of them.
 
 use wgpu::BufferUsages;
-use wgpu_linear::linear::Activation;
+use wgpu_linear::linear::{Activation, QuantisedMatrix};
 use wgpu_linear::model::{DropoutSettings, Loss};
 use wgpu_linear::nn::{
     AccumulateLoss, ActivationForward, ActivationGrad, Adam, CLIPPING_WORDS, ClassWeightSum, Clip,
@@ -10,8 +10,8 @@ use wgpu_linear::nn::{
     SoftmaxCrossEntropySmall,
 };
 use wgpu_linear::{
-    BiasGrad, Dispatch, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
-    LinearKernels, Matrix, PrepareError, Vector, WeightGrad,
+    BiasGrad, Dispatch, Forward, ForwardActivated, ForwardInference, ForwardQuantised, InputGrad,
+    InputGradActivated, LinearKernels, Matrix, PrepareError, Vector, WeightGrad,
 };
 
 /// Kernels and operands of one device.
@@ -107,6 +107,13 @@ impl Operations {
             function,
             a,
         };
+        let quantised = ForwardQuantised {
+            x,
+            w: QuantisedMatrix::new(w.buffer, 4, 4),
+            scales: b,
+            b: Some(b),
+            t,
+        };
         let input = InputGrad { dt, w, dx };
         let below = InputGradActivated {
             dt,
@@ -125,6 +132,7 @@ impl Operations {
             ("forward", linear.forward(forward)),
             ("forward_activated", linear.forward_activated(activated)),
             ("forward_inference", linear.forward_inference(inference)),
+            ("forward_quantised", linear.forward_quantised(quantised)),
             ("input_grad", linear.input_grad(input)),
             ("input_grad_activated", linear.input_grad_activated(below)),
             ("weight_grad", linear.weight_grad(weight)),

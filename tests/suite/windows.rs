@@ -42,7 +42,7 @@ pub(crate) fn gpu_with_features(
 
 /// One that binds as little as the longest row below allows: parts begin where the device can bind
 /// them, which may be every 64 rows.
-fn gpu_in_parts() -> Gpu {
+pub(crate) fn gpu_in_parts() -> Gpu {
     gpu_with(|adapter| {
         let least = 257 * u64::from(adapter.min_storage_buffer_offset_alignment);
         wgpu::Limits {

@@ -4,6 +4,7 @@ mod broadcast;
 mod cooperative;
 mod cost;
 mod hardware;
+pub(super) mod int8;
 mod launch;
 mod naive;
 mod narrow;
@@ -28,6 +29,7 @@ use std::fmt;
 
 use super::capabilities::Capabilities;
 use super::shape::{Operation, Shape};
+use int8::Int8;
 use naive::Naive;
 use room::Room;
 use sum_rows::SumRows;
@@ -51,6 +53,9 @@ pub enum Algorithm {
     Naive,
     /// `sum_rows.wgsl`: 32 columns a workgroup.
     SumRows,
+    /// `matmul_int8.wgsl`: whole numbers of eight bits, 64 × 64 results a workgroup; planned only
+    /// where it was measured.
+    Int8,
 }
 
 impl Algorithm {
@@ -63,6 +68,7 @@ impl Algorithm {
             Self::Narrow(narrow) => narrow,
             Self::Naive => &Naive,
             Self::SumRows => &SumRows,
+            Self::Int8 => &Int8,
         }
     }
 
@@ -94,6 +100,13 @@ pub(super) fn candidates(
 ) -> Vec<Algorithm> {
     if operation == Operation::BiasGrad {
         return vec![Algorithm::SumRows];
+    }
+    if operation == Operation::QuantisedForward {
+        let mut candidates = candidates(shape, operation.of_f32(), capabilities);
+        if Int8.serves(shape, operation, capabilities) {
+            candidates.push(Algorithm::Int8);
+        }
+        return candidates;
     }
     let serves = |algorithm: &Algorithm| algorithm.room().serves(shape, operation, capabilities);
     let units = capabilities.matrix_units.into_iter();
