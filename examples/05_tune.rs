@@ -17,7 +17,9 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::json;
 use support::Device;
-use wgpu_linear::linear::{Measurement, Operation, Shape, TuneCache, TuneOptions, Tuned, Tuner};
+use wgpu_linear::linear::{
+    Measurement, Operation, Precision, Shape, TuneCache, TuneOptions, Tuned, Tuner,
+};
 use wgpu_linear::{Gpu, LinearKernels};
 
 /// Finds the fastest kernel for a linear layer on this machine's GPU.
@@ -29,6 +31,10 @@ struct Arguments {
     /// What to tune; all four, unless one is named
     #[arg(long, value_enum)]
     operation: Vec<Name>,
+    /// What the factors are stored as; f16 and mixed may be multiplied by matrix units, which
+    /// WGPU_LINEAR_MATRIX_UNITS=1 opens
+    #[arg(long, value_enum, default_value_t = Stored::F32)]
+    precision: Stored,
     /// Where to compute
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
@@ -48,6 +54,23 @@ struct Arguments {
     /// own: what the planner is worth, and what its constants are fitted to
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Stored {
+    F32,
+    F16,
+    Mixed,
+}
+
+impl Stored {
+    const fn precision(self) -> Precision {
+        match self {
+            Self::F32 => Precision::F32,
+            Self::F16 => Precision::F16,
+            Self::Mixed => Precision::Mixed,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -82,13 +105,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let kernels = LinearKernels::new(gpu.device());
     let tuner = Tuner::new(&gpu, &kernels)
         .with_cache(cache)
-        .with_options(options);
+        .with_options(options)
+        .with_precision(arguments.precision.precision());
     for operation in operations(&arguments.operation) {
         let tuned = tuner.tune(arguments.shape, operation)?;
         report(arguments.shape, operation, &tuned);
         if let Some(path) = &arguments.json {
             let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-            file.write_all(record(&gpu, arguments.shape, operation, &tuned).as_bytes())?;
+            let lines = record(&gpu, arguments, operation, &tuned);
+            file.write_all(lines.as_bytes())?;
         }
     }
     Ok(())
@@ -157,12 +182,14 @@ fn report(shape: Shape, operation: Operation, tuned: &Tuned) {
 }
 
 /// A line for each candidate; fields as in `benches/record/README.md`.
-fn record(gpu: &Gpu, shape: Shape, operation: Operation, tuned: &Tuned) -> String {
+fn record(gpu: &Gpu, arguments: &Arguments, operation: Operation, tuned: &Tuned) -> String {
+    let (shape, precision) = (arguments.shape, arguments.precision.precision());
     let info = gpu.device().adapter_info();
     let line = |measurement: &Measurement| {
         let line = json!({
             "case": "tune",
             "operation": format!("{operation:?}"),
+            "precision": precision.name(),
             "m": shape.batch,
             "k": shape.inputs,
             "n": shape.outputs,

@@ -197,7 +197,7 @@ impl LinearKernels {
     }
 
     /// For products of which a factor is stored as f16, or of which none is.
-    fn capabilities_for(&self, rounds: bool) -> Capabilities {
+    pub(super) fn capabilities_for(&self, rounds: bool) -> Capabilities {
         match rounds {
             true => self.capabilities.rounding_factors(),
             false => self.capabilities.clone(),
@@ -247,6 +247,23 @@ impl LinearKernels {
         let fits = [false, true].map(|rounds| self.choose(shape, operation, plan, rounds));
         if fits == [false; 2] {
             log::warn!("the plan `{plan:?}` is none for {operation:?} on {shape}; ignored");
+        }
+    }
+
+    /// [`Self::use_plan`] of what was measured for layers that are stored so.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn use_tuned(
+        &self,
+        shape: Shape,
+        operation: Operation,
+        precision: Precision,
+        plan: Plan,
+    ) {
+        match precision {
+            Precision::F32 => self.use_plan(shape, operation, plan),
+            _ => {
+                self.choose(shape, operation, plan, true);
+            }
         }
     }
 

@@ -2,11 +2,12 @@
 //! far less time than the result.
 
 use crate::device::{Gpu, GpuError};
-use crate::kernel::{Dispatch, Matrix, PrepareError, Vector};
+use crate::kernel::{Dispatch, ElementType, Matrix, PrepareError, Vector};
 
 use super::operands::{BiasGrad, Forward, ForwardQuantised, InputGrad, WeightGrad};
 use super::operations::LinearKernels;
 use super::plan::Plan;
+use super::precision::Precision;
 use super::quantised::{QuantisedMatrix, QuantisedWeights};
 use super::shape::{Operation, Shape};
 
@@ -16,6 +17,8 @@ pub(super) struct Trial<'a> {
     gpu: &'a Gpu,
     shape: Shape,
     operation: Operation,
+    /// What both factors are stored as.
+    elements: [ElementType; 2],
     left: wgpu::Buffer,
     right: wgpu::Buffer,
     /// Of the columns of the right factor, where it is quantised.
@@ -44,6 +47,16 @@ struct Proof {
 /// Elements of operands are at most so large, but for some where they are quantised.
 const LARGEST: i32 = 9;
 
+/// What both factors of `operation` are stored as.
+fn elements(operation: Operation, precision: Precision) -> [ElementType; 2] {
+    let (activations, weights) = (precision.activations(), precision.weights());
+    match operation {
+        Operation::Forward | Operation::InputGrad => [activations, weights],
+        Operation::WeightGrad | Operation::BiasGrad => [activations; 2],
+        Operation::QuantisedForward => [ElementType::F32; 2],
+    }
+}
+
 /// Bytes of the operands of `operation`, on the device and, while they are made, on the host.
 pub(super) fn required_bytes(shape: Shape, operation: Operation) -> u64 {
     let [m, k, n] = operation.product(shape).map(u64::from);
@@ -59,8 +72,14 @@ pub(super) fn required_bytes(shape: Shape, operation: Operation) -> u64 {
 }
 
 impl<'a> Trial<'a> {
-    /// Operands that are drawn anew. No size of the product is 0.
-    pub(super) fn new(gpu: &'a Gpu, shape: Shape, operation: Operation) -> Result<Self, GpuError> {
+    /// Operands that are drawn anew, the factors stored as `precision` says. No size of the product is
+    /// 0.
+    pub(super) fn new(
+        gpu: &'a Gpu,
+        shape: Shape,
+        operation: Operation,
+        precision: Precision,
+    ) -> Result<Self, GpuError> {
         let [m, k, n] = operation.product(shape).map(|size| size as usize);
         let mut random = fastrand::Rng::with_seed(0x7075);
         // Every partial sum is below 2²⁴ and so exact in f32; beyond 2²⁴ terms, by how random signs
@@ -82,16 +101,18 @@ impl<'a> Trial<'a> {
             }
             _ => None,
         };
+        let elements = elements(operation, precision);
         let label = "wgpu_linear::tune right";
         let (right, scales) = match &quantised {
             Some(quantised) => (gpu.upload(label, quantised.packed())?, quantised.scales()),
-            None => (gpu.upload(label, &right)?, &[][..]),
+            None => (gpu.upload(label, &elements[1].words(&right))?, &[][..]),
         };
         Ok(Self {
             gpu,
             shape,
             operation,
-            left: gpu.upload("wgpu_linear::tune left", &left)?,
+            elements,
+            left: gpu.upload("wgpu_linear::tune left", &elements[0].words(&left))?,
             right,
             scales: gpu.upload("wgpu_linear::tune scales", scales)?,
             bias: gpu.upload("wgpu_linear::tune bias", &bias)?,
@@ -115,30 +136,33 @@ impl<'a> Trial<'a> {
         } = self.shape;
         kernels.use_plan(self.shape, self.operation, plan);
         let sums = Vector::new(&self.sums, outputs);
+        let [left, right] = self.elements;
+        let left = |rows, columns| Matrix::new(&self.left, rows, columns).stored_as(left);
+        let right = |rows, columns| Matrix::new(&self.right, rows, columns).stored_as(right);
         match self.operation {
             Operation::Forward => kernels.forward(Forward {
-                x: Matrix::new(&self.left, batch, inputs),
-                w: Matrix::new(&self.right, inputs, outputs),
+                x: left(batch, inputs),
+                w: right(inputs, outputs),
                 b: Some(Vector::new(&self.bias, outputs)),
                 t: Matrix::new(&self.product, batch, outputs),
             }),
             Operation::InputGrad => kernels.input_grad(InputGrad {
-                dt: Matrix::new(&self.left, batch, outputs),
-                w: Matrix::new(&self.right, inputs, outputs),
+                dt: left(batch, outputs),
+                w: right(inputs, outputs),
                 dx: Matrix::new(&self.product, batch, inputs),
             }),
             Operation::WeightGrad => kernels.weight_grad(WeightGrad {
-                x: Matrix::new(&self.left, batch, inputs),
-                dt: Matrix::new(&self.right, batch, outputs),
+                x: left(batch, inputs),
+                dt: right(batch, outputs),
                 dw: Matrix::new(&self.product, inputs, outputs),
                 db: Some(sums),
             }),
             Operation::BiasGrad => kernels.bias_grad(BiasGrad {
-                dt: Matrix::new(&self.right, batch, outputs),
+                dt: right(batch, outputs),
                 db: sums,
             }),
             Operation::QuantisedForward => kernels.forward_quantised(ForwardQuantised {
-                x: Matrix::new(&self.left, batch, inputs),
+                x: left(batch, inputs),
                 w: QuantisedMatrix::new(&self.right, inputs, outputs),
                 scales: Vector::new(&self.scales, outputs),
                 b: Some(Vector::new(&self.bias, outputs)),
@@ -293,12 +317,18 @@ mod tests {
             Operation::BiasGrad,
             Operation::QuantisedForward,
         ] {
-            let trial = Trial::new(&gpu, shape, operation).unwrap();
-            for plan in super::super::candidates(shape, operation, kernels.capabilities()) {
-                let mut dispatch = trial.prepare(&kernels, plan).unwrap();
-                assert!(trial.is_right(&dispatch).unwrap(), "{operation:?} {plan}");
-                dispatch.grids.pop();
-                assert!(!trial.is_right(&dispatch).unwrap(), "{operation:?} {plan}");
+            let has_f16 = kernels.capabilities().has_f16;
+            let stored = Precision::ALL.into_iter();
+            for precision in stored.filter(|stored| has_f16 || *stored == Precision::F32) {
+                let trial = Trial::new(&gpu, shape, operation, precision).unwrap();
+                let capabilities = kernels.capabilities_for(precision != Precision::F32);
+                for plan in super::super::candidates(shape, operation, &capabilities) {
+                    let mut dispatch = trial.prepare(&kernels, plan).unwrap();
+                    let what = format!("{operation:?} {precision} {plan}");
+                    assert!(trial.is_right(&dispatch).unwrap(), "{what}");
+                    dispatch.grids.pop();
+                    assert!(!trial.is_right(&dispatch).unwrap(), "{what}");
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::kernel::{Dispatch, PrepareError};
 
 use super::operations::LinearKernels;
 use super::plan::Plan;
+use super::precision::Precision;
 use super::shape::{Operation, Shape};
 use super::trial::{Trial, required_bytes};
 use super::tune_cache::{TuneCache, TuneCacheError, Winner};
@@ -44,6 +45,7 @@ pub struct Tuner<'a> {
     trial_kernels: LinearKernels,
     cache: Option<TuneCache>,
     options: TuneOptions,
+    precision: Precision,
 }
 
 /// How much tuning may take. `TuneOptions::default()` suits software adapters too.
@@ -156,6 +158,7 @@ impl<'a> Tuner<'a> {
                 .with_capabilities(kernels.capabilities()),
             cache: None,
             options: TuneOptions::default(),
+            precision: Precision::F32,
         }
     }
 
@@ -166,6 +169,15 @@ impl<'a> Tuner<'a> {
             cache: Some(cache),
             ..self
         }
+    }
+
+    /// The same for layers whose factors are stored as `precision` says: what is found holds for
+    /// products of which a factor is f16, and may be done by matrix units, where the device was opened
+    /// with them. Results are f32 here. Default: f32, and what is found then holds for all products
+    /// until something else is found for those of f16.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The same with other bounds.
@@ -190,14 +202,15 @@ impl<'a> Tuner<'a> {
             Some(tuned) => tuned,
             None => self.measure_and_keep(shape, operation)?,
         };
-        self.kernels.use_plan(shape, operation, tuned.plan);
+        self.kernels
+            .use_tuned(shape, operation, self.precision, tuned.plan);
         Ok(tuned)
     }
 
     fn recall(&self, shape: Shape, operation: Operation) -> Option<Tuned> {
         let cache = self.cache.as_ref().filter(|_| !self.options.remeasure)?;
         let winner = cache
-            .find(self.kernels, shape, operation)
+            .find(self.kernels, shape, (operation, self.precision))
             .filter(|winner| !self.kernels.is_condemned(operation, &winner.plan))?;
         Some(Tuned {
             from_cache: true,
@@ -205,11 +218,20 @@ impl<'a> Tuner<'a> {
         })
     }
 
+    fn planned(&self, shape: Shape, operation: Operation) -> Plan {
+        self.kernels.planned(shape, operation, self.rounds())
+    }
+
+    /// Whether factors may be rounded to f16.
+    fn rounds(&self) -> bool {
+        self.precision != Precision::F32
+    }
+
     fn tuned(&self, shape: Shape, operation: Operation, winner: &Winner) -> Tuned {
         Tuned {
             plan: winner.plan,
             time: winner.time,
-            planned: self.kernels.planned(shape, operation, false),
+            planned: self.planned(shape, operation),
             planned_time: winner.planned_time,
             measurements: Vec::new(),
             from_cache: false,
@@ -220,7 +242,7 @@ impl<'a> Tuner<'a> {
     fn measure_and_keep(&self, shape: Shape, operation: Operation) -> Result<Tuned, TuneError> {
         if operation.product(shape).contains(&0) {
             let winner = Winner {
-                plan: self.kernels.planned(shape, operation, false),
+                plan: self.planned(shape, operation),
                 time: Duration::ZERO,
                 planned_time: Some(Duration::ZERO),
             };
@@ -228,7 +250,8 @@ impl<'a> Tuner<'a> {
         }
         let (winner, measurements) = self.measure(shape, operation)?;
         let unsaved = self.cache.as_ref().and_then(|cache| {
-            let result = cache.insert(self.kernels, shape, operation, &winner);
+            let tuned = (operation, self.precision);
+            let result = cache.insert(self.kernels, shape, tuned, &winner);
             result.err().inspect(|error| {
                 log::warn!("the tuned plan for {operation:?} on {shape} is not kept: {error}");
             })
@@ -256,7 +279,7 @@ impl<'a> Tuner<'a> {
             });
         }
         let start = Instant::now();
-        let trial = Trial::new(self.gpu, shape, operation)?;
+        let trial = Trial::new(self.gpu, shape, operation, self.precision)?;
         let mut contestants = self.admit_all(&trial, (shape, operation), start)?;
         self.compete(&mut contestants, start)?;
         let measurements: Vec<_> = contestants.iter().map(Contestant::measurement).collect();
@@ -271,7 +294,7 @@ impl<'a> Tuner<'a> {
                 time: best.time,
                 planned_time,
             });
-        let plan = self.kernels.planned(shape, operation, false);
+        let plan = self.planned(shape, operation);
         let wrong = TuneError::WrongResult {
             shape,
             operation,
@@ -289,7 +312,7 @@ impl<'a> Tuner<'a> {
     ) -> Result<Vec<Contestant>, TuneError> {
         let mut contestants: Vec<Contestant> = Vec::new();
         let mut refusal = None;
-        let mut plans = self.kernels.ranked_plans(shape, operation, false);
+        let mut plans = self.kernels.ranked_plans(shape, operation, self.rounds());
         plans.retain(|plan| !self.kernels.is_condemned(operation, plan));
         let most = self.options.most_candidates.max(1);
         let mut plans: Vec<_> = plans.into_iter().enumerate().collect();

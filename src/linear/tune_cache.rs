@@ -5,7 +5,8 @@
 //! 0.1.0 ⇥ name ⇥ vendor ⇥ device ⇥ backend ⇥ driver ⇥ driver info ⇥ conditions ⇥ operation ⇥ batch ⇥ inputs ⇥ outputs ⇥ plan ⇥ ns ⇥ planned ns ⇥ crc32c
 //! ```
 //!
-//! The first eight fields say where a plan was measured, and are compared as text. A plan is the
+//! The operation has the precision behind it, where that is not f32: `Forward f16`. The first eight
+//! fields say where a plan was measured, and are compared as text. A plan is the
 //! text that it displays; where none of today's candidates displays it, it is of no use any more.
 //! The last line for a shape counts.
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use super::operations::LinearKernels;
 use super::plan::{Plan, candidates};
+use super::precision::Precision;
 use super::shape::{Operation, Shape};
 use super::tune_file::FileLock;
 use crate::kernel::{cache_folder, replace};
@@ -158,13 +160,13 @@ impl TuneCache {
         &self,
         kernels: &LinearKernels,
         shape: Shape,
-        operation: Operation,
+        tuned: (Operation, Precision),
     ) -> Option<Winner> {
         let adapter = adapter(kernels);
         let entries = self.read_or_warn();
         let entry = entries
             .iter()
-            .rfind(|entry| entry.is_for(&adapter, &format!("{operation:?}"), shape_sizes(shape)))?;
+            .rfind(|entry| entry.is_for(&adapter, &in_words(tuned), shape_sizes(shape)))?;
         let plan = entry.candidate(kernels)?.2;
         let planned = entry.planned_nanoseconds;
         Some(Winner {
@@ -179,13 +181,13 @@ impl TuneCache {
         &self,
         kernels: &LinearKernels,
         shape: Shape,
-        operation: Operation,
+        tuned: (Operation, Precision),
         winner: &Winner,
     ) -> Result<(), TuneCacheError> {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let entry = Entry {
             adapter: adapter(kernels),
-            operation: format!("{operation:?}"),
+            operation: in_words(tuned),
             shape: shape_sizes(shape),
             plan: winner.plan.to_string(),
             nanoseconds: nanoseconds(winner.time),
@@ -254,9 +256,11 @@ impl LinearKernels {
         let adapter = adapter(self);
         let entries = cache.read_or_warn();
         let own = entries.iter().filter(|entry| entry.adapter == adapter);
-        let plans: Vec<_> = own.filter_map(|entry| entry.candidate(self)).collect();
-        for (shape, operation, plan) in &plans {
-            self.use_plan(*shape, *operation, *plan);
+        let mut plans: Vec<_> = own.filter_map(|entry| entry.candidate(self)).collect();
+        // What holds for all products first.
+        plans.sort_by_key(|(_, (_, precision), _)| *precision != Precision::F32);
+        for (shape, (operation, precision), plan) in &plans {
+            self.use_tuned(*shape, *operation, *precision, *plan);
         }
         plans.len()
     }
@@ -288,6 +292,14 @@ fn adapter(kernels: &LinearKernels) -> String {
         .join("\t")
 }
 
+/// As a file has it.
+fn in_words((operation, precision): (Operation, Precision)) -> String {
+    match precision {
+        Precision::F32 => format!("{operation:?}"),
+        _ => format!("{operation:?} {precision}"),
+    }
+}
+
 fn shape_sizes(shape: Shape) -> [u32; 3] {
     [shape.batch, shape.inputs, shape.outputs]
 }
@@ -298,21 +310,24 @@ impl Entry {
     }
 
     /// The plan, if it is one of today's candidates.
-    fn candidate(&self, kernels: &LinearKernels) -> Option<(Shape, Operation, Plan)> {
+    fn candidate(&self, kernels: &LinearKernels) -> Option<(Shape, (Operation, Precision), Plan)> {
         let [batch, inputs, outputs] = self.shape;
         let shape = Shape {
             batch,
             inputs,
             outputs,
         };
+        let of = |operation| Precision::ALL.map(|precision| (operation, precision));
         let found = OPERATIONS
             .into_iter()
-            .find(|operation| format!("{operation:?}") == self.operation)
-            .and_then(|operation| {
-                candidates(shape, operation, kernels.capabilities())
+            .flat_map(of)
+            .find(|tuned| in_words(*tuned) == self.operation)
+            .and_then(|(operation, precision)| {
+                let capabilities = kernels.capabilities_for(precision != Precision::F32);
+                candidates(shape, operation, &capabilities)
                     .into_iter()
                     .find(|plan| plan.to_string() == self.plan)
-                    .map(|plan| (shape, operation, plan))
+                    .map(|plan| (shape, (operation, precision), plan))
             });
         if found.is_none() {
             let Self {

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wgpu_linear::linear::{
-    Operation, Plan, Shape, TuneCache, TuneCacheError, TuneError, TuneOptions, Tuned, Tuner,
-    candidates, plan, ranked_candidates,
+    Operation, Plan, Precision, Shape, TuneCache, TuneCacheError, TuneError, TuneOptions, Tuned,
+    Tuner, candidates, plan, ranked_candidates,
 };
 use wgpu_linear::{Forward, Gpu, LinearKernels, ShaderChecks, reference};
 
 use crate::compare::same;
+use crate::halves::gpu_with_f16;
 use crate::support::{Guarded, gpu, integers};
 
 const SHAPE: Shape = Shape {
@@ -240,6 +241,55 @@ fn tune_refuses_what_is_too_large() {
             ..quick()
         });
         assert_eq!(tuner.tune(SHAPE, Operation::Forward).is_ok(), fits);
+    }
+}
+
+/// A file may have a plan for f16 and none for f32.
+#[test]
+fn what_was_tuned_for_f16_is_used_there_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tuned.tsv");
+    let (cache, other) = edited_file(&path);
+    edit(&path, |fields| fields[8] = "Forward f16".to_owned());
+    let kernels = kernels();
+    let planned = kernels.plan(SHAPE, Operation::Forward);
+    assert_eq!(kernels.use_plans(&cache), 1);
+    let plan_for = |precision| kernels.plan_for(SHAPE, Operation::Forward, precision);
+    assert_eq!(plan_for(Precision::F32), planned);
+    assert_eq!(plan_for(Precision::F16), other);
+    assert_ne!(planned, other);
+    let tuner = || Tuner::new(gpu(), &kernels).with_options(quick());
+    let of_f16 = tuner()
+        .with_cache(cache.clone())
+        .with_precision(Precision::F16);
+    let recalled = of_f16.tune(SHAPE, Operation::Forward).unwrap();
+    assert!(recalled.from_cache && recalled.plan == other);
+    assert!(!tune(&kernels, &cache, SHAPE).from_cache);
+    assert_eq!(cache.count().unwrap(), 2);
+}
+
+#[test]
+fn layers_of_f16_are_tuned_as_such() {
+    let Some(gpu) = gpu_with_f16() else {
+        return;
+    };
+    let kernels = kernels();
+    let tuner = Tuner::new(gpu, &kernels).with_options(quick());
+    for precision in [Precision::F16, Precision::Mixed] {
+        let tuner = Tuner::new(gpu, &kernels)
+            .with_options(quick())
+            .with_precision(precision);
+        let before = kernels.plan(SHAPE, Operation::WeightGrad);
+        let tuned = tuner.tune(SHAPE, Operation::WeightGrad).unwrap();
+        assert!(!tuned.measurements.is_empty());
+        let plan = kernels.plan_for(SHAPE, Operation::WeightGrad, precision);
+        assert_eq!(plan, tuned.plan);
+        assert_eq!(kernels.plan(SHAPE, Operation::WeightGrad), before);
+    }
+    let of_all = tuner.tune(SHAPE, Operation::WeightGrad).unwrap().plan;
+    for precision in Precision::ALL {
+        let plan = kernels.plan_for(SHAPE, Operation::WeightGrad, precision);
+        assert_eq!(plan, of_all);
     }
 }
 
