@@ -255,6 +255,18 @@ fn faults() -> Vec<Planted> {
             &[],
         ),
         planted(
+            "convert/to_f16",
+            ["x[i] = To(source[i]);", "x[i] = To(1.01 * source[i]);"],
+            &["convert"],
+            &[],
+        ),
+        planted(
+            "convert/to_f32",
+            ["i < dims.count", "i + 1u < dims.count"],
+            &["convert"],
+            &[],
+        ),
+        planted(
             "keep_gradients",
             ["sum[i] = gradients[i]", "sum[i] += gradients[i]"],
             &["accumulate_gradients"],
@@ -281,10 +293,23 @@ fn faults() -> Vec<Planted> {
     ]
 }
 
+/// Of those with a fault.
+pub(super) fn needs_f16(kernel: &str) -> bool {
+    kernel.starts_with("convert")
+}
+
+pub(super) fn has_f16(gpu: &Gpu) -> bool {
+    let features = gpu.device().features();
+    features.contains(wgpu::Features::SHADER_F16)
+}
+
 #[test]
 fn a_wrong_kernel_is_named_whichever_it_is() {
     let gpu = Gpu::new().unwrap();
     for planted in faults() {
+        if needs_f16(planted.fault.kernel) && !has_f16(&gpu) {
+            continue;
+        }
         let (found, fault) = (planted.check(&gpu), planted.fault);
         let failures: Vec<_> = found.failures().collect();
         assert!(

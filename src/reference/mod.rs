@@ -9,6 +9,7 @@
 mod accumulate_gradients;
 mod activation;
 mod clip;
+mod convert;
 mod dropout;
 mod float;
 mod gather;
@@ -32,6 +33,7 @@ pub use accumulate_gradients::{add_gradients, keep_gradients, mean_gradients};
 pub use activation::{activation, activation_grad};
 pub use clip::{clip, gradient_norm};
 pub use dropout::{dropout, philox};
+pub use convert::convert;
 pub use gather::{gather, gather_bytes};
 pub use gradcheck::{GradCheck, gradcheck};
 pub use histogram::histogram;

@@ -16,6 +16,7 @@ mod clip;
 mod company;
 mod compare;
 mod contract;
+mod convert;
 mod data;
 #[expect(dead_code, reason = "the tests of event files need more of it")]
 #[path = "../../tfevents/tests/suite/decoder.rs"]

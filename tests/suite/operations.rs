@@ -1,13 +1,14 @@
 //! Every operation that prepares a dispatch, on small operands: for what must hold for all of them.
 
-use wgpu::BufferUsages;
+use wgpu::{BufferUsages, Features};
+use wgpu_linear::kernel::ElementType;
 use wgpu_linear::linear::Activation;
 use wgpu_linear::model::{DropoutSettings, Loss};
 use wgpu_linear::nn::{
     AccumulateLoss, ActivationForward, ActivationGrad, Adam, CLIPPING_WORDS, ClassWeightSum, Clip,
-    Dropout, ElementwiseLoss, Examples, Gather, GradientNorm, GradientSum, HISTOGRAM_WORDS,
-    HistogramOf, LOSS_TOTAL_WORDS, Lion, NetworkKernels, RowWeightSum, Sgd, SoftmaxCrossEntropy,
-    SoftmaxCrossEntropySmall,
+    Convert, Dropout, ElementwiseLoss, Examples, Gather, GradientNorm, GradientSum,
+    HISTOGRAM_WORDS, HistogramOf, LOSS_TOTAL_WORDS, Lion, NetworkKernels, RowWeightSum, Sgd,
+    SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
 };
 use wgpu_linear::{
     BiasGrad, Dispatch, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
@@ -21,6 +22,7 @@ pub(crate) struct Operations {
     buffers: [wgpu::Buffer; 6],
     settings: wgpu::Buffer,
     result: wgpu::Buffer,
+    has_f16: bool,
 }
 
 type Prepared = Result<Dispatch, PrepareError>;
@@ -50,6 +52,7 @@ impl Operations {
             buffers: std::array::from_fn(|_| buffer(256, BufferUsages::STORAGE)),
             settings: buffer(256, BufferUsages::UNIFORM),
             result: buffer(u64::from(HISTOGRAM_WORDS) * 4, BufferUsages::STORAGE),
+            has_f16: device.features().contains(Features::SHADER_F16),
         }
     }
 
@@ -69,6 +72,9 @@ impl Operations {
         prepared.extend(self.optimizers());
         prepared.extend(self.others());
         prepared.extend(self.regularization());
+        if self.has_f16 {
+            prepared.push(("convert", self.conversion()));
+        }
         prepared
     }
 
@@ -258,6 +264,12 @@ impl Operations {
             ("dropout", network.dropout(dropout)),
             ("dropout_advance", network.dropout_advance(batches)),
         ]
+    }
+
+    fn conversion(&self) -> Prepared {
+        let [source, x, ..] = self.vectors();
+        let x = x.stored_as(ElementType::F16);
+        self.network.convert(Convert { source, x })
     }
 
     fn others(&self) -> Vec<(&'static str, Prepared)> {
