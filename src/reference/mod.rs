@@ -22,6 +22,7 @@ mod memory;
 mod mlp;
 mod optimizer;
 mod pass;
+mod predictor;
 mod product;
 mod rounding;
 mod simd;
@@ -32,8 +33,8 @@ mod update;
 pub use accumulate_gradients::{add_gradients, keep_gradients, mean_gradients};
 pub use activation::{activation, activation_grad};
 pub use clip::{clip, gradient_norm};
-pub use dropout::{dropout, philox};
 pub use convert::convert;
+pub use dropout::{dropout, philox};
 pub use gather::{gather, gather_bytes};
 pub use gradcheck::{GradCheck, gradcheck};
 pub use histogram::histogram;
@@ -44,6 +45,7 @@ pub use loss::{
 };
 pub use mlp::Mlp;
 pub use optimizer::*;
+pub use predictor::Predictor;
 pub use rounding::round;
 pub use total::LossTotal;
 

@@ -47,6 +47,7 @@ mod not_finite;
 mod operations;
 mod pipelines;
 mod plans;
+mod predictor;
 mod prepare;
 mod properties;
 mod recovery;
