@@ -26,7 +26,7 @@ const fn fault(kernel: &'static str, [text, instead]: [&'static str; 2]) -> Faul
 }
 
 /// Each kernel beside the products, with a fault, and the operation whose check runs it.
-const FAULTS: [(&str, Fault); 26] = [
+const FAULTS: [(&str, Fault); 30] = [
     (
         "activation",
         fault("activation/gelu", ["value(t[i])", "value(t[i] + 0.01)"]),
@@ -128,6 +128,28 @@ const FAULTS: [(&str, Fault); 26] = [
     (
         "dropout",
         fault("dropout", ["(middle & vec2<u32>(0xffffu))", "middle"]),
+    ),
+    (
+        "loss_scale",
+        fault("scale_gradients", ["x[i] *= loss", "x[i] *= 1.01 * loss"]),
+    ),
+    (
+        "loss_scale",
+        fault("copy_scaled", ["* source[i]", "* source[i / 2u]"]),
+    ),
+    (
+        "loss_scale",
+        fault(
+            "unscale_gradients",
+            [
+                "atomicStore(&verdict.found, 1u)",
+                "atomicStore(&verdict.found, 0u)",
+            ],
+        ),
+    ),
+    (
+        "loss_scale",
+        fault("next_scale", ["verdict.skip = found", "verdict.skip = 1u"]),
     ),
     (
         "convert",

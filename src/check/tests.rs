@@ -255,6 +255,33 @@ fn faults() -> Vec<Planted> {
             &[],
         ),
         planted(
+            "scale_gradients",
+            ["x[i] *= loss", "x[i] *= 1.0001 * loss"],
+            &["loss_scale"],
+            &[],
+        ),
+        planted(
+            "copy_scaled",
+            ["* source[i]", "* source[i / 2u]"],
+            &["loss_scale"],
+            &[],
+        ),
+        planted(
+            "unscale_gradients",
+            [
+                "atomicStore(&verdict.found, 1u)",
+                "atomicStore(&verdict.found, 0u)",
+            ],
+            &["loss_scale"],
+            &[],
+        ),
+        planted(
+            "next_scale",
+            ["verdict.skip = found", "verdict.skip = 1u"],
+            &["loss_scale"],
+            &[],
+        ),
+        planted(
             "convert/to_f16",
             ["x[i] = To(source[i]);", "x[i] = To(1.01 * source[i]);"],
             &["convert"],

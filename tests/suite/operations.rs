@@ -65,6 +65,11 @@ impl Operations {
             .for_each(wgpu::Buffer::destroy);
     }
 
+    /// How many there are: one more where the device has f16.
+    pub(crate) fn count(&self) -> usize {
+        28 + usize::from(self.has_f16)
+    }
+
     /// Each with its label, prepared one after the other.
     pub(crate) fn prepare(&self) -> Vec<(&'static str, Prepared)> {
         let mut prepared = self.products();
