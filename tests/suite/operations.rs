@@ -3,12 +3,12 @@
 use wgpu::{BufferUsages, Features};
 use wgpu_linear::kernel::ElementType;
 use wgpu_linear::linear::Activation;
-use wgpu_linear::model::{DropoutSettings, Loss};
+use wgpu_linear::model::{DropoutSettings, Loss, LossScaling};
 use wgpu_linear::nn::{
     AccumulateLoss, ActivationForward, ActivationGrad, Adam, CLIPPING_WORDS, ClassWeightSum, Clip,
-    Convert, Dropout, ElementwiseLoss, Examples, Gather, GradientNorm, GradientSum,
-    HISTOGRAM_WORDS, HistogramOf, LOSS_TOTAL_WORDS, Lion, NetworkKernels, RowWeightSum, Sgd,
-    SoftmaxCrossEntropy, SoftmaxCrossEntropySmall,
+    Convert, CopyScaled, Dropout, ElementwiseLoss, Examples, Gather, GradientNorm, GradientSum,
+    HISTOGRAM_WORDS, HistogramOf, LOSS_TOTAL_WORDS, Lion, NetworkKernels, NextScale, RowWeightSum,
+    ScaleGradients, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, UnscaleGradients,
 };
 use wgpu_linear::{
     BiasGrad, Dispatch, Forward, ForwardActivated, ForwardInference, InputGrad, InputGradActivated,
@@ -67,7 +67,7 @@ impl Operations {
 
     /// How many there are: one more where the device has f16.
     pub(crate) fn count(&self) -> usize {
-        28 + usize::from(self.has_f16)
+        32 + usize::from(self.has_f16)
     }
 
     /// Each with its label, prepared one after the other.
@@ -77,6 +77,7 @@ impl Operations {
         prepared.extend(self.optimizers());
         prepared.extend(self.others());
         prepared.extend(self.regularization());
+        prepared.extend(self.loss_scaling());
         if self.has_f16 {
             prepared.push(("convert", self.conversion()));
         }
@@ -268,6 +269,36 @@ impl Operations {
             ("mean_gradients", network.mean_gradients(gradients, 2)),
             ("dropout", network.dropout(dropout)),
             ("dropout_advance", network.dropout_advance(batches)),
+        ]
+    }
+
+    fn loss_scaling(&self) -> Vec<(&'static str, Prepared)> {
+        let network = &self.network;
+        let [loss_scale, verdict, x, source, ..] = self.vectors();
+        let [loss_scale, verdict] = [loss_scale, verdict].map(|pair| Vector { len: 2, ..pair });
+        let copy = CopyScaled {
+            loss_scale,
+            source,
+            x,
+        };
+        let unscale = UnscaleGradients {
+            loss_scale,
+            verdict,
+            x,
+        };
+        let next = NextScale {
+            scaling: LossScaling::default(),
+            loss_scale,
+            verdict,
+        };
+        vec![
+            (
+                "scale_gradients",
+                network.scale_gradients(ScaleGradients { loss_scale, x }),
+            ),
+            ("copy_scaled", network.copy_scaled(copy)),
+            ("unscale_gradients", network.unscale_gradients(unscale)),
+            ("next_scale", network.next_scale(next)),
         ]
     }
 
