@@ -1,5 +1,5 @@
 //! Measures the crate on this machine: `cargo run --release --example bench -- kernels`, `--
-//! training`, `-- start` or `-- events`; `-- --help` lists the options.
+//! training`, `-- start`, `-- events`, `-- precision` or `-- memory`; `-- --help` lists the options.
 //!
 //! Every result is checked before it is timed, those of kernels against an f64 reference; a wrong
 //! one is reported and not timed. Each case becomes a row of the table on standard output and, with
@@ -19,6 +19,8 @@ mod events;
 mod host;
 mod kernels;
 mod machine;
+mod memory;
+mod precision;
 mod problem;
 mod report;
 mod start;
@@ -36,7 +38,8 @@ use timing::Session;
 use wgpu_linear::{AdapterChoice, Gpu, GpuError, GpuOptions};
 
 /// Measures the linear layer, the training of small networks, how soon a process has its first
-/// result, or the writing of event files.
+/// result, the writing of event files, how far results are from exact arithmetic, or what training
+/// takes of memory.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What to measure
@@ -77,7 +80,7 @@ struct Arguments {
     /// kernels: whose; ndarray alone runs on the CPU [default: wgpu-linear and naive, or ndarray]
     #[arg(long, value_enum, value_delimiter = ',')]
     contenders: Vec<Contender>,
-    /// training: layer sizes @ batch; start: the first of them
+    /// training, memory: layer sizes @ batch; start: the first of them
     #[arg(long, value_name = "SIZES@BATCH", value_delimiter = ',', value_parser = parse_mlp, default_value = MLPS)]
     mlps: Vec<(Vec<usize>, usize)>,
     /// Seconds aimed at for one measurement
@@ -117,6 +120,10 @@ enum What {
     Start,
     /// Scalars in event files; takes no device
     Events,
+    /// Errors of a forward pass with f32 and f16, over the length of its sums
+    Precision,
+    /// Device memory of training in f32 and in mixed precision
+    Memory,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -260,6 +267,8 @@ fn run(arguments: &Arguments) -> Outcome<usize> {
         What::Training => training::bench_training(arguments, session.as_ref(), &mut report)?,
         What::Start => start::bench_start(arguments, &mut report)?,
         What::Events => events::bench_events(arguments, &mut report)?,
+        What::Precision => precision::bench_precision(session.as_ref(), &mut report)?,
+        What::Memory => memory::bench_memory(arguments, &mut report)?,
     }
     Ok(report.failed)
 }

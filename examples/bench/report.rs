@@ -66,6 +66,21 @@ pub(crate) const EVENT_COLUMNS: [(&str, usize); 9] = [
     ("bytes", 10),
 ];
 
+pub(crate) const PRECISION_COLUMNS: [(&str, usize); 6] = [
+    ("series", 16),
+    ("numbers", 10),
+    ("contender", 11),
+    ("terms", 6),
+    ("error", 9),
+    ("bound", 9),
+];
+pub(crate) const MEMORY_COLUMNS: [(&str, usize); 4] = [
+    ("network@batch", 24),
+    ("precision", 9),
+    ("contender", 11),
+    ("bytes", 11),
+];
+
 /// Prints the table, writes the record, counts failures.
 pub(crate) struct Report {
     pub(crate) json: Option<File>,
@@ -291,6 +306,40 @@ impl Report {
         self.row(&EVENT_COLUMNS, &[words.as_slice(), &cells].concat())
     }
 
+    /// The largest error of sums of `k` terms and its bound, as shares of Σ|x||w|.
+    pub(crate) fn precision(
+        &mut self,
+        series: &str,
+        numbers: &str,
+        k: usize,
+        errors: [f64; 2],
+        fields: Value,
+    ) -> Outcome<()> {
+        self.line(&[fields])?;
+        let [error, bound] = errors.map(|error| format!("{error:.2e}"));
+        let words = [series.to_owned(), numbers.to_owned(), self.contender()];
+        let cells = [words.as_slice(), &[k.to_string(), error, bound]].concat();
+        self.row(&PRECISION_COLUMNS, &cells)
+    }
+
+    pub(crate) fn memory(
+        &mut self,
+        mlp: &str,
+        batch: usize,
+        precision: &str,
+        bytes: u64,
+    ) -> Outcome<()> {
+        self.line(&[json!({"case": "memory", "allocated_bytes": bytes})])?;
+        let network = format!("{mlp}@{batch}");
+        let cells = [
+            network,
+            precision.to_owned(),
+            self.contender(),
+            bytes.to_string(),
+        ];
+        self.row(&MEMORY_COLUMNS, &cells)
+    }
+
     /// A case without a time. What exceeds the limits of a device is no failure of the crate.
     pub(crate) fn failure(&mut self, case: &str, error: &(dyn Error + 'static)) -> Outcome<()> {
         let out_of_limits = matches!(error.downcast_ref(), Some(PrepareError::Limit { .. }))
@@ -300,7 +349,16 @@ impl Report {
             );
         self.failed += usize::from(!out_of_limits);
         let reason = explain(error);
-        let sizes = self.sizes(&["mlp", "m", "k", "n", "scalars"]);
+        let sizes = self.sizes(&[
+            "series",
+            "numbers",
+            "precision",
+            "mlp",
+            "m",
+            "k",
+            "n",
+            "scalars",
+        ]);
         let verdict = if out_of_limits { "left out" } else { "FAILED" };
         println!("{case}, {sizes}, {}: {verdict}: {reason}", self.contender());
         self.line(&[json!({"case": case, "error": reason})])

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::case::{Case, Kernels, Prepared};
 use super::outcome::{CheckError, CheckName, SelfCheck};
 use super::{
-    accumulation, activations, buffers, clipping, cross_entropy, dropout, linear, loss_scale,
-    losses, optimizers, quantised, totals,
+    accumulation, activations, buffers, clipping, convert, cross_entropy, dropout, linear,
+    loss_scale, losses, optimizers, quantised, totals,
 };
 use crate::device::Gpu;
 use crate::kernel::{Job, side_by_side};
@@ -18,8 +18,9 @@ use crate::nn::NetworkKernels;
 ///
 /// Of matrix products these are the planner's choice for shapes of every kind, and the best
 /// geometry of each other kernel that it might choose, whole and in slabs; with every activation
-/// beside them. Then products with quantised weights, activations, losses, optimizers, gathering, histograms, clipping, dropout and
-/// gradients that are accumulated. What lies around the results must stay as it was.
+/// beside them. Then products with quantised weights, activations, losses, optimizers, gathering,
+/// histograms, clipping, dropout, conversions and gradients that are accumulated. What lies around
+/// the results must stay as it was.
 ///
 /// It takes one or two seconds on a GPU, most of which is compiling, and some more on a software
 /// adapter. A driver that computes wrong results is no error: [`SelfCheck::failures`] has it.
@@ -92,6 +93,7 @@ pub(super) fn cases(
     cases.extend(buffers::cases());
     cases.extend(clipping::cases());
     cases.extend(dropout::cases(capabilities.has_f16));
+    cases.extend(convert::cases(capabilities.has_f16));
     cases.extend(loss_scale::cases());
     cases.extend(accumulation::cases());
     cases.retain(|case| filter(&case.name));

@@ -6,6 +6,7 @@ use ndarray::Array2;
 
 use super::case::Kernels;
 use super::cases::{cases, prepare_next};
+use super::tests::{has_f16, needs_f16};
 use crate::device::{Gpu, GpuOptions};
 use crate::kernel::{Dispatch, Fault, Matrix, PrepareError, ShaderChecks, Vector};
 use crate::linear::{
@@ -28,7 +29,7 @@ const fn fault(kernel: &'static str, [text, instead]: [&'static str; 2]) -> Faul
 }
 
 /// Each kernel beside the products, with a fault, and the operation whose check runs it.
-const FAULTS: [(&str, Fault); 25] = [
+const FAULTS: [(&str, Fault); 31] = [
     (
         "activation",
         fault("activation/gelu", ["value(t[i])", "value(t[i] + 0.01)"]),
@@ -139,6 +140,39 @@ const FAULTS: [(&str, Fault); 25] = [
         fault("dropout", ["(middle & vec2<u32>(0xffffu))", "middle"]),
     ),
     (
+        "loss_scale",
+        fault("scale_gradients", ["x[i] *= loss", "x[i] *= 1.01 * loss"]),
+    ),
+    (
+        "loss_scale",
+        fault("copy_scaled", ["* source[i]", "* source[i / 2u]"]),
+    ),
+    (
+        "loss_scale",
+        fault(
+            "unscale_gradients",
+            [
+                "atomicStore(&verdict.found, 1u)",
+                "atomicStore(&verdict.found, 0u)",
+            ],
+        ),
+    ),
+    (
+        "loss_scale",
+        fault("next_scale", ["verdict.skip = found", "verdict.skip = 1u"]),
+    ),
+    (
+        "convert",
+        fault(
+            "convert/to_f16",
+            ["x[i] = To(source[i]);", "x[i] = To(1.01 * source[i]);"],
+        ),
+    ),
+    (
+        "convert",
+        fault("convert/to_f32", ["i < dims.count", "i + 1u < dims.count"]),
+    ),
+    (
         "accumulate_gradients",
         fault(
             "keep_gradients",
@@ -203,6 +237,9 @@ fn names(error: &PrepareError, gpu: &Gpu, fault: &Fault) -> bool {
 fn a_wrong_kernel_beside_the_products_is_an_error_that_names_it() {
     for (operation, fault) in FAULTS {
         let gpu = gpu_with(fault);
+        if needs_f16(fault.kernel) && !has_f16(&gpu) {
+            continue;
+        }
         let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));
         let kernels = Kernels {
             gpu: &gpu,

@@ -9,6 +9,7 @@ mod case;
 mod cases;
 mod ceilings;
 mod clipping;
+mod convert;
 mod cross_entropy;
 mod dropout;
 #[cfg(test)]

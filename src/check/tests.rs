@@ -282,6 +282,45 @@ fn faults() -> Vec<Planted> {
             &[],
         ),
         planted(
+            "scale_gradients",
+            ["x[i] *= loss", "x[i] *= 1.0001 * loss"],
+            &["loss_scale"],
+            &[],
+        ),
+        planted(
+            "copy_scaled",
+            ["* source[i]", "* source[i / 2u]"],
+            &["loss_scale"],
+            &[],
+        ),
+        planted(
+            "unscale_gradients",
+            [
+                "atomicStore(&verdict.found, 1u)",
+                "atomicStore(&verdict.found, 0u)",
+            ],
+            &["loss_scale"],
+            &[],
+        ),
+        planted(
+            "next_scale",
+            ["verdict.skip = found", "verdict.skip = 1u"],
+            &["loss_scale"],
+            &[],
+        ),
+        planted(
+            "convert/to_f16",
+            ["x[i] = To(source[i]);", "x[i] = To(1.01 * source[i]);"],
+            &["convert"],
+            &[],
+        ),
+        planted(
+            "convert/to_f32",
+            ["i < dims.count", "i + 1u < dims.count"],
+            &["convert"],
+            &[],
+        ),
+        planted(
             "keep_gradients",
             ["sum[i] = gradients[i]", "sum[i] += gradients[i]"],
             &["accumulate_gradients"],
@@ -308,10 +347,23 @@ fn faults() -> Vec<Planted> {
     ]
 }
 
+/// Of those with a fault.
+pub(super) fn needs_f16(kernel: &str) -> bool {
+    kernel.starts_with("convert")
+}
+
+pub(super) fn has_f16(gpu: &Gpu) -> bool {
+    let features = gpu.device().features();
+    features.contains(wgpu::Features::SHADER_F16)
+}
+
 #[test]
 fn a_wrong_kernel_is_named_whichever_it_is() {
     let gpu = Gpu::new().unwrap();
     for planted in faults() {
+        if needs_f16(planted.fault.kernel) && !has_f16(&gpu) {
+            continue;
+        }
         let (found, fault) = (planted.check(&gpu), planted.fault);
         let failures: Vec<_> = found.failures().collect();
         assert!(

@@ -43,6 +43,34 @@ impl Precision {
         }
     }
 
+    /// The features that a device needs for it.
+    #[must_use]
+    pub const fn features(self) -> wgpu::Features {
+        match self {
+            Self::F32 => wgpu::Features::empty(),
+            Self::F16 | Self::Mixed => wgpu::Features::SHADER_F16,
+        }
+    }
+
+    /// The same where a device with these features can have it; elsewhere [`Self::F32`], with a
+    /// warning in the log.
+    ///
+    /// ```
+    /// use wgpu_linear::linear::Precision;
+    /// use wgpu_linear::wgpu::Features;
+    ///
+    /// assert_eq!(Precision::Mixed.or_f32(Features::SHADER_F16), Precision::Mixed);
+    /// assert_eq!(Precision::Mixed.or_f32(Features::empty()), Precision::F32);
+    /// ```
+    #[must_use]
+    pub fn or_f32(self, device: wgpu::Features) -> Self {
+        if device.contains(self.features()) {
+            return self;
+        }
+        log::warn!("the device has no SHADER_F16: f32 is taken in the place of {self}");
+        Self::F32
+    }
+
     /// As it is written down: `f32`, `f16`, `mixed`.
     #[must_use]
     pub const fn name(self) -> &'static str {

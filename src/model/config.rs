@@ -57,7 +57,9 @@ pub struct MlpConfig {
     /// What lies between the layers is stored as: with [`Precision::Mixed`] activations and their
     /// gradients are f16, which needs [`wgpu::Features::SHADER_F16`], and parameters, gradients of
     /// parameters and what the optimizer remembers stay f32. `docs/PRECISION.md` has the details.
-    /// [`Precision::F16`] is refused: so few digits lose small updates.
+    /// [`Precision::F16`] is refused: so few digits lose small updates. It is for
+    /// [`Network::predictor`](crate::nn::Network::predictor). Where a device may lack f16,
+    /// [`Precision::or_f32`] takes f32 on request.
     pub precision: Precision,
     /// What keeps gradients of f16 from vanishing; without effect in f32.
     pub loss_scaling: LossScaling,

@@ -45,6 +45,28 @@ pub struct Linear {
     index: usize,
 }
 
+/// What inference needs to know of a layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InferredLayer<'a> {
+    pub(super) kernels: &'a LinearKernels,
+    pub(super) w: Matrix<'a>,
+    pub(super) b: Vector<'a>,
+    pub(super) function: Activation,
+}
+
+impl InferredLayer<'_> {
+    /// A = f(X·W + b)
+    pub(super) fn infer(&self, x: Matrix<'_>, a: Matrix<'_>) -> Result<Dispatch, PrepareError> {
+        self.kernels.forward_inference(ForwardInference {
+            x,
+            w: self.w,
+            b: Some(self.b),
+            function: self.function,
+            a,
+        })
+    }
+}
+
 /// Operands of [`Linear::forward`].
 #[derive(Clone, Copy, Debug)]
 pub struct LinearForward<'a> {
@@ -188,13 +210,21 @@ impl Linear {
     /// # Errors
     /// As [`LinearKernels::forward`].
     pub fn infer(&self, x: Matrix<'_>, a: Matrix<'_>) -> Result<Dispatch, PrepareError> {
-        self.kernels.forward_inference(ForwardInference {
-            x,
+        self.inferred().infer(x, a)
+    }
+
+    pub(super) fn inferred(&self) -> InferredLayer<'_> {
+        InferredLayer {
+            kernels: &self.kernels,
             w: self.w(),
-            b: Some(self.b()),
+            b: self.b(),
             function: self.activation,
-            a,
-        })
+        }
+    }
+
+    /// The kernels of its products.
+    pub(super) fn kernels(&self) -> &Arc<LinearKernels> {
+        &self.kernels
     }
 
     /// dW = Xᵀ·dT and db = Σ_i dT_i·, into the layer's gradients, and what the layer below needs:

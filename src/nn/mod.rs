@@ -15,6 +15,7 @@ mod ops;
 mod order;
 mod parameters;
 mod prediction;
+mod predictor;
 mod queue;
 mod resident;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use mlp::Mlp;
 pub use network::Network;
 pub use ops::*;
 pub use prediction::Prediction;
+pub use predictor::Predictor;
 pub use training::{Goal, Training, TrainingStep};
 pub use update::Update;
 

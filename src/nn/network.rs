@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::device::Gpu;
 use crate::kernel::Matrix;
-use crate::linear::LinearKernels;
+use crate::linear::{LinearKernels, Precision};
 use crate::model::{
     LayerParameters, ModelError, NetworkConfig, TargetKind, TrainingState, check_parameters,
     initial_parameters,
@@ -15,6 +15,7 @@ use super::losses::Losses;
 use super::ops::{BatchNumber, NetworkKernels, TOTAL_WORDS};
 use super::parameters::Parameters;
 use super::prediction::Prediction;
+use super::predictor::Predictor;
 use super::training::{Builder, Goal, Training, TrainingStep};
 use super::update::Update;
 use super::workspace::Workspace;
@@ -194,9 +195,23 @@ impl Network {
         outputs: Matrix<'_>,
     ) -> Result<Prediction, ModelError> {
         let element = self.config.precision.activations();
-        let prediction = Prediction::new(&self.gpu, (&self.layers, element), x, outputs)?;
+        let layers: Vec<_> = self.layers.iter().map(Linear::inferred).collect();
+        let prediction = Prediction::new(&self.gpu, (&layers, element), x, outputs)?;
         self.gpu.keep_pipelines();
         Ok(prediction)
+    }
+
+    /// A copy of weights and biases for inference, stored as `precision` says: those of whatever
+    /// was submitted before. The network may be dropped, or trained on.
+    ///
+    /// # Errors
+    /// [`PrepareError::Feature`](crate::PrepareError::Feature) where the device has no f16 and
+    /// `precision` needs it, which [`Precision::or_f32`] avoids; [`ModelError::Gpu`] where it has
+    /// not enough memory.
+    pub fn predictor(&self, precision: Precision) -> Result<Predictor, ModelError> {
+        // There is a layer at least.
+        let linear = self.layers[0].kernels();
+        Predictor::new(&self.gpu, (linear, &self.kernels), &self.layers, precision)
     }
 
     /// A way to read the running loss without a stall.

@@ -4,7 +4,7 @@ use crate::device::{Gpu, GpuError};
 use crate::kernel::{Dispatch, ElementType, Job, Matrix, PrepareError, passes, side_by_side};
 use crate::model::ModelError;
 
-use super::linear::Linear;
+use super::linear::InferredLayer;
 
 /// What a part's widest layer may take, so that it stays in caches, and no dispatch takes long.
 const PART_BYTES: u64 = 2 << 20;
@@ -31,13 +31,13 @@ pub struct Prediction {
 impl Prediction {
     pub(super) fn new(
         gpu: &Gpu,
-        (layers, element): (&[Linear], ElementType),
+        (layers, element): (&[InferredLayer<'_>], ElementType),
         x: Matrix<'_>,
         outputs: Matrix<'_>,
     ) -> Result<Self, ModelError> {
         expect_rows(x, outputs)?;
         let hidden = &layers[..layers.len() - 1];
-        let widest = hidden.iter().map(|layer| layer.b().len).max().unwrap_or(1);
+        let widest = hidden.iter().map(|layer| layer.b.len).max().unwrap_or(1);
         let most = part_rows(widest, &gpu.device().limits()).min(x.rows);
         let scratch = Scratch::new(gpu, hidden.len(), element, [most, widest])?;
         let mut jobs = Vec::new();
@@ -105,7 +105,7 @@ impl Scratch {
     /// A part of the rows, layer by layer.
     fn layers<'a>(
         &'a self,
-        layers: &'a [Linear],
+        layers: &'a [InferredLayer<'_>],
         (x, outputs): (Matrix<'a>, Matrix<'a>),
     ) -> impl Iterator<Item = Job<'a, Result<Dispatch, PrepareError>>> {
         let mut input = x;
@@ -113,7 +113,7 @@ impl Scratch {
             let output = if i + 1 == layers.len() {
                 outputs
             } else {
-                Matrix::new(&self.buffers[i % 2], x.rows, layer.b().len).stored_as(self.element)
+                Matrix::new(&self.buffers[i % 2], x.rows, layer.b.len).stored_as(self.element)
             };
             let from = std::mem::replace(&mut input, output);
             Box::new(move || layer.infer(from, output)) as Job<'a, _>

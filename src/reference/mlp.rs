@@ -1,6 +1,6 @@
 //! The twin of `nn::Mlp`.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, NdFloat};
+use ndarray::{Array1, Array2, ArrayView2, NdFloat};
 
 use super::accumulate_gradients::{add_gradients, keep_gradients, mean_gradients};
 use super::clip::{clip, gradient_norm};
@@ -11,11 +11,13 @@ use super::loss::{Objective, Sums};
 use super::loss_scale::ScaledLoss;
 use super::memory;
 use super::pass::Workspace;
+use super::predictor::{Passed, Predictor};
 use super::total::LossTotal;
 use super::update::{Moments, layer_from_f32, layer_to_f32};
+use crate::linear::Precision;
 use crate::model::{
     Activation, LayerConfig, LayerHistograms, LayerParameters, Loss, LossScale, MeanLoss,
-    MlpConfig, Model, ModelError, NetworkConfig, Targets, TrainingState, check_batch, check_inputs,
+    MlpConfig, Model, ModelError, NetworkConfig, Targets, TrainingState, check_batch,
     check_parameters, initial_parameters,
 };
 
@@ -57,9 +59,6 @@ pub struct Mlp<F = f32> {
     workspace: Workspace<F>,
     total: LossTotal,
 }
-
-/// Rows that are predicted at a time.
-const PREDICTED_ROWS: usize = 1024;
 
 impl<F: NdFloat> Mlp<F> {
     /// A network with the weights of [`initial_parameters`].
@@ -133,7 +132,16 @@ impl<F: NdFloat> Mlp<F> {
     /// [`ModelError::Shape`] where `x` has other columns than the network has inputs,
     /// [`ModelError::NonFinite`], [`ModelError::Memory`] where the machine has too little memory.
     pub fn outputs(&self, x: ArrayView2<'_, f32>) -> Result<Array2<F>, ModelError> {
-        self.outputs_in(&mut Workspace::new(), x)
+        self.passed().outputs(&mut Workspace::new(), x)
+    }
+
+    /// A copy for inference, whose weights are stored as `precision` says: the twin of
+    /// [`Network::predictor`](crate::nn::Network::predictor).
+    ///
+    /// # Errors
+    /// [`ModelError::Memory`] where the machine has too little memory.
+    pub fn predictor(&self, precision: Precision) -> Result<Predictor<F>, ModelError> {
+        Predictor::new(&self.passed(), precision)
     }
 
     /// The mean loss over a batch, which is also what [`Self::backward`] differentiates, with
@@ -249,33 +257,13 @@ impl<F: NdFloat> Mlp<F> {
         );
     }
 
-    /// [`Self::outputs`] in a given workspace.
-    fn outputs_in(
-        &self,
-        workspace: &mut Workspace<F>,
-        x: ArrayView2<'_, f32>,
-    ) -> Result<Array2<F>, ModelError> {
-        let sizes = &self.sizes;
-        let outputs = sizes[sizes.len() - 1];
-        // Here, and once more in f32 for those who predict.
-        memory::ask(memory::bytes::<(F, f32)>(x.nrows(), outputs))?;
-        check_inputs(sizes, x)?;
-        workspace.ask_for(sizes, x.nrows().min(PREDICTED_ROWS))?;
-        let mut t = Array2::zeros((x.nrows(), outputs));
-        // In parts: a workspace for a whole data set would be as large again as the data, several
-        // times over.
-        let parts = x.axis_chunks_iter(Axis(0), PREDICTED_ROWS);
-        for (x, mut t) in parts.zip(t.axis_chunks_iter_mut(Axis(0), PREDICTED_ROWS)) {
-            let nothing = Dropouts {
-                network: &self.network,
-                batch: None,
-            };
-            let outputs = workspace.forward((&self.functions, nothing), &self.layers, x);
-            for (t, output) in t.iter_mut().zip(outputs) {
-                *t = *output;
-            }
+    /// What predicts.
+    fn passed(&self) -> Passed<'_, F> {
+        Passed {
+            network: &self.network,
+            functions: &self.functions,
+            layers: &self.layers,
         }
-        Ok(t)
     }
 }
 
@@ -330,7 +318,7 @@ impl<F: NdFloat> Model for Mlp<F> {
 
     fn predict(&mut self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, ModelError> {
         let mut workspace = std::mem::replace(&mut self.workspace, Workspace::new());
-        let outputs = self.outputs_in(&mut workspace, x);
+        let outputs = self.passed().outputs(&mut workspace, x);
         self.workspace = workspace;
         Ok(outputs?.mapv(to_f32))
     }

@@ -16,6 +16,7 @@ mod clip;
 mod company;
 mod compare;
 mod contract;
+mod convert;
 mod cooperative;
 mod data;
 #[expect(dead_code, reason = "the tests of event files need more of it")]
@@ -48,6 +49,7 @@ mod not_finite;
 mod operations;
 mod pipelines;
 mod plans;
+mod predictor;
 mod prepare;
 mod properties;
 mod recovery;

@@ -1,13 +1,14 @@
 //! Every operation that prepares a dispatch, on small operands: for what must hold for all of them.
 
-use wgpu::BufferUsages;
+use wgpu::{BufferUsages, Features};
+use wgpu_linear::kernel::ElementType;
 use wgpu_linear::linear::{Activation, QuantisedMatrix};
-use wgpu_linear::model::{DropoutSettings, Loss};
+use wgpu_linear::model::{DropoutSettings, Loss, LossScaling};
 use wgpu_linear::nn::{
     AccumulateLoss, ActivationForward, ActivationGrad, Adam, CLIPPING_WORDS, ClassWeightSum, Clip,
-    Dropout, ElementwiseLoss, Examples, Gather, GradientNorm, GradientSum, HISTOGRAM_WORDS,
-    HistogramOf, LOSS_TOTAL_WORDS, Lion, NetworkKernels, RowWeightSum, Sgd, SoftmaxCrossEntropy,
-    SoftmaxCrossEntropySmall,
+    Convert, CopyScaled, Dropout, ElementwiseLoss, Examples, Gather, GradientNorm, GradientSum,
+    HISTOGRAM_WORDS, HistogramOf, LOSS_TOTAL_WORDS, Lion, NetworkKernels, NextScale, RowWeightSum,
+    ScaleGradients, Sgd, SoftmaxCrossEntropy, SoftmaxCrossEntropySmall, UnscaleGradients,
 };
 use wgpu_linear::{
     BiasGrad, Dispatch, Forward, ForwardActivated, ForwardInference, ForwardQuantised, InputGrad,
@@ -21,6 +22,7 @@ pub(crate) struct Operations {
     buffers: [wgpu::Buffer; 6],
     settings: wgpu::Buffer,
     result: wgpu::Buffer,
+    has_f16: bool,
 }
 
 type Prepared = Result<Dispatch, PrepareError>;
@@ -50,6 +52,7 @@ impl Operations {
             buffers: std::array::from_fn(|_| buffer(256, BufferUsages::STORAGE)),
             settings: buffer(256, BufferUsages::UNIFORM),
             result: buffer(u64::from(HISTOGRAM_WORDS) * 4, BufferUsages::STORAGE),
+            has_f16: device.features().contains(Features::SHADER_F16),
         }
     }
 
@@ -62,6 +65,11 @@ impl Operations {
             .for_each(wgpu::Buffer::destroy);
     }
 
+    /// How many there are: one more where the device has f16.
+    pub(crate) fn count(&self) -> usize {
+        32 + usize::from(self.has_f16)
+    }
+
     /// Each with its label, prepared one after the other.
     pub(crate) fn prepare(&self) -> Vec<(&'static str, Prepared)> {
         let mut prepared = self.products();
@@ -69,6 +77,10 @@ impl Operations {
         prepared.extend(self.optimizers());
         prepared.extend(self.others());
         prepared.extend(self.regularization());
+        prepared.extend(self.loss_scaling());
+        if self.has_f16 {
+            prepared.push(("convert", self.conversion()));
+        }
         prepared
     }
 
@@ -266,6 +278,42 @@ impl Operations {
             ("dropout", network.dropout(dropout)),
             ("dropout_advance", network.dropout_advance(batches)),
         ]
+    }
+
+    fn loss_scaling(&self) -> Vec<(&'static str, Prepared)> {
+        let network = &self.network;
+        let [loss_scale, verdict, x, source, ..] = self.vectors();
+        let [loss_scale, verdict] = [loss_scale, verdict].map(|pair| Vector { len: 2, ..pair });
+        let copy = CopyScaled {
+            loss_scale,
+            source,
+            x,
+        };
+        let unscale = UnscaleGradients {
+            loss_scale,
+            verdict,
+            x,
+        };
+        let next = NextScale {
+            scaling: LossScaling::default(),
+            loss_scale,
+            verdict,
+        };
+        vec![
+            (
+                "scale_gradients",
+                network.scale_gradients(ScaleGradients { loss_scale, x }),
+            ),
+            ("copy_scaled", network.copy_scaled(copy)),
+            ("unscale_gradients", network.unscale_gradients(unscale)),
+            ("next_scale", network.next_scale(next)),
+        ]
+    }
+
+    fn conversion(&self) -> Prepared {
+        let [source, x, ..] = self.vectors();
+        let x = x.stored_as(ElementType::F16);
+        self.network.convert(Convert { source, x })
     }
 
     fn others(&self) -> Vec<(&'static str, Prepared)> {

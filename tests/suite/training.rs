@@ -15,7 +15,7 @@ use wgpu_linear::{nn, reference};
 use crate::delegate::delegate;
 use crate::support::{gpu, sgd_twin};
 
-fn digits() -> (Dataset, Dataset) {
+pub(crate) fn digits() -> (Dataset, Dataset) {
     read_csv(crate::data::digits_path())
         .unwrap()
         .scaled(1.0 / 16.0)
@@ -29,7 +29,7 @@ pub(crate) fn config(seed: u64) -> MlpConfig {
     }
 }
 
-fn train(model: &mut impl Model, options: TrainOptions) -> Summary {
+pub(crate) fn train(model: &mut impl Model, options: TrainOptions) -> Summary {
     let (train, test) = digits();
     Trainer::new(options)
         .run(model, &train, &test, |_| ControlFlow::Continue(()))

@@ -204,8 +204,9 @@ fn open() -> Gpu {
 fn open_narrow() -> Gpu {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    let features = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16;
     let descriptor = wgpu::DeviceDescriptor {
-        required_features: adapter.features() & wgpu::Features::SUBGROUP,
+        required_features: adapter.features() & features,
         required_limits: wgpu::Limits {
             max_storage_buffer_binding_size: 64 << 10,
             max_compute_workgroups_per_dimension: 16,
