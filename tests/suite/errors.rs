@@ -288,7 +288,7 @@ fn handlers_and_scopes_of_the_application_stay_its_own() {
 }
 
 fn assert_refused(prepared: Vec<(&'static str, Result<Dispatch, PrepareError>)>) {
-    assert_eq!(prepared.len(), 28);
+    assert_eq!(prepared.len(), 29);
     for (name, result) in prepared {
         let Err(PrepareError::Refused { operation, .. }) = result else {
             panic!("{name}: {result:?}");

@@ -129,7 +129,7 @@ fn every_operation_reports_the_loss() {
         doomed.lose(let_go);
         let mut prepared = before.prepare();
         prepared.extend(after(device).prepare());
-        assert_eq!(prepared.len(), 2 * 28);
+        assert_eq!(prepared.len(), 2 * 29);
         for (name, result) in prepared {
             let Err(PrepareError::DeviceLost { operation }) = result else {
                 panic!("{name}: {result:?}");
