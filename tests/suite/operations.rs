@@ -67,7 +67,7 @@ impl Operations {
 
     /// How many there are: one more where the device has f16.
     pub(crate) fn count(&self) -> usize {
-        32 + usize::from(self.has_f16)
+        33 + usize::from(self.has_f16)
     }
 
     /// Each with its label, prepared one after the other.
