@@ -18,8 +18,9 @@ use crate::nn::NetworkKernels;
 ///
 /// Of matrix products these are the planner's choice for shapes of every kind, and the best
 /// geometry of each other kernel that it might choose, whole and in slabs; with every activation
-/// beside them. Then products with quantised weights, activations, losses, optimizers, gathering, histograms, clipping, dropout and
-/// gradients that are accumulated. What lies around the results must stay as it was.
+/// beside them. Then products with quantised weights, activations, losses, optimizers, gathering,
+/// histograms, clipping, dropout and gradients that are accumulated. What lies around the results
+/// must stay as it was.
 ///
 /// It takes one or two seconds on a GPU, most of which is compiling, and some more on a software
 /// adapter. A driver that computes wrong results is no error: [`SelfCheck::failures`] has it.
