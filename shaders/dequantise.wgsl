@@ -3,8 +3,8 @@
 // Quantised weights as f32, for kernels that multiply those.
 //
 // Shapes      q outputs × words with words = ⌈inputs / 4⌉, s outputs, w inputs × outputs
-// Layout      row-major, dense; w begins with row `first_row`, a multiple of 4. The lowest byte of a
-//             word is the first of its four
+// Layout      row-major, dense; w begins with row `first_row`, a multiple of 4. The lowest byte of
+//             a word is the first of its four
 // Grid        one thread a word of the rows from `first_row` on, those of a row of words side by
 //             side, in workgroups of 256, folded
 // Edges       the last word of a column has fewer rows; threads past the end do nothing

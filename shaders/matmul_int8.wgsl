@@ -5,9 +5,9 @@
 //
 // Shapes      p m × words, q n × words, both with their terms in a row; r m, s n, b n, t m × n
 // Layout      row-major, dense; what is behind the last term of a row of words is 0
-// Grid        one workgroup of 16 × 16 threads per tile of 64 × 64 results, folded, tiles of a row of
-//             tiles side by side; each thread computes 4 × 4. Steps of 8 words of 64 rows of each
-//             factor are staged in workgroup memory, a thread four words
+// Grid        one workgroup of 16 × 16 threads per tile of 64 × 64 results, folded, tiles of a row
+//             of tiles side by side; each thread computes 4 × 4. Steps of 8 words of 64 rows of
+//             each factor are staged in workgroup memory, a thread four words
 // Edges       loads outside a factor give 0, stores outside t are left out; without words t = b. A
 //             row whose r is NaN is NaN
 // Parts       fold, nan

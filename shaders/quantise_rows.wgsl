@@ -7,10 +7,10 @@
 //             behind the last input is 0
 // Grid        one workgroup of 64 threads a row, folded; each thread takes every 64th element, then
 //             every 64th word
-// Edges       a row whose largest magnitude is below 2⁻¹¹⁹ has r = 0 and p = 0: its scale could be a
-//             denormal, by which WGSL does not divide. One with an infinity or a NaN has r = NaN and
-//             p = 0. Magnitudes are compared by their bits, since compilers may assume that neither
-//             exists; a NaN has the largest
+// Edges       a row whose largest magnitude is below 2⁻¹¹⁹ has r = 0 and p = 0: its scale could be
+//             a denormal, by which WGSL does not divide. One with an infinity or a NaN has r = NaN
+//             and p = 0. Magnitudes are compared by their bits, since compilers may assume that
+//             neither exists; a NaN has the largest
 // Parts       fold
 // Host        src/linear/quantise_rows.rs
 

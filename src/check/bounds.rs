@@ -28,15 +28,15 @@ pub(super) fn sum(terms: usize, magnitude: f64) -> f64 {
     gamma(terms) * magnitude + terms as f64 * FLUSHED
 }
 
-/// What a product in int8 may differ from x·ŵ, where r is the largest element of the row of X divided by
-/// 127, and the magnitudes of a column of Ŵ add up to `column`: `docs/PRECISION.md`.
+/// What a product in int8 may differ from x·ŵ, where r is the largest element of the row of X
+/// divided by 127, and the magnitudes of a column of Ŵ add up to `column`: `docs/PRECISION.md`.
 pub(super) fn int8(r: f64, column: f64, product: f64) -> f64 {
     let quantised = (r / 2.0 * (1.0 + 2.0_f64.powi(-14)) + 2.0_f64.powi(-119)) * column;
     quantised + gamma(4) * (product.abs() + quantised) + 4.0 * FLUSHED
 }
 
-/// The same of x·ŵ + b = t, where quantising changes no operand: 2.5 units of [`U`] for the quotient of
-/// 127 and 127, 3 for a conversion and two factors, and 1 for the sum.
+/// The same of x·ŵ + b = t, where quantising changes no operand: 2.5 units of [`U`] for the
+/// quotient of 127 and 127, 3 for a conversion and two factors, and 1 for the sum.
 pub(super) fn whole_int8(t: f64, b: f64) -> f64 {
     7.0 * U * (t.abs() + b.abs())
 }

@@ -77,8 +77,8 @@ fn workgroups(outputs: u32, rows: &Range<u32>) -> u64 {
     threads.div_ceil(WORKGROUP.into())
 }
 
-/// More words than a workgroup has threads, the last of a column short; from the second row of words
-/// on.
+/// More words than a workgroup has threads, the last of a column short; from the second row of
+/// words on.
 fn probe() -> Probe {
     let (inputs, outputs) = (4 * FOUR + 3, WORKGROUP / 4 + 3);
     let rows = FOUR..inputs;

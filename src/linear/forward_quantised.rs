@@ -47,8 +47,8 @@ impl LinearKernels {
     /// as well and multiplied in whole numbers of eight bits. That is done only where a
     /// [`Tuner`](super::Tuner) has measured it to be the fastest, or where [`Self::use_plan`] asks
     /// for it, since results are less exact: `docs/PRECISION.md` has the bound. A row of X with an
-    /// infinity or a NaN then is NaN in T. It takes up to 133,144 inputs. By either way `w` has to fit
-    /// one binding.
+    /// infinity or a NaN then is NaN in T. It takes up to 133,144 inputs. By either way `w` has to
+    /// fit one binding.
     ///
     /// # Errors
     /// As [`Self::forward`]; `ElementType` where X or T is not f32.

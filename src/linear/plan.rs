@@ -80,8 +80,8 @@ impl Plan {
         room.serves(shape, self.computed(operation), capabilities)
     }
 
-    /// What its kernel computes of `operation`: all but one multiply weights that have been made f32
-    /// before.
+    /// What its kernel computes of `operation`: all but one multiply weights that have been made
+    /// f32 before.
     fn computed(&self, operation: Operation) -> Operation {
         match self.algorithm {
             Algorithm::Int8 => operation,

@@ -62,9 +62,9 @@ fn dims([rows, inputs]: [u32; 2]) -> Dims {
     }
 }
 
-/// More elements, and more words, than there are threads; whole numbers, so that no quotient is near
-/// the middle between two of them. One row is of zeros, one has the largest element in the last
-/// place.
+/// More elements, and more words, than there are threads; whole numbers, so that no quotient is
+/// near the middle between two of them. One row is of zeros, one has the largest element in the
+/// last place.
 fn probe() -> Probe {
     let (rows, inputs) = (4, FOUR * (LANES + 1) + 3);
     let mut p = wholes(7, [rows, inputs]);

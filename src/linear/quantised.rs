@@ -194,8 +194,8 @@ fn whole(value: f32, scale: f32) -> i8 {
     (value / scale).round_ties_even() as i8
 }
 
-/// Quantised weights in a buffer the caller owns: `outputs` rows of ⌈`inputs` / 4⌉ words, one behind
-/// the other.
+/// Quantised weights in a buffer the caller owns: `outputs` rows of ⌈`inputs` / 4⌉ words, one
+/// behind the other.
 ///
 /// The lowest byte of a word is the first of its four whole numbers, each an i8 from −127 to 127;
 /// those behind the last input are 0. [`QuantisedWeights::packed`] is made so. Nothing is checked

@@ -16,11 +16,10 @@ use super::tune_cache::{TuneCache, TuneCacheError, Winner};
 /// then on.
 ///
 /// [`plan()`](super::plan()) estimates; this runs the best of
-/// [`ranked_candidates`](super::ranked_candidates) on operands of its own. A plan
-/// whose result is wrong in a single element cannot win. For [`Operation::QuantisedForward`] that of
+/// [`ranked_candidates`](super::ranked_candidates) on operands of its own. A plan whose result is
+/// wrong in a single element cannot win. For [`Operation::QuantisedForward`] that of
 /// [`Algorithm::Int8`](super::Algorithm::Int8) is always among them, and is used where it is the
-/// fastest. With a [`TuneCache`], the winner is kept
-/// in a file and not measured again.
+/// fastest. With a [`TuneCache`], the winner is kept in a file and not measured again.
 ///
 /// Nothing else should use the adapter meanwhile. The operations are tuned apart: a training step
 /// on a layer has three.
@@ -316,7 +315,8 @@ impl<'a> Tuner<'a> {
         plans.retain(|plan| !self.kernels.is_condemned(operation, plan));
         let most = self.options.most_candidates.max(1);
         let mut plans: Vec<_> = plans.into_iter().enumerate().collect();
-        // Nothing else finds out whether these are of use, so they come behind the planner's choice.
+        // Nothing else finds out whether these are of use, so they come behind the planner's
+        // choice.
         plans.sort_by_key(|(rank, plan)| (*rank > 0, !plan.needs_measuring()));
         for (rank, plan) in plans.into_iter().take(most) {
             // A third is kept for the comparison.

@@ -5,8 +5,8 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, NdFloat};
 use super::float::cast;
 use crate::linear::QuantisedWeights;
 
-/// r_i = max_k |x_ik| / 127 and p_ik = x_ik / r_i, rounded to the nearest, ties to even: each row of
-/// X as whole numbers from −127 to 127 with a scale.
+/// r_i = max_k |x_ik| / 127 and p_ik = x_ik / r_i, rounded to the nearest, ties to even: each row
+/// of X as whole numbers from −127 to 127 with a scale.
 ///
 /// A row whose largest magnitude is below 2⁻¹¹⁹ becomes zeros with a scale of 0. One with an
 /// infinity or a NaN becomes zeros with a scale of NaN.

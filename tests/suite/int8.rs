@@ -274,9 +274,9 @@ fn check_exact(checks: ShaderChecks) {
     }
 }
 
-/// Where quantising changes nothing, T is a whole number but for the quotient of 127 and 127, to which
-/// WGSL grants 2.5 units in the last place, and for what is multiplied by it: far less than from one
-/// whole number to the next. The largest b is 9.
+/// Where quantising changes nothing, T is a whole number but for the quotient of 127 and 127, to
+/// which WGSL grants 2.5 units in the last place, and for what is multiplied by it: far less than
+/// from one whole number to the next. The largest b is 9.
 fn nearly(exact: &Array2<f64>) -> Array2<f64> {
     let bounds = exact.mapv(|t| 7.0 * U * (t.abs() + 9.0));
     assert!(bounds.iter().all(|bound| *bound < 0.1));
@@ -304,8 +304,8 @@ fn quantised_products_are_within_their_bounds_on_reals() {
     }
 }
 
-/// Elements of all sizes, columns too; rows that one huge element flattens; rows of next to nothing;
-/// and numbers half way between two whole ones.
+/// Elements of all sizes, columns too; rows that one huge element flattens; rows of next to
+/// nothing; and numbers half way between two whole ones.
 #[test]
 fn int8_is_within_its_bound_on_rows_that_lie_badly() {
     let kernels = kernels();
@@ -386,7 +386,8 @@ fn int8_follows_its_twin() {
     let kernels = kernels();
     let mut random = fastrand::Rng::with_seed(15);
     let mut case = Case::real(&mut random, [40, 90, 70]);
-    // Where a quotient is near the middle of two whole numbers, rounding decides what becomes of it.
+    // Where a quotient is near the middle of two whole numbers, rounding decides what becomes of
+    // it.
     let (_, r) = reference::quantise_rows(case.x.mapv(f64::from).view());
     for ((i, _), x) in case.x.indexed_iter_mut() {
         let from_half = ((f64::from(*x) / r[i]).abs().fract() - 0.5).abs();

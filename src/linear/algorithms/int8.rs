@@ -181,8 +181,8 @@ impl Room for Int8 {
             && self.shared_bytes() <= capabilities.max_workgroup_bytes
     }
 
-    /// Of the product alone, as if it were one of f32: for how long a dispatch may take, not for the
-    /// plan.
+    /// Of the product alone, as if it were one of f32: for how long a dispatch may take, not for
+    /// the plan.
     fn nanoseconds(&self, work: &Work<'_>) -> f64 {
         let [m, k, n] = work.product;
         let threads = THREADS * THREADS;
