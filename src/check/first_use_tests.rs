@@ -8,10 +8,10 @@ use super::case::Kernels;
 use super::cases::{cases, prepare_next};
 use super::tests::{has_f16, needs_f16};
 use crate::device::{Gpu, GpuOptions};
-use crate::kernel::{Dispatch, Fault, Matrix, PrepareError, ShaderChecks, Vector};
+use crate::kernel::{Dispatch, ElementType, Fault, Matrix, PrepareError, ShaderChecks, Vector};
 use crate::linear::{
-    Algorithm, Forward, ForwardQuantised, LinearKernels, Operation, Plan, QuantisedMatrix, Shape,
-    Tuner, candidates,
+    Algorithm, Forward, ForwardQuantised, LinearKernels, Operation, Plan, Precision,
+    QuantisedMatrix, Shape, Tuner, candidates,
 };
 use crate::model::{AdamSettings, MlpConfig, Model, ModelError, Optimizer, Targets};
 use crate::nn::{Mlp, NetworkKernels};
@@ -404,6 +404,40 @@ fn int8_gives_way_to_f32_where_it_is_wrong() {
         let algorithms = tuned.measurements.iter().map(|m| m.plan.algorithm);
         assert!(algorithms.into_iter().all(|found| found != Algorithm::Int8));
     }
+}
+
+/// Where the device was opened with them.
+#[test]
+fn matrix_units_give_way_where_they_are_wrong() {
+    let fault = fault("forward/cooperative", STORE);
+    let gpu = gpu_with(fault);
+    let linear = LinearKernels::of(&gpu);
+    let capabilities = linear.capabilities().rounding_factors();
+    let is_by_units = |plan: &Plan| matches!(plan.algorithm, Algorithm::Cooperative(_));
+    let mut plans = candidates(shape(SIZES), Operation::Forward, &capabilities).into_iter();
+    let Some(by_units) = plans.find(is_by_units) else {
+        let adapter = gpu.description();
+        eprintln!("SKIPPED: {adapter} was opened without matrix units");
+        return;
+    };
+    linear.use_plan(shape(SIZES), Operation::Forward, by_units);
+    let planned = || linear.plan_for(shape(SIZES), Operation::Forward, Precision::F16);
+    assert_eq!(planned(), by_units);
+    let [m, k, n] = SIZES;
+    let [x, w, t] = [m * k, k * n, m * n].map(|len| gpu.zeros("halves", len as usize).unwrap());
+    let view =
+        |buffer, rows, columns| Matrix::new(buffer, rows, columns).stored_as(ElementType::F16);
+    let operands = Forward {
+        x: view(&x, m, k),
+        w: view(&w, k, n),
+        b: None,
+        t: view(&t, m, n),
+    };
+    let forward = linear.forward(operands).unwrap();
+    assert!(forward.kernels().all(|kernel| !kernel.uses_matrix_units()));
+    assert_eq!(gpu.condemned_kernels().len(), 1);
+    assert!(fault.is_in(&gpu.condemned_kernels()[0]));
+    assert!(!is_by_units(&planned()));
 }
 
 #[test]

@@ -8,6 +8,10 @@ use wgpu::{Backend, CooperativeScalarType, Features};
 /// neither how many threads a subgroup has there nor how well they do. So there is a list of
 /// drivers: those of NVIDIA on Vulkan, RADV, Metal, and recent llvmpipe. Intel's Arc A770 gets
 /// slower by them (llama.cpp, pull request 24404), and is not in it.
+///
+/// An application that opens its device by itself asks for that feature and for
+/// [`Features::SHADER_F16`], with [`wgpu::ExperimentalFeatures::enabled`], where [`Self::of`] has
+/// something to say. A device that was opened with both is used with its units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MatrixUnits {
     /// Rows, columns and terms of the matrices: 8 or 16.

@@ -8,7 +8,8 @@
 use half::f16;
 use ndarray::Array2;
 use wgpu_linear::linear::{
-    Algorithm, Capabilities, Operation, Plan, Precision, candidates, plan, ranked_candidates,
+    Algorithm, Capabilities, Cooperative, Operation, Plan, Precision, candidates, plan,
+    ranked_candidates,
 };
 use wgpu_linear::{Gpu, LinearKernels, MatrixUnits};
 
@@ -149,6 +150,44 @@ fn every_plan_by_units_is_exact_on_small_integers_and_within_its_bound_on_reals(
         }
     }
     assert!(tried >= 8, "{tried}");
+}
+
+/// Those of other GPUs, with more threads than subgroups have here: four matrices instead of two in
+/// either direction, and threads that stage blocks of one factor alone.
+#[test]
+fn kernels_for_larger_subgroups_are_right_on_small_ones() {
+    let Some(gpu) = gpu_with_units() else {
+        return;
+    };
+    let kernels = LinearKernels::new(gpu.device());
+    let here = kernels.capabilities().matrix_units.unwrap();
+    let mut random = fastrand::Rng::with_seed(5);
+    for (lanes, owned, sizes) in [
+        (2, 4, [67, 36, 67]),
+        (4, 4, [65, 67, 68]),
+        (4, 2, [36, 40, 35]),
+    ] {
+        let algorithm = Algorithm::Cooperative(Cooperative {
+            units: MatrixUnits {
+                lanes: lanes * here.lanes,
+                ..here
+            },
+            owned,
+        });
+        for operation in OPERATIONS {
+            let mut plan = plans_by_units(&kernels, sizes, operation)[0];
+            plan.algorithm = algorithm;
+            kernels.use_plan(shape(sizes), operation, plan);
+            let used = kernels.plan_for(shape(sizes), operation, Precision::F16);
+            assert_eq!(used.algorithm, algorithm);
+        }
+        for precision in [Precision::F16, Precision::Mixed] {
+            let layer = Layer::new(sizes, precision, |rows, columns| {
+                integers(&mut random, rows, columns, 3)
+            });
+            layer.check(gpu, &kernels, true, &format!("{algorithm:?}"));
+        }
+    }
 }
 
 /// X is what f16 has and W is not: W is rounded, and nothing else is lost.

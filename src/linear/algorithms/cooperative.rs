@@ -15,7 +15,8 @@ use crate::linear::shape::{Operation, Shape};
 /// rounded to f16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cooperative {
-    /// How the units multiply.
+    /// How the units multiply. Subgroups may have fewer threads, so many times fewer: several of them
+    /// then do the same.
     pub units: MatrixUnits,
     /// Matrices of sums that a subgroup owns, along rows and along columns: 2 or 4.
     pub owned: u32,
@@ -49,6 +50,10 @@ impl Cooperative {
 
     fn threads(self) -> u32 {
         SUBGROUPS * self.units.lanes
+    }
+
+    fn is_for(self, units: MatrixUnits) -> bool {
+        self.units.size == units.size && self.units.lanes.is_multiple_of(units.lanes)
     }
 
     /// Whether there are threads for all blocks of a tile: as many as its side.
@@ -113,7 +118,9 @@ impl Room for Cooperative {
     fn serves(&self, _: Shape, operation: Operation, capabilities: &Capabilities) -> bool {
         is_product(operation)
             && capabilities.rounds_factors
-            && capabilities.matrix_units == Some(self.units)
+            && capabilities
+                .matrix_units
+                .is_some_and(|units| self.is_for(units))
             && matches!(self.owned, 2 | 4)
             && self.stages_everything()
             && self.threads() <= capabilities.max_invocations
