@@ -118,6 +118,7 @@ fn downlevel_devices_get_a_refusal_that_names_the_limit() {
             "forward"
                 | "forward_activated"
                 | "forward_inference"
+                | "forward_quantised"
                 | "input_grad"
                 | "input_grad_activated"
                 | "weight_grad"
