@@ -4,7 +4,7 @@ use half::f16;
 use ndarray::{Array2, Zip};
 use serde_json::json;
 use wgpu_linear::kernel::ElementType;
-use wgpu_linear::linear::{Operation, Shape};
+use wgpu_linear::linear::{Operation, Precision, Shape};
 use wgpu_linear::{Forward, Gpu, LinearKernels, Matrix};
 
 use crate::problem::{Outcome, uniform};
@@ -113,7 +113,11 @@ fn largest_error(
     });
     let bound = bound(k, results);
     if largest <= bound {
-        let plan = kernels.plan(shape(k), Operation::Forward);
+        let precision = match factors {
+            ElementType::F16 => Precision::F16,
+            _ => Precision::F32,
+        };
+        let plan = kernels.plan_for(shape(k), Operation::Forward, precision);
         return Ok((largest, bound, plan.to_string()));
     }
     Err(format!("wrong result: {largest:e} off, where {bound:e} is allowed").into())

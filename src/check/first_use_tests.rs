@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use super::case::Kernels;
 use super::cases::{cases, prepare_next};
-use super::tests::{has_f16, needs_f16};
+use super::tests::lacks_f16;
 use crate::device::{Gpu, GpuOptions};
 use crate::kernel::{Dispatch, ElementType, Fault, Matrix, PrepareError, ShaderChecks, Vector};
 use crate::linear::{
@@ -237,7 +237,7 @@ fn names(error: &PrepareError, gpu: &Gpu, fault: &Fault) -> bool {
 fn a_wrong_kernel_beside_the_products_is_an_error_that_names_it() {
     for (operation, fault) in FAULTS {
         let gpu = gpu_with(fault);
-        if needs_f16(fault.kernel) && !has_f16(&gpu) {
+        if lacks_f16(&gpu, &fault) {
             continue;
         }
         let (linear, network) = (LinearKernels::of(&gpu), NetworkKernels::of(&gpu));

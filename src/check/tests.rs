@@ -347,21 +347,22 @@ fn faults() -> Vec<Planted> {
     ]
 }
 
-/// Of those with a fault.
-pub(super) fn needs_f16(kernel: &str) -> bool {
-    kernel.starts_with("convert")
-}
-
-pub(super) fn has_f16(gpu: &Gpu) -> bool {
-    let features = gpu.device().features();
-    features.contains(wgpu::Features::SHADER_F16)
+/// Whether the kernel with the fault needs f16 and there is none, which it says.
+pub(super) fn lacks_f16(gpu: &Gpu, fault: &Fault) -> bool {
+    let has_f16 = gpu.device().features().contains(wgpu::Features::SHADER_F16);
+    let lacks = fault.kernel.starts_with("convert") && !has_f16;
+    if lacks {
+        let adapter = gpu.description();
+        eprintln!("SKIPPED: {adapter} has no SHADER_F16 for {}", fault.kernel);
+    }
+    lacks
 }
 
 #[test]
 fn a_wrong_kernel_is_named_whichever_it_is() {
     let gpu = Gpu::new().unwrap();
     for planted in faults() {
-        if needs_f16(planted.fault.kernel) && !has_f16(&gpu) {
+        if lacks_f16(&gpu, &planted.fault) {
             continue;
         }
         let (found, fault) = (planted.check(&gpu), planted.fault);

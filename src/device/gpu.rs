@@ -303,6 +303,20 @@ impl Gpu {
         Ok(buffer)
     }
 
+    /// The same of numbers that are stored as `element`, rounded where they have to be.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn upload_as(
+        &self,
+        label: &str,
+        element: ElementType,
+        values: &[f32],
+    ) -> Result<wgpu::Buffer, GpuError> {
+        match element {
+            ElementType::F32 => self.upload(label, values),
+            ElementType::F16 => self.upload(label, &element.words(values)),
+        }
+    }
+
     /// Copies `bytes`, a multiple of 4, into a buffer of this device, for what is submitted from
     /// now on.
     pub(crate) fn write(

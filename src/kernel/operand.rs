@@ -63,6 +63,14 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// The same, which may be larger than a binding and is bound in parts.
+    pub(crate) fn in_parts(self) -> Self {
+        Self {
+            in_parts: true,
+            ..self
+        }
+    }
+
     fn is_disjoint(&self, other: &Self) -> bool {
         let end = |operand: &Self| operand.offset_bytes.saturating_add(operand.size_bytes);
         end(self) <= other.offset_bytes || end(other) <= self.offset_bytes

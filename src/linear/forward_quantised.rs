@@ -90,20 +90,16 @@ impl LinearKernels {
         if let Some(b) = b {
             expect_vector(label, "b", b, shape.outputs)?;
         }
-        let in_parts = |operand| Operand {
-            in_parts: true,
-            ..operand
-        };
         let layer = Layer {
             shape,
-            x: in_parts(Operand::matrix("x", x)),
+            x: Operand::matrix("x", x).in_parts(),
             q: Operand {
                 offset_bytes: w.offset_bytes,
                 ..Operand::buffer("w", w.buffer, w.bytes())
             },
             s: Operand::vector("scales", scales),
             b: b.map(|b| Operand::vector("b", b)),
-            t: in_parts(Operand::matrix("t", t)),
+            t: Operand::matrix("t", t).in_parts(),
         };
         layer.check(self.cache.limits())?;
         self.by_plan((shape, Operation::QuantisedForward, false), |plan| {

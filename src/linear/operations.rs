@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::device::{Gpu, Requirements};
 use crate::kernel::{
-    Dispatch, KernelCache, Matrix, Operand, PrepareError, ShaderChecks, Vector, expect_matrix,
-    expect_vector,
+    Dispatch, ElementType, KernelCache, Matrix, Operand, PrepareError, ShaderChecks, Vector,
+    expect_matrix, expect_vector,
 };
 
 use super::activation::Activation;
@@ -179,7 +179,7 @@ impl LinearKernels {
     /// where the device was opened with them.
     #[must_use]
     pub fn plan_for(&self, shape: Shape, operation: Operation, precision: Precision) -> Plan {
-        self.chosen_plan(shape, operation, precision != Precision::F32)
+        self.chosen_plan(shape, operation, precision.has_rounded_factor())
     }
 
     fn chosen_plan(&self, shape: Shape, operation: Operation, rounds: bool) -> Plan {
@@ -269,13 +269,7 @@ impl LinearKernels {
 
     /// The same for products of which a factor is stored as f16, or of which none is; false where
     /// they cannot follow the plan.
-    pub(super) fn choose(
-        &self,
-        shape: Shape,
-        operation: Operation,
-        plan: Plan,
-        rounds: bool,
-    ) -> bool {
+    fn choose(&self, shape: Shape, operation: Operation, plan: Plan, rounds: bool) -> bool {
         let Some(plan) = plan.fitted(shape, operation, &self.capabilities_for(rounds)) else {
             return false;
         };
@@ -588,7 +582,8 @@ impl LinearKernels {
             inputs: 0,
             outputs: dt.columns,
         };
-        self.by_plan((shape, Operation::BiasGrad, false), |plan| {
+        let rounds = dt.element == ElementType::F16;
+        self.by_plan((shape, Operation::BiasGrad, rounds), |plan| {
             let parts = [plan.slabs, plan.terms_per_pass];
             prepare_sum_rows(&self.cache, parts, dt, db)
         })

@@ -43,6 +43,14 @@ impl Precision {
         }
     }
 
+    /// Whether a factor of its products is stored as f16; see `Elements::has_rounded_factor`.
+    pub(super) const fn has_rounded_factor(self) -> bool {
+        match self {
+            Self::F32 => false,
+            Self::F16 | Self::Mixed => true,
+        }
+    }
+
     /// The features that a device needs for it.
     #[must_use]
     pub const fn features(self) -> wgpu::Features {

@@ -92,10 +92,7 @@ impl<'a> Product<'a> {
     /// In the order of the bindings behind `dims`. Matrices may be larger than a binding, vectors
     /// may not.
     fn operands(&self) -> [Option<Operand<'a>>; 7] {
-        let in_parts = |operand: Operand<'a>| Operand {
-            in_parts: true,
-            ..operand.of_any_type()
-        };
+        let in_parts = |operand: Operand<'a>| operand.of_any_type().in_parts();
         [
             Some(in_parts(self.left)),
             Some(in_parts(self.right)),

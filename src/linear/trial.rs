@@ -105,14 +105,14 @@ impl<'a> Trial<'a> {
         let label = "wgpu_linear::tune right";
         let (right, scales) = match &quantised {
             Some(quantised) => (gpu.upload(label, quantised.packed())?, quantised.scales()),
-            None => (gpu.upload(label, &elements[1].words(&right))?, &[][..]),
+            None => (gpu.upload_as(label, elements[1], &right)?, &[][..]),
         };
         Ok(Self {
             gpu,
             shape,
             operation,
             elements,
-            left: gpu.upload("wgpu_linear::tune left", &elements[0].words(&left))?,
+            left: gpu.upload_as("wgpu_linear::tune left", elements[0], &left)?,
             right,
             scales: gpu.upload("wgpu_linear::tune scales", scales)?,
             bias: gpu.upload("wgpu_linear::tune bias", &bias)?,
@@ -317,11 +317,13 @@ mod tests {
             Operation::BiasGrad,
             Operation::QuantisedForward,
         ] {
-            let has_f16 = kernels.capabilities().has_f16;
-            let stored = Precision::ALL.into_iter();
-            for precision in stored.filter(|stored| has_f16 || *stored == Precision::F32) {
+            for precision in Precision::ALL {
+                if !gpu.device().features().contains(precision.features()) {
+                    eprintln!("SKIPPED: {} has no {precision}", gpu.description());
+                    continue;
+                }
                 let trial = Trial::new(&gpu, shape, operation, precision).unwrap();
-                let capabilities = kernels.capabilities_for(precision != Precision::F32);
+                let capabilities = kernels.capabilities_for(precision.has_rounded_factor());
                 for plan in super::super::candidates(shape, operation, &capabilities) {
                     let mut dispatch = trial.prepare(&kernels, plan).unwrap();
                     let what = format!("{operation:?} {precision} {plan}");

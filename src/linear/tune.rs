@@ -202,14 +202,18 @@ impl<'a> Tuner<'a> {
             None => self.measure_and_keep(shape, operation)?,
         };
         self.kernels
-            .use_tuned(shape, operation, self.precision, tuned.plan);
+            .use_tuned(shape, operation, self.precision_of(operation), tuned.plan);
         Ok(tuned)
     }
 
     fn recall(&self, shape: Shape, operation: Operation) -> Option<Tuned> {
         let cache = self.cache.as_ref().filter(|_| !self.options.remeasure)?;
         let winner = cache
-            .find(self.kernels, shape, (operation, self.precision))
+            .find(
+                self.kernels,
+                shape,
+                (operation, self.precision_of(operation)),
+            )
             .filter(|winner| !self.kernels.is_condemned(operation, &winner.plan))?;
         Some(Tuned {
             from_cache: true,
@@ -218,12 +222,16 @@ impl<'a> Tuner<'a> {
     }
 
     fn planned(&self, shape: Shape, operation: Operation) -> Plan {
-        self.kernels.planned(shape, operation, self.rounds())
+        let rounds = self.precision_of(operation).has_rounded_factor();
+        self.kernels.planned(shape, operation, rounds)
     }
 
-    /// Whether factors may be rounded to f16.
-    fn rounds(&self) -> bool {
-        self.precision != Precision::F32
+    /// Quantised weights are for layers of f32 alone.
+    fn precision_of(&self, operation: Operation) -> Precision {
+        match operation {
+            Operation::QuantisedForward => Precision::F32,
+            _ => self.precision,
+        }
     }
 
     fn tuned(&self, shape: Shape, operation: Operation, winner: &Winner) -> Tuned {
@@ -249,7 +257,7 @@ impl<'a> Tuner<'a> {
         }
         let (winner, measurements) = self.measure(shape, operation)?;
         let unsaved = self.cache.as_ref().and_then(|cache| {
-            let tuned = (operation, self.precision);
+            let tuned = (operation, self.precision_of(operation));
             let result = cache.insert(self.kernels, shape, tuned, &winner);
             result.err().inspect(|error| {
                 log::warn!("the tuned plan for {operation:?} on {shape} is not kept: {error}");
@@ -278,7 +286,7 @@ impl<'a> Tuner<'a> {
             });
         }
         let start = Instant::now();
-        let trial = Trial::new(self.gpu, shape, operation, self.precision)?;
+        let trial = Trial::new(self.gpu, shape, operation, self.precision_of(operation))?;
         let mut contestants = self.admit_all(&trial, (shape, operation), start)?;
         self.compete(&mut contestants, start)?;
         let measurements: Vec<_> = contestants.iter().map(Contestant::measurement).collect();
@@ -311,7 +319,8 @@ impl<'a> Tuner<'a> {
     ) -> Result<Vec<Contestant>, TuneError> {
         let mut contestants: Vec<Contestant> = Vec::new();
         let mut refusal = None;
-        let mut plans = self.kernels.ranked_plans(shape, operation, self.rounds());
+        let rounds = self.precision_of(operation).has_rounded_factor();
+        let mut plans = self.kernels.ranked_plans(shape, operation, rounds);
         plans.retain(|plan| !self.kernels.is_condemned(operation, plan));
         let most = self.options.most_candidates.max(1);
         let mut plans: Vec<_> = plans.into_iter().enumerate().collect();

@@ -323,7 +323,7 @@ impl Entry {
             .flat_map(of)
             .find(|tuned| in_words(*tuned) == self.operation)
             .and_then(|(operation, precision)| {
-                let capabilities = kernels.capabilities_for(precision != Precision::F32);
+                let capabilities = kernels.capabilities_for(precision.has_rounded_factor());
                 candidates(shape, operation, &capabilities)
                     .into_iter()
                     .find(|plan| plan.to_string() == self.plan)

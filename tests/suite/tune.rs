@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use wgpu_linear::kernel::ElementType;
 use wgpu_linear::linear::{
     Operation, Plan, Precision, Shape, TuneCache, TuneCacheError, TuneError, TuneOptions, Tuned,
     Tuner, candidates, plan, ranked_candidates,
 };
-use wgpu_linear::{Forward, Gpu, LinearKernels, ShaderChecks, reference};
+use wgpu_linear::{BiasGrad, Forward, Gpu, LinearKernels, Matrix, ShaderChecks, Vector, reference};
 
 use crate::compare::same;
 use crate::halves::gpu_with_f16;
@@ -266,6 +267,62 @@ fn what_was_tuned_for_f16_is_used_there_alone() {
     assert!(recalled.from_cache && recalled.plan == other);
     assert!(!tune(&kernels, &cache, SHAPE).from_cache);
     assert_eq!(cache.count().unwrap(), 2);
+}
+
+/// db of a dT of f16 follows it as well, and no other.
+#[test]
+fn bias_gradients_follow_what_was_tuned_for_f16() {
+    let Some(gpu) = gpu_with_f16() else {
+        return;
+    };
+    let shape = Shape {
+        batch: 4096,
+        inputs: 0,
+        outputs: 33,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tuned.tsv");
+    let (cache, _) = tuned_file(&path);
+    let kernels = kernels();
+    let planned = kernels.plan(shape, Operation::BiasGrad);
+    let mut others = candidates(shape, Operation::BiasGrad, kernels.capabilities()).into_iter();
+    let other = others
+        .find(|plan| (plan.slabs > 1) != (planned.slabs > 1))
+        .unwrap();
+    edit(&path, |fields| {
+        let of_db = ["BiasGrad f16", "4096", "0", "33", &other.to_string()];
+        for (field, text) in fields[8..].iter_mut().zip(of_db) {
+            *field = text.to_owned();
+        }
+    });
+    assert_eq!(kernels.use_plans(&cache), 1);
+    let [dt, db] = [4096 * 33, 33].map(|len| gpu.zeros("operand", len).unwrap());
+    let dt = Matrix::new(&dt, 4096, 33);
+    let db = Vector::new(&db, 33);
+    let has_slabs = |dt| {
+        let dispatch = kernels.bias_grad(BiasGrad { dt, db }).unwrap();
+        dispatch.parts().count() > 1
+    };
+    assert_eq!(has_slabs(dt), planned.slabs > 1);
+    assert_eq!(has_slabs(dt.stored_as(ElementType::F16)), other.slabs > 1);
+}
+
+/// Quantised weights are for f32, whatever is tuned beside them.
+#[test]
+fn quantised_layers_are_tuned_for_f32() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = TuneCache::at(folder.path().join("tuned.tsv"));
+    let kernels = kernels();
+    let tuner = || {
+        let tuner = Tuner::new(gpu(), &kernels).with_options(quick());
+        tuner.with_cache(cache.clone())
+    };
+    let of_f16 = tuner().with_precision(Precision::F16);
+    let tuned = of_f16.tune(SHAPE, Operation::QuantisedForward).unwrap();
+    let plan = kernels.plan(SHAPE, Operation::QuantisedForward);
+    assert_eq!(plan, tuned.plan);
+    let again = tuner().tune(SHAPE, Operation::QuantisedForward).unwrap();
+    assert!(again.from_cache && !tuned.from_cache);
 }
 
 #[test]

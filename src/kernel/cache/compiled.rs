@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use wgpu::Features;
+
 use super::{KernelCache, Slot};
 use crate::kernel::compile::{Compiled, compile};
 use crate::kernel::limits::check_limits;
@@ -53,28 +55,21 @@ impl KernelCache {
 
     /// That the device was opened with what the kernel needs.
     fn check_features(&self, kernel: &Kernel) -> Result<(), PrepareError> {
-        let (f16, units) = (
-            wgpu::Features::SHADER_F16,
-            wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
-        );
-        let needed = [
-            (kernel.uses_f16(), f16, "SHADER_F16"),
-            (
-                kernel.uses_matrix_units(),
-                units,
-                "EXPERIMENTAL_COOPERATIVE_MATRIX",
-            ),
-        ];
-        let lacks = |(needs, feature, _): &&(bool, wgpu::Features, _)| {
-            *needs && !self.features.contains(*feature)
+        let lacks = |needs: bool, feature| needs && !self.features.contains(feature);
+        let feature = if lacks(kernel.uses_f16(), Features::SHADER_F16) {
+            "SHADER_F16"
+        } else if lacks(
+            kernel.uses_matrix_units(),
+            Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+        ) {
+            "EXPERIMENTAL_COOPERATIVE_MATRIX"
+        } else {
+            return Ok(());
         };
-        match needed.iter().find(lacks) {
-            None => Ok(()),
-            Some((_, _, feature)) => Err(PrepareError::Feature {
-                operation: kernel.label,
-                feature,
-            }),
-        }
+        Err(PrepareError::Feature {
+            operation: kernel.label,
+            feature,
+        })
     }
 
     #[cfg(not(target_arch = "wasm32"))]

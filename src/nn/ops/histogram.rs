@@ -121,10 +121,7 @@ impl NetworkKernels {
     pub fn histogram(&self, operands: HistogramOf<'_>) -> Result<Dispatch, PrepareError> {
         let kernel = HISTOGRAM;
         expect_vector(kernel.label, "result", operands.result, HISTOGRAM_WORDS)?;
-        let values = Operand {
-            in_parts: true,
-            ..Operand::vector("values", operands.values)
-        };
+        let values = Operand::vector("values", operands.values).in_parts();
         let result = Operand::vector("result", operands.result);
         let edges = Vector::new(self.inner_edges()?, SEARCHED_EDGES as u32);
         let edges = Operand::vector("inner_edges", edges);
